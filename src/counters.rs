@@ -1,0 +1,192 @@
+//! Per-worker counters. One thread writes, any thread reads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::verdict::DropReason;
+
+macro_rules! counters {
+    ($($variant:ident = $name:literal, $help:literal;)+) => {
+        /// What is counted. The table also feeds `ctl stats`, EVE `stats` and the metrics page.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Counter { $(#[doc = $help] $variant),+ }
+
+        impl Counter {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const COUNT: usize = Self::ALL.len();
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help),+ }
+            }
+        }
+    };
+}
+
+counters! {
+    Received = "received_packets", "Packets received from the capture backend; a GSO packet counts once.";
+    ReceivedBytes = "received_bytes", "Bytes of the packets received.";
+    Forwarded = "forwarded_packets", "Packets given back to be forwarded.";
+    Rewritten = "rewritten_packets", "Of the forwarded packets, those with bytes replaced.";
+    InspectedBytes = "inspected_bytes", "Payload bytes given to signatures.";
+    BeyondDepthBytes = "beyond_depth_bytes", "Payload bytes not inspected since they lie beyond the configured depth.";
+    NotInspectedPackets = "not_inspected_packets", "Packets of protocols that no parser reads.";
+    FlowsCreated = "flows_created", "Flows entered into the flow table.";
+    FlowsEnded = "flows_ended", "Flows that left the flow table.";
+    FlowsEvicted = "flows_evicted", "Flows evicted since the table was full.";
+    FlowsRefused = "flows_refused", "Flows dropped or reset by a verdict.";
+    FlowsMidstream = "flows_midstream", "Flows picked up without their handshake.";
+    Alerts = "alerts", "Alert records.";
+    AlertsSuppressed = "alerts_suppressed", "Alerts held back by a threshold.";
+    OutOfOrderSegments = "out_of_order_segments", "TCP segments that came before their turn.";
+    RetransmittedSegments = "retransmitted_segments", "TCP segments whose bytes were all seen before.";
+    StreamGaps = "stream_gaps", "Holes in a stream that were given up.";
+    ResetsSent = "resets_sent", "RST segments injected.";
+    ResetsLimited = "resets_rate_limited", "RST segments not sent, by the rate limit.";
+    ResetsFailed = "resets_failed", "RST segments the kernel did not take.";
+    AppLayerErrors = "app_layer_errors", "Transactions a parser could not read.";
+    ExceptionPass = "exception_policy_pass", "Packets forwarded uninspected by an exception policy.";
+    Panics = "worker_panics", "Panics caught; each costs one flow.";
+    EventsLost = "events_lost", "Event records not written since the log could not keep up.";
+    Transactions = "transactions", "Application-layer transactions seen.";
+    MatchErrors = "match_limit_errors", "Regular expressions that hit their limit.";
+    RulesetSwaps = "ruleset_swaps", "Times this worker took up a new ruleset.";
+}
+
+/// The counters of one worker.
+#[derive(Debug)]
+pub struct Counters {
+    values: [AtomicU64; Counter::COUNT],
+    drops: [AtomicU64; DropReason::COUNT],
+    in_hand: AtomicU64,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            values: [const { AtomicU64::new(0) }; Counter::COUNT],
+            drops: [const { AtomicU64::new(0) }; DropReason::COUNT],
+            in_hand: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Counters {
+    /// Only the owning worker calls this, so load and store need no lock.
+    pub fn add(&self, counter: Counter, n: u64) {
+        bump(&self.values[counter as usize], n);
+    }
+
+    pub fn drop_packet(&self, reason: DropReason) {
+        bump(&self.drops[reason.index()], 1);
+    }
+
+    /// Packets received that have no verdict yet.
+    pub fn set_in_hand(&self, n: u64) {
+        self.in_hand.store(n, Ordering::Release);
+    }
+
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.values[counter as usize].load(Ordering::Relaxed)
+    }
+
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops[reason.index()].load(Ordering::Relaxed)
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        for (to, from) in snapshot.values.iter_mut().zip(&self.values) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        for (to, from) in snapshot.drops.iter_mut().zip(&self.drops) {
+            *to = from.load(Ordering::Relaxed);
+        }
+        snapshot.in_hand = self.in_hand.load(Ordering::Acquire);
+        snapshot
+    }
+}
+
+fn bump(cell: &AtomicU64, n: u64) {
+    cell.store(
+        cell.load(Ordering::Relaxed).wrapping_add(n),
+        Ordering::Relaxed,
+    );
+}
+
+/// Counters at one moment; several workers' snapshots add up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    values: [u64; Counter::COUNT],
+    drops: [u64; DropReason::COUNT],
+    in_hand: u64,
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            values: [0; Counter::COUNT],
+            drops: [0; DropReason::COUNT],
+            in_hand: 0,
+        }
+    }
+}
+
+impl Snapshot {
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.values[counter as usize]
+    }
+
+    pub fn dropped(&self, reason: DropReason) -> u64 {
+        self.drops[reason.index()]
+    }
+
+    pub fn dropped_total(&self) -> u64 {
+        self.drops.iter().sum()
+    }
+
+    pub fn in_hand(&self) -> u64 {
+        self.in_hand
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        for (to, from) in self.values.iter_mut().zip(&other.values) {
+            *to += from;
+        }
+        for (to, from) in self.drops.iter_mut().zip(&other.drops) {
+            *to += from;
+        }
+        self.in_hand += other.in_hand;
+    }
+
+    /// received = forwarded + dropped (by each reason) + in hand.
+    pub fn accounts(&self) -> bool {
+        self.get(Counter::Received)
+            == self.get(Counter::Forwarded) + self.dropped_total() + self.in_hand
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_counts_packets_in_hand() {
+        let c = Counters::default();
+        c.add(Counter::Received, 3);
+        c.add(Counter::Forwarded, 1);
+        c.drop_packet(DropReason::Rules);
+        assert!(!c.snapshot().accounts());
+        c.set_in_hand(1);
+        assert!(c.snapshot().accounts());
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::HashSet<_> = Counter::ALL.iter().map(|c| c.as_str()).collect();
+        assert_eq!(names.len(), Counter::COUNT);
+    }
+}

@@ -1,0 +1,372 @@
+//! A parsed signature: every option resolved, every number in range.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::buffer::Buffer;
+use crate::app_layer;
+use crate::verdict::Action;
+
+/// `gid:sid`, the stable name of a signature across reloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SignatureId {
+    pub gid: u32,
+    pub sid: u32,
+}
+
+/// Where a rule was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    pub file: Arc<str>,
+    /// From 1; the line on which the rule begins.
+    pub line: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Signature {
+    pub id: SignatureId,
+    pub rev: u32,
+    pub action: Action,
+    pub header: Header,
+    pub message: String,
+    pub class: Option<Class>,
+    /// From `priority`, else from the class, else 3.
+    pub priority: u8,
+    pub references: Vec<Reference>,
+    /// Key and value, in the order written.
+    pub metadata: Vec<(String, String)>,
+    pub target: Option<Target>,
+    pub flow: Flow,
+    /// Tests of the packet itself.
+    pub packet: Vec<PacketTest>,
+    /// Tests of buffers, in the order written. The same buffer may stand more than once.
+    pub buffers: Vec<BufferTests>,
+    /// Names of byte variables, by [`VarIndex`].
+    pub variables: Vec<String>,
+    pub flowbits: Vec<Flowbit>,
+    pub events: Vec<app_layer::Event>,
+    /// `app-layer-protocol`.
+    pub protocols: Vec<ProtocolTest>,
+    pub threshold: Option<Threshold>,
+    pub noalert: bool,
+    pub source: Source,
+    /// The rule as written.
+    pub text: Arc<str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    pub name: String,
+    pub description: String,
+    pub priority: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    pub kind: String,
+    pub id: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    SrcIp,
+    DestIp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    pub protocol: Proto,
+    pub src: Addresses,
+    pub src_ports: Ports,
+    /// `<>` instead of `->`.
+    pub bidirectional: bool,
+    pub dst: Addresses,
+    pub dst_ports: Ports,
+}
+
+/// The protocol word of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Proto {
+    Ip,
+    Ipv4,
+    Ipv6,
+    Tcp,
+    /// `tcp-pkt`: payload of each packet only.
+    TcpPacket,
+    /// `tcp-stream`: reassembled bytes only.
+    TcpStream,
+    Udp,
+    Icmp,
+    Icmp4,
+    Icmp6,
+    Http,
+    Tls,
+}
+
+/// Addresses with variables resolved. Empty `include` means any.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Addresses {
+    pub include: Vec<IpRange>,
+    pub exclude: Vec<IpRange>,
+}
+
+/// An inclusive range; both ends of one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IpRange {
+    pub first: IpAddr,
+    pub last: IpAddr,
+}
+
+/// Sorted, disjoint, inclusive ranges; negation already applied. The full range means any.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ports(pub Vec<(u16, u16)>);
+
+/// `flow`, with nothing set meaning any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    pub direction: Option<crate::direction::Direction>,
+    pub established: Option<bool>,
+    pub stateless: bool,
+    /// `only_stream` (true) or `no_stream` (false).
+    pub stream: Option<bool>,
+    pub only_frag: Option<bool>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PacketTest {
+    /// `dsize`
+    PayloadLength(Range),
+}
+
+/// An inclusive or exclusive numeric condition, normalised to an inclusive range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    pub min: u64,
+    pub max: u64,
+    pub negated: bool,
+}
+
+impl Range {
+    pub const fn contains(&self, n: u64) -> bool {
+        (self.min <= n && n <= self.max) != self.negated
+    }
+}
+
+/// The tests written behind one sticky buffer.
+#[derive(Clone, Debug)]
+pub struct BufferTests {
+    pub buffer: Buffer,
+    /// Applied to the buffer's bytes, in order, before the tests.
+    pub transforms: Vec<Transform>,
+    pub tests: Vec<Test>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transform {
+    ToLowercase,
+    ToUppercase,
+    StripWhitespace,
+    CompressWhitespace,
+    UrlDecode,
+    DotPrefix,
+}
+
+#[derive(Clone, Debug)]
+pub enum Test {
+    Content(Content),
+    Pcre(Pcre),
+    ByteTest(ByteTest),
+    ByteJump(ByteJump),
+    ByteExtract(ByteExtract),
+    IsDataAt(IsDataAt),
+    /// `bsize`, and `urilen` on its buffer: length of the whole buffer.
+    Size(Range),
+}
+
+/// An index into [`Signature::variables`].
+pub type VarIndex = u8;
+
+/// A number written in the rule, or a byte variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value {
+    Const(i64),
+    Var(VarIndex),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub pattern: Vec<u8>,
+    pub negated: bool,
+    pub nocase: bool,
+    /// From the start of the buffer.
+    pub offset: Option<Value>,
+    pub depth: Option<Value>,
+    /// From the end of the match before.
+    pub distance: Option<Value>,
+    pub within: Option<Value>,
+    pub startswith: bool,
+    pub endswith: bool,
+    pub fast_pattern: FastPattern,
+}
+
+impl Content {
+    pub const fn is_relative(&self) -> bool {
+        self.distance.is_some() || self.within.is_some()
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FastPattern {
+    #[default]
+    Auto,
+    /// `fast_pattern`
+    Chosen,
+    /// `fast_pattern:only`
+    Only,
+    /// `fast_pattern:OFFSET,LENGTH`
+    Chop { offset: u16, length: u16 },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pcre {
+    /// Without delimiters and flags.
+    pub pattern: String,
+    pub negated: bool,
+    pub relative: bool,
+    pub caseless: bool,
+    pub multi_line: bool,
+    pub dot_all: bool,
+    pub extended: bool,
+    pub anchored: bool,
+    pub dollar_end_only: bool,
+    pub ungreedy: bool,
+    /// `regex` could not compile it; `pcre2` can. Known since the parser has tried.
+    pub needs_pcre2: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endian {
+    Big,
+    Little,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberBase {
+    Hex,
+    Decimal,
+    Octal,
+}
+
+/// How a number is read out of a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberFormat {
+    pub bytes: u8,
+    pub endian: Endian,
+    /// Digits in this base (`string`), else binary.
+    pub string: Option<NumberBase>,
+    pub relative: bool,
+    /// `bitmask`, with the result shifted down by its trailing zeros.
+    pub mask: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Less,
+    Greater,
+    Equal,
+    LessOrEqual,
+    GreaterOrEqual,
+    /// `&`
+    BitAnd,
+    /// `^`
+    BitOr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteTest {
+    pub format: NumberFormat,
+    /// Bytes to read may come from a variable.
+    pub bytes: Value,
+    pub negated: bool,
+    pub comparison: Comparison,
+    pub value: Value,
+    pub offset: Value,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteJump {
+    pub format: NumberFormat,
+    pub bytes: Value,
+    pub offset: Value,
+    pub multiplier: u32,
+    pub post_offset: Value,
+    pub align: bool,
+    pub from_beginning: bool,
+    pub from_end: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteExtract {
+    pub format: NumberFormat,
+    pub offset: i32,
+    pub variable: VarIndex,
+    pub multiplier: u32,
+    /// 2 or 4.
+    pub align: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IsDataAt {
+    pub position: Value,
+    pub negated: bool,
+    pub relative: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flowbit {
+    pub command: FlowbitCommand,
+    /// More than one for `isset,a|b`: any of them.
+    pub names: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowbitCommand {
+    Set,
+    Unset,
+    Toggle,
+    IsSet,
+    IsNotSet,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProtocolTest {
+    pub protocol: app_layer::Protocol,
+    pub negated: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    pub kind: ThresholdKind,
+    pub track: Track,
+    pub count: u32,
+    pub seconds: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdKind {
+    /// Alert on every `count`-th match within the window.
+    Threshold,
+    /// Alert on the first `count` matches within the window.
+    Limit,
+    /// Once per window, after `count` matches.
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    BySrc,
+    ByDst,
+    ByBoth,
+    ByRule,
+    ByFlow,
+}

@@ -1,0 +1,102 @@
+//! The sticky buffers: one table drives the parser, help, docs and tests.
+
+use crate::direction::Direction;
+
+macro_rules! buffers {
+    ($($variant:ident { $name:literal, $aliases:expr, $direction:expr, $owner:ident, $help:literal })+) => {
+        /// The bytes that following keywords inspect.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Buffer { $(#[doc = $help] $variant),+ }
+
+        impl Buffer {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The name in rules and in EVE's `evidence.buffer`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// Older spellings that set the same sticky buffer.
+            pub const fn aliases(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => $aliases),+ }
+            }
+
+            /// The only direction the buffer exists in; `None`: both.
+            pub const fn direction(self) -> Option<Direction> {
+                match self { $(Self::$variant => $direction),+ }
+            }
+
+            pub const fn owner(self) -> Owner {
+                match self { $(Self::$variant => Owner::$owner),+ }
+            }
+
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help),+ }
+            }
+        }
+    };
+}
+
+/// Whose bytes a buffer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// Packet payload and reassembled stream.
+    Raw,
+    Http,
+    Tls,
+    /// Bodies of any protocol that carries files.
+    File,
+}
+
+const TO_SERVER: Option<Direction> = Some(Direction::ToServer);
+const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
+
+buffers! {
+    Payload { "payload", &["pkt_data"], None, Raw, "Payload of the packet or reassembled bytes of the stream; the default." }
+    HttpMethod { "http.method", &[], TO_SERVER, Http, "Request method as sent." }
+    HttpUri { "http.uri", &[], TO_SERVER, Http, "Request target, percent-decoded once, path normalised." }
+    HttpUriRaw { "http.uri.raw", &[], TO_SERVER, Http, "Request target as sent." }
+    HttpProtocol { "http.protocol", &[], None, Http, "Protocol of the first line, such as HTTP/1.1." }
+    HttpRequestLine { "http.request_line", &[], TO_SERVER, Http, "First line of the request, without its line end." }
+    HttpResponseLine { "http.response_line", &[], TO_CLIENT, Http, "First line of the response, without its line end." }
+    HttpHeader { "http.header", &[], None, Http, "Headers normalised: `Name: value` and CRLF each, repeated names joined; no cookies." }
+    HttpHeaderRaw { "http.header.raw", &[], None, Http, "Headers as sent, with cookies." }
+    HttpHeaderNames { "http.header_names", &[], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
+    HttpStart { "http.start", &[], None, Http, "First line and header names, each with CRLF, then CRLF." }
+    HttpCookie { "http.cookie", &[], None, Http, "Value of Cookie or Set-Cookie." }
+    HttpHost { "http.host", &[], TO_SERVER, Http, "Host in lower case, without its port." }
+    HttpHostRaw { "http.host.raw", &[], TO_SERVER, Http, "Host as sent." }
+    HttpUserAgent { "http.user_agent", &[], TO_SERVER, Http, "Value of User-Agent." }
+    HttpReferer { "http.referer", &[], TO_SERVER, Http, "Value of Referer." }
+    HttpAccept { "http.accept", &[], TO_SERVER, Http, "Value of Accept." }
+    HttpAcceptEncoding { "http.accept_enc", &[], TO_SERVER, Http, "Value of Accept-Encoding." }
+    HttpAcceptLanguage { "http.accept_lang", &[], TO_SERVER, Http, "Value of Accept-Language." }
+    HttpConnection { "http.connection", &[], None, Http, "Value of Connection." }
+    HttpContentLength { "http.content_len", &[], None, Http, "Value of Content-Length as sent." }
+    HttpContentType { "http.content_type", &[], None, Http, "Value of Content-Type." }
+    HttpLocation { "http.location", &[], TO_CLIENT, Http, "Value of Location." }
+    HttpServer { "http.server", &[], TO_CLIENT, Http, "Value of Server." }
+    HttpRequestBody { "http.request_body", &[], TO_SERVER, Http, "Request body, chunking and compression undone." }
+    HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
+    HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
+    HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
+    TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Server name of the ClientHello, as sent." }
+    TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], TO_CLIENT, Tls, "Subject of the server's first certificate." }
+    TlsCertIssuer { "tls.cert_issuer", &["tls_cert_issuer"], TO_CLIENT, Tls, "Issuer of the server's first certificate." }
+    TlsCertSerial { "tls.cert_serial", &["tls_cert_serial"], TO_CLIENT, Tls, "Serial number, upper-case hex with colons." }
+    TlsCerts { "tls.certs", &[], TO_CLIENT, Tls, "Each certificate of the chain, DER." }
+    TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
+}
+
+impl Buffer {
+    /// Looks a sticky buffer up by its name or an older spelling.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|b| b.as_str() == name || b.aliases().contains(&name))
+    }
+}

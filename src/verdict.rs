@@ -1,0 +1,295 @@
+//! What signatures ask for, what the engine does, and why.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// What a signature asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    Alert,
+    Pass,
+    Drop,
+    /// Drop, and answer with RST or ICMP.
+    Reject(RejectTarget),
+}
+
+/// Which end of the flow a reject answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RejectTarget {
+    Source,
+    Destination,
+    Both,
+}
+
+impl Action {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Pass => "pass",
+            Self::Drop => "drop",
+            Self::Reject(RejectTarget::Source) => "reject",
+            Self::Reject(RejectTarget::Destination) => "rejectdst",
+            Self::Reject(RejectTarget::Both) => "rejectboth",
+        }
+    }
+
+    /// Whether traffic is stopped when this action is carried out.
+    pub const fn blocks(self) -> bool {
+        matches!(self, Self::Drop | Self::Reject(_))
+    }
+}
+
+impl FromStr for Action {
+    type Err = ();
+
+    fn from_str(s: &str) -> Result<Self, ()> {
+        Ok(match s {
+            "alert" => Self::Alert,
+            "pass" => Self::Pass,
+            "drop" => Self::Drop,
+            "reject" | "rejectsrc" => Self::Reject(RejectTarget::Source),
+            "rejectdst" => Self::Reject(RejectTarget::Destination),
+            "rejectboth" => Self::Reject(RejectTarget::Both),
+            _ => return Err(()),
+        })
+    }
+}
+
+/// In which order the actions of several matching signatures are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionOrder([ActionKind; 4]);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionKind {
+    Pass,
+    Drop,
+    Reject,
+    Alert,
+}
+
+impl Default for ActionOrder {
+    fn default() -> Self {
+        Self([
+            ActionKind::Pass,
+            ActionKind::Drop,
+            ActionKind::Reject,
+            ActionKind::Alert,
+        ])
+    }
+}
+
+impl ActionOrder {
+    /// Lower comes first.
+    pub fn rank(&self, action: Action) -> u8 {
+        let kind = match action {
+            Action::Pass => ActionKind::Pass,
+            Action::Drop => ActionKind::Drop,
+            Action::Reject(_) => ActionKind::Reject,
+            Action::Alert => ActionKind::Alert,
+        };
+        self.0.iter().position(|&k| k == kind).unwrap_or(3) as u8
+    }
+}
+
+impl FromStr for ActionOrder {
+    type Err = String;
+
+    /// A comma-separated list of all four kinds, for example `pass,drop,reject,alert`.
+    fn from_str(s: &str) -> Result<Self, String> {
+        let mut order = Vec::with_capacity(4);
+        for word in s.split(',') {
+            let kind = match word.trim() {
+                "pass" => ActionKind::Pass,
+                "drop" => ActionKind::Drop,
+                "reject" => ActionKind::Reject,
+                "alert" => ActionKind::Alert,
+                other => return Err(format!("`{other}` is not one of pass, drop, reject, alert")),
+            };
+            if order.contains(&kind) {
+                return Err(format!("`{}` stands twice", word.trim()));
+            }
+            order.push(kind);
+        }
+        let order = order
+            .try_into()
+            .map_err(|_| "all four of pass, drop, reject, alert are needed".to_owned())?;
+        Ok(Self(order))
+    }
+}
+
+/// How far a verdict reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    Packet,
+    Flow,
+}
+
+/// How far a virtual patch may go. A ceiling: the mildest of several holds.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Not inspected for at all.
+    Off,
+    /// Log what would have been done.
+    Detect,
+    /// Prevent for a slice of the flows, detect on the others.
+    Canary,
+    Prevent,
+}
+
+impl Mode {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Detect => "detect",
+            Self::Canary => "canary",
+            Self::Prevent => "prevent",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        Ok(match s {
+            "off" => Self::Off,
+            "detect" => Self::Detect,
+            "canary" => Self::Canary,
+            "prevent" => Self::Prevent,
+            _ => return Err(format!("`{s}` is not one of off, detect, canary, prevent")),
+        })
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What happens where the engine cannot decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExceptionPolicy {
+    Drop,
+    Pass,
+    Reject,
+}
+
+impl ExceptionPolicy {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Pass => "pass",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+macro_rules! drop_reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal),+ $(,)?) => {
+        /// Why a packet was not forwarded. Each has a counter and a log string.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $($(#[$doc])* $variant),+
+        }
+
+        impl DropReason {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// The name in logs and counters.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    /// A signature asked for it.
+    Rules = "rules",
+    /// The flow was refused earlier.
+    FlowDrop = "flow_drop",
+    // decode
+    DecodeTruncated = "decode_truncated",
+    DecodeIpHeader = "decode_ip_header",
+    DecodeIpChecksum = "decode_ip_checksum",
+    DecodeIpOptions = "decode_ip_options",
+    DecodeExtensionHeaders = "decode_extension_headers",
+    DecodeL4Header = "decode_l4_header",
+    DecodeL4Checksum = "decode_l4_checksum",
+    // defrag
+    DefragOverlap = "defrag_overlap",
+    DefragInvalid = "defrag_invalid",
+    DefragMemory = "defrag_memory",
+    DefragTimeout = "defrag_timeout",
+    // flow
+    FlowTableFull = "flow_table_full",
+    // stream
+    StreamMidstream = "stream_midstream",
+    StreamInvalidFlags = "stream_invalid_flags",
+    StreamNoAck = "stream_no_ack",
+    StreamOutOfWindow = "stream_out_of_window",
+    StreamBadReset = "stream_bad_reset",
+    StreamRetransmitDiffers = "stream_retransmit_differs",
+    StreamUrgent = "stream_urgent",
+    StreamReassemblyMemory = "stream_reassembly_memory",
+    StreamAfterClose = "stream_after_close",
+    // app_layer, detect
+    AppLayerError = "app_layer_error",
+    TimeBudget = "time_budget",
+    /// The worker panicked on this packet.
+    InternalError = "internal_error",
+}
+
+impl DropReason {
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What becomes of one packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Forward,
+    /// Forward the bytes as the engine left them in its buffer, at equal length.
+    Rewritten,
+    Drop(DropReason),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drop_reason_names_are_unique() {
+        let names: std::collections::HashSet<_> =
+            DropReason::ALL.iter().map(|r| r.as_str()).collect();
+        assert_eq!(names.len(), DropReason::COUNT);
+    }
+
+    #[test]
+    fn the_mildest_mode_is_the_smallest() {
+        assert_eq!(Mode::Detect.min(Mode::Prevent), Mode::Detect);
+        assert_eq!(Mode::Off.min(Mode::Detect), Mode::Off);
+    }
+
+    #[test]
+    fn action_order_needs_all_four() {
+        assert!("pass,drop".parse::<ActionOrder>().is_err());
+        assert!("pass,drop,drop,alert".parse::<ActionOrder>().is_err());
+        let order: ActionOrder = "alert,reject,drop,pass".parse().unwrap();
+        assert!(order.rank(Action::Alert) < order.rank(Action::Pass));
+    }
+}
