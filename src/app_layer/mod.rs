@@ -12,8 +12,6 @@ pub mod tls;
 
 mod session;
 
-pub use session::{AppLayer, Limits, Progress};
-
 /// A protocol, by its name in rules and in EVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]

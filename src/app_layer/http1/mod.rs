@@ -1,0 +1,5 @@
+//! http1
+
+mod events;
+
+pub use events::Event;

@@ -1,0 +1,1 @@
+//! Detects the protocol of a flow and feeds its parser.

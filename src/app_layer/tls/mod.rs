@@ -1,0 +1,5 @@
+//! tls
+
+mod events;
+
+pub use events::Event;

@@ -1,0 +1,1 @@
+//! Subcommands, tables, diagnostics.

@@ -1,0 +1,1 @@
+//! One TOML file; each room owns its section.

@@ -1,0 +1,1 @@
+//! IP fragments put together before anything else looks at them.

@@ -1,0 +1,1 @@
+//! Signatures compiled, and held against buffers.

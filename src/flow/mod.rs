@@ -1,0 +1,1 @@
+//! Bidirectional state of a 5-tuple: key, table, timeouts, eviction.

@@ -1,0 +1,1 @@
+//! The kernel rules that bring packets in.

@@ -1,0 +1,1 @@
+//! EVE records, evidence, statistics.

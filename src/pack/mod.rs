@@ -1,0 +1,1 @@
+//! Virtual patches and the packs they come in.

@@ -1,0 +1,1 @@
+//! Builds, tests and swaps rulesets off the data path.

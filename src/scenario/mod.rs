@@ -1,0 +1,1 @@
+//! Packets built from a readable scenario and run through a pipeline.

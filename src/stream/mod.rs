@@ -1,0 +1,1 @@
+//! TCP state and reassembly: what the receiver gets, in order, once.
