@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_sllv_epi32, _mm256_srl_epi32, _mm256_srli_epi32, _mm256_xor_si256,
 };
 
-use super::gram::{FOLD, Gram, SPREAD};
+use super::gram::{Gram, LETTERS, SPREAD};
 use super::table::Table;
 
 /// Bytes each round moves on by.
@@ -88,12 +88,13 @@ fn test(table: &Table, round: &[u8; REACH], at: usize) -> __m256i {
     debug_assert!(at + STEP <= REACH);
     // SAFETY: 32 bytes are read from `at`, at most 3, of an array of 35; the load needs no alignment.
     let words = unsafe { _mm256_loadu_si256(round.as_ptr().add(at).cast()) };
-    let folded = _mm256_or_si256(words, _mm256_set1_epi32(FOLD as i32));
+    let letters = _mm256_and_si256(words, _mm256_set1_epi32(LETTERS as i32));
+    let folded = _mm256_or_si256(words, _mm256_srli_epi32::<1>(letters));
     let grams = _mm256_and_si256(folded, _mm256_set1_epi32(table.mask as i32));
     let product = _mm256_mullo_epi32(grams, _mm256_set1_epi32(SPREAD as i32));
     let hash = _mm256_srl_epi32(product, _mm_cvtsi32_si128(table.shift as i32));
     let index = _mm256_srli_epi32::<5>(hash);
-    // SAFETY: `shift` is at least 14, so a hash is below 2^18 and its index below 2^13, which is
+    // SAFETY: `shift` is at least 12, so a hash is below 2^20 and its index below 2^15, which is
     // the number of words in the bitmap. `Table::build` clamps the shift.
     let words = unsafe { _mm256_i32gather_epi32::<4>(table.bitmap.as_ptr().cast(), index) };
     let bit = _mm256_and_si256(hash, _mm256_set1_epi32(31));

@@ -1,19 +1,21 @@
 //! Two to four bytes in a row, folded to one case.
 
-pub(super) const FOLD: u32 = 0x2020_2020;
+/// The bit that every letter has, in each byte. One place lower stands the bit that tells upper
+/// case from lower.
+pub(super) const LETTERS: u32 = 0x4040_4040;
 /// Spreads a gram over the upper bits of the product (2^32 / golden ratio).
 pub(super) const SPREAD: u32 = 0x9E37_79B1;
 
 /// A folded gram: its first byte lowest, the bytes beyond its width zero.
 ///
-/// Folding sets the bit that tells an upper-case letter from its lower case, on every byte:
-/// cheap, and the same on both sides. It takes some bytes that are no letters for each other; the
-/// confirmation tells them apart.
+/// Folding makes every byte that may be a letter lower case: cheap, and the same on both sides. It
+/// takes some bytes that are no letters for each other (`@` and `` ` ``); the confirmation tells
+/// them apart. It keeps NUL and space apart: both come in floods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Gram(pub(super) u32);
 
 pub(super) const fn fold_byte(byte: u8) -> u8 {
-    byte | 0x20
+    byte | (byte & 0x40) >> 1
 }
 
 /// Which bytes of a 4-byte word a gram of `width` has.
@@ -28,7 +30,7 @@ pub(super) const fn mask(width: usize) -> u32 {
 impl Gram {
     #[inline]
     pub(super) fn of_word(word: u32, mask: u32) -> Self {
-        Self((word | FOLD) & mask)
+        Self((word | (word & LETTERS) >> 1) & mask)
     }
 
     /// The gram at the start of `bytes`, if they are as many as `width` (at most 4).

@@ -6,7 +6,7 @@
 use super::gram::Gram;
 use super::short::SingleBytes;
 use super::store::{Scan, Store};
-use super::table::{Shape, Table};
+use super::table::{Shape, Table, suits};
 use super::{Pattern, PatternId, Scratch};
 
 #[derive(Debug)]
@@ -38,20 +38,21 @@ const SHAPES: [Shape; 4] = [
     },
 ];
 
+/// Bytes from which on a pattern can stand in the first table.
+const LONG: usize = SHAPES[0].shortest();
+/// So many patterns cause few false candidates, even if their grams are met often.
+const FEW: usize = 1_500;
+
 impl QGram {
     /// `None` where the patterns exceed 4 GiB.
     pub(super) fn build(patterns: &[Pattern]) -> Option<Self> {
         let store = Store::build(patterns)?;
         let mut ids: Vec<Vec<u32>> = vec![Vec::new(); SHAPES.len()];
         let mut single = Vec::new();
+        let picky = patterns.len() > FEW || patterns.iter().any(|p| p.bytes.len() < LONG);
         for (id, pattern) in (0u32..).zip(patterns) {
-            let length = pattern.bytes.len();
-            let fits = SHAPES
-                .iter()
-                .zip(&mut ids)
-                .find(|(s, _)| length >= s.shortest());
-            match (fits, pattern.bytes.first()) {
-                (Some((_, ids)), _) => ids.push(id),
+            match (home(&pattern.bytes, picky), pattern.bytes.first()) {
+                (Some(shape), _) => ids[shape].push(id),
                 (None, Some(&byte)) => single.push((id, byte, pattern.nocase)),
                 (None, None) => {}
             }
@@ -103,6 +104,19 @@ impl QGram {
             single.scan(scan, scratch, found);
         }
     }
+}
+
+/// The index of the shape a pattern goes to; `None` if it has fewer bytes than any allows.
+///
+/// A long stride leaves a pattern little choice of grams. Where every position is looked at anyway,
+/// for shorter patterns or because false candidates of many would cost more than that look, it is
+/// `picky`: a pattern without good grams goes to where it can choose.
+fn home(bytes: &[u8], picky: bool) -> Option<usize> {
+    let fits = |shape: &Shape| {
+        let good = !picky || shape.stride == 1 || suits(bytes, *shape);
+        bytes.len() >= shape.shortest() && good
+    };
+    SHAPES.iter().position(fits)
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]

@@ -101,6 +101,12 @@ fn pair_index(a: u8, b: u8) -> usize {
     usize::from(a) << 8 | usize::from(b)
 }
 
+/// Whether ordinary traffic is full of it.
+pub(super) fn is_everyday(gram: Gram) -> bool {
+    let [a, b, c, d] = gram.0.to_le_bytes();
+    (a == b && b == c && c == d) || MODEL.seen.contains_key(&gram.0)
+}
+
 /// Higher means met more often. Comparable among grams of one width only.
 pub(super) fn commonness(gram: Gram, width: usize) -> u32 {
     let bytes = gram.0.to_le_bytes();

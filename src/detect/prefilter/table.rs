@@ -8,14 +8,14 @@
 use std::collections::HashMap;
 
 use super::gram::{self, Gram};
-use super::rarity::commonness;
+use super::rarity::{commonness, is_everyday};
 use super::store::{Scan, Store};
 use super::{Pattern, PatternId, Scratch};
 
-/// The bitmap always has room for 2^18 bits (32 KiB), of which few patterns use but a part: that
+/// The bitmap always has room for 2^20 bits (128 KiB), of which few patterns use but a part: that
 /// part is what takes up cache.
-pub(super) const BITMAP_WORDS: usize = 1 << 13;
-const MOST_BITS_LOG2: u32 = 18;
+pub(super) const BITMAP_WORDS: usize = 1 << 15;
+const MOST_BITS_LOG2: u32 = 20;
 const FEWEST_BITS_LOG2: u32 = 12;
 /// Bits for each gram, as a power of two: one position in 64 passes by chance.
 const SPARSENESS_LOG2: u32 = 6;
@@ -145,6 +145,16 @@ impl Table {
             }
         }
     }
+}
+
+/// Whether a pattern can stand in a table of this shape without grams that ordinary traffic is
+/// full of.
+pub(super) fn suits(bytes: &[u8], shape: Shape) -> bool {
+    let none = HashMap::new();
+    bytes.len() >= shape.shortest()
+        && (0..shape.stride).all(|remainder| {
+            rarest(bytes, shape, remainder, &none).is_some_and(|(_, gram)| !is_everyday(gram))
+        })
 }
 
 /// The gram least often met among those at offsets of the remainder, shunning crowded ones.
