@@ -19,7 +19,7 @@ pub struct ConfigError {
     pub message: String,
     pub help: Option<String>,
     /// `None` where the file could not be read at all.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
 }
 
 /// Where in the file. Lines and columns count from 1, columns in characters.
@@ -50,7 +50,7 @@ impl ConfigError {
             help: suggestion(&message),
             message: harmless(&message),
             file: file.to_owned(),
-            place: Some(Place::of(text, span)),
+            place: Some(Box::new(Place::of(text, span))),
         }
     }
 
