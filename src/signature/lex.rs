@@ -504,7 +504,7 @@ mod tests {
         let long = format!("alert x (msg:\"{}\";)", "a".repeat(MAX_RULE_BYTES));
         assert!(statement(&long).unwrap_err().message.contains("longer"));
 
-        let lines = format!("alert {}\nnext", "abcdefg\\\n".repeat(MAX_RULE_BYTES));
+        let lines = format!("alert {}next", "abcdefg\\\n".repeat(MAX_RULE_BYTES));
         let rules: Vec<_> = logical_rules(&lines).collect();
         assert!(rules[0].text.len() > MAX_RULE_BYTES && rules[0].text.len() < 2 * MAX_RULE_BYTES);
         assert!(statement(&rules[0].text).is_err());
