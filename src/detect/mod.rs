@@ -1,1 +1,3 @@
 //! Signatures compiled, and held against buffers.
+
+pub mod prefilter;
