@@ -14,7 +14,7 @@ mod run;
 mod variant;
 mod wire;
 
-pub use diagnostic::{Diagnostic, Diagnostics, closest, error_at, from_toml, whole_file};
+pub use diagnostic::{Diagnostics, error_at, from_toml, whole_file};
 pub use model::{
     MAX_MESSAGES, MAX_SCENARIO_BYTES, Message, Scenario, ScenarioFiles, Side, Transport,
 };

@@ -12,7 +12,7 @@ use crate::verdict::{DropReason, Verdict};
 
 /// What stands in the path: takes IP datagrams, as a worker does.
 pub trait Engine {
-    /// Judges one IP datagram; may rewrite it at equal length.
+    /// Judges one IP datagram. What it leaves in `packet` is what is forwarded.
     fn process(&mut self, packet: &mut [u8], now: Timestamp) -> Verdict;
     /// No more packets come: what was seen since the engine was made.
     fn finish(&mut self) -> Outcome;
@@ -117,7 +117,7 @@ impl<E: Engine + ?Sized> Link<'_, E> {
         self.now = self.now + BETWEEN_PACKETS;
         self.packets += 1;
         match self.engine.process(&mut packet, self.now) {
-            Verdict::Forward | Verdict::Rewritten => Some(packet),
+            Verdict::Forward => Some(packet),
             Verdict::Drop(reason) => {
                 self.dropped += 1;
                 self.first_drop.get_or_insert(reason);
@@ -657,14 +657,14 @@ mod tests {
     }
 
     #[test]
-    fn rewritten_bytes_are_noticed() {
+    fn changed_bytes_are_noticed() {
         struct Scribbler;
         impl Engine for Scribbler {
             fn process(&mut self, packet: &mut [u8], _: Timestamp) -> Verdict {
                 if let Some(last) = packet.last_mut().filter(|byte| **byte == b'm') {
                     *last = b'X';
                 }
-                Verdict::Rewritten
+                Verdict::Forward
             }
             fn finish(&mut self) -> Outcome {
                 Outcome::default()
