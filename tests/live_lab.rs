@@ -84,10 +84,12 @@ fn every_attack_and_twin_lands_in_any_delivery() -> Fallible<()> {
                 let patience = Duration::from_secs(10);
                 let exchange =
                     client.exchange(family, nginx::PORT, &case.request, delivery, patience)?;
-                assert_eq!(exchange.end, End::Closed, "{}: {exchange:?}", case.id);
-                assert_eq!(exchange.acknowledged, case.request.len(), "{}", case.id);
+                // nginx refuses a way up as soon as the request's line is there, and resets when more comes.
+                assert_ne!(exchange.status(), 0, "{}: {exchange:?}", case.id);
                 if !case.attack {
                     assert_eq!(exchange.status(), 200, "{}", case.id);
+                    assert_eq!(exchange.end, End::Closed, "{}", case.id);
+                    assert_eq!(exchange.acknowledged, case.request.len(), "{}", case.id);
                 }
             }
             nginx.settle(&lab)?;

@@ -68,10 +68,6 @@ impl Nginx {
             .folder()
             .join(format!("nginx-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         fs::create_dir(&folder)?;
-        // The worker is another user.
-        for open in [lab.folder(), &folder] {
-            fs::set_permissions(open, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-        }
         fs::write(folder.join("big"), vec![b'b'; BIG_BODY])?;
         let config = folder.join("nginx.conf");
         fs::write(&config, config_text(&folder, purpose, tls))?;
@@ -117,7 +113,7 @@ impl Nginx {
     }
 
     /// Returns when all that had reached the server is in its log: a request sent now over its own
-    /// loopback is logged last, since one worker serves in order.
+    /// loopback is logged last, since one process serves in order.
     pub fn settle(&self, lab: &Lab) -> Fallible<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let name = format!("settle-{}", COUNT.fetch_add(1, Ordering::Relaxed));
@@ -172,7 +168,7 @@ fn config_text(folder: &Path, purpose: Purpose, tls: Option<&Certificate>) -> St
     };
     format!(
         r#"daemon off;
-worker_processes 1;
+master_process off;
 pid {dir}/pid;
 error_log {dir}/error.log warn;
 events {{ worker_connections 4096; }}

@@ -70,11 +70,13 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(File::create(&stdout)?)
             .stderr(File::create(&stderr)?);
-        // SAFETY: prctl is async-signal-safe and touches no memory of ours. It makes the kernel end
-        // the program when the thread that started it is gone, however that came about.
+        // SAFETY: both calls are async-signal-safe and touch no memory of ours. The kernel ends the
+        // program when the thread that started it is gone, however that came about; and the program
+        // inherits no descriptor but its three, so that it can hold no lock of whoever runs the test.
         unsafe {
             command.pre_exec(|| {
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+                libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32);
                 Ok(())
             });
         }
