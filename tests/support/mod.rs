@@ -5,8 +5,10 @@
 #![allow(dead_code)]
 
 pub mod attacks;
+pub mod daemon;
 pub mod eve;
 pub mod heartbeat;
+pub mod http;
 pub mod load;
 pub mod netns;
 pub mod nginx;
