@@ -59,6 +59,8 @@ pub(crate) struct TxSide {
     pub(crate) scanned: Vec<u32>,
     /// Sorted by rule.
     pub(crate) candidates: Vec<TxCandidate>,
+    /// Bytes of buffers that may have been added to since rules found them wanting.
+    pub(crate) amendable: usize,
     /// Length of growing buffers when the candidates were last held against them.
     pub(crate) grown: usize,
     /// Bytes of growing buffers that were held against candidates so far.
@@ -81,6 +83,17 @@ pub(crate) enum CandidateState {
     Dead,
 }
 
+impl TxSide {
+    /// A buffer that seemed whole has changed: what could not match before may do so now.
+    pub(crate) fn look_again(&mut self) {
+        for candidate in &mut self.candidates {
+            if candidate.state == CandidateState::Dead {
+                candidate.state = CandidateState::Waiting;
+            }
+        }
+    }
+}
+
 impl TxState {
     fn restart(&mut self, id: u64) {
         self.id = id;
@@ -90,6 +103,7 @@ impl TxState {
             side.events_seen = 0;
             side.scanned.clear();
             side.candidates.clear();
+            side.amendable = 0;
             side.grown = 0;
             side.spent = 0;
         }

@@ -42,10 +42,6 @@ impl AddressIndex {
         index
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.wide.is_empty() && self.by_src.starts.is_empty() && self.by_dst.starts.is_empty()
-    }
-
     /// Adds to `found` the rules that these addresses may concern.
     pub(crate) fn lookup(&self, src: IpAddr, dst: IpAddr, found: &mut Vec<u32>) {
         found.extend_from_slice(&self.wide);

@@ -53,12 +53,13 @@ impl HeaderTest {
         one_way(ends.src, ends.dst) || (self.bidirectional && one_way(ends.dst, ends.src))
     }
 
-    /// Whether it is for streams of this flow, by protocol and IP version.
-    pub(crate) fn carries_stream_of(&self, ctx: &FlowContext) -> bool {
-        !matches!(
+    /// Whether it is for TCP streams, by protocol and IP version.
+    pub(crate) fn is_for_stream(&self, is_v6: bool) -> bool {
+        let packets_only = matches!(
             self.protocol,
-            Proto::Udp | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6
-        ) && self.ip_version_matches(ctx.client.0.is_ipv6())
+            Proto::Udp | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 | Proto::TcpPacket
+        );
+        !packets_only && self.ip_version_matches(is_v6)
     }
 
     pub(crate) fn ip_version_matches(&self, is_v6: bool) -> bool {

@@ -69,11 +69,6 @@ impl Screen {
         );
     }
 
-    /// Length of the longest pattern.
-    pub(crate) fn longest(&self) -> usize {
-        self.matcher.longest()
-    }
-
     pub(crate) fn patterns(&self) -> usize {
         self.matcher.len()
     }

@@ -108,7 +108,7 @@ impl Round<'_> {
         let Some(payload) = rule.payload.as_ref().filter(|p| p.on_stream) else {
             return;
         };
-        if !rule.header.carries_stream_of(ctx)
+        if !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
             || rule.flow.direction.is_some_and(|d| d != self.direction)
             || !rule.header.endpoints_match(&self.layer.sets, &self.ends)
         {

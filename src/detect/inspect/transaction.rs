@@ -1,6 +1,7 @@
 //! Application-layer transactions.
 
 use super::Round;
+use crate::app_layer::TxRef;
 use crate::detect::buffers::{Transaction, apply, grows, has_instances};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
@@ -20,7 +21,22 @@ const GROWTH: usize = 8;
 
 impl Ruleset {
     /// Holds rules against one direction of a transaction. Costs a comparison where nothing has
-    /// changed since the last call.
+    /// changed since the last call. A rule fires once for each direction of a transaction.
+    ///
+    /// Transactions of a flow are shown oldest first; one that was complete in both directions
+    /// may be shown again, and costs nothing.
+    pub fn on_transaction(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        direction: Direction,
+        tx: TxRef<'_>,
+        hits: &mut Hits,
+    ) {
+        self.inspect_transaction(scratch, ctx, flow, direction, &tx, hits);
+    }
+
     pub(crate) fn inspect_transaction<T: Transaction>(
         &self,
         scratch: &mut Scratch,
@@ -44,6 +60,11 @@ impl Ruleset {
         let mut side = std::mem::take(side);
         scratch.transformed.next_round();
         let eager = may_evaluate(&mut side, tx, direction);
+        let amendable = tx.amendable_bytes(direction);
+        if amendable != side.amendable {
+            side.look_again();
+            side.amendable = amendable;
+        }
         let mut scanned_from = 0;
         for round in self.rounds(ctx.endpoints(direction), direction) {
             let Some(rules) = round.layer.transactions(tx.protocol(), direction) else {
@@ -181,22 +202,21 @@ impl Round<'_> {
                 continue;
             };
             let possible = self.layer.rules.get(number as usize).is_some_and(|r| {
-                r.header.ip_version_matches(self.ends.src.0.is_ipv6())
-                    && r.header.endpoints_match(&self.layer.sets, &self.ends)
+                let header = &r.header;
+                header.is_for_stream(self.ends.src.0.is_ipv6())
+                    && header.endpoints_match(&self.layer.sets, &self.ends)
             });
-            let state = if possible {
-                CandidateState::Waiting
-            } else {
-                CandidateState::Dead
-            };
-            side.candidates.insert(
-                at,
-                TxCandidate {
-                    rule,
-                    state,
-                    matched: 0,
-                },
-            );
+            if possible {
+                let state = CandidateState::Waiting;
+                side.candidates.insert(
+                    at,
+                    TxCandidate {
+                        rule,
+                        state,
+                        matched: 0,
+                    },
+                );
+            }
         }
     }
 
