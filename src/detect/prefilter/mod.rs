@@ -5,16 +5,26 @@
 //! byte, honouring the pattern's own case rule). Every [`Kind`] gives the
 //! same answer; they differ in speed and memory alone.
 //!
-//! A pattern is reported once for each scan, at its first end: callers ask
-//! whether it occurs, not how often, and so a flood of hits of one pattern
-//! costs little after the first.
+//! A pattern is reported once for each scan: callers ask whether it occurs,
+//! not how often, and so a flood of hits of one pattern costs little after
+//! the first.
 
 mod automaton;
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod gram;
 mod naive;
+mod qgram;
+mod rarity;
 mod scratch;
+mod short;
+mod store;
+mod table;
 
 use automaton::Automaton;
 use naive::Naive;
+use qgram::QGram;
+use store::Scan;
 
 pub use scratch::Scratch;
 
@@ -74,6 +84,7 @@ enum Engine {
     Empty,
     Naive(Naive),
     Automaton(Automaton),
+    QGram(QGram),
 }
 
 impl Matcher {
@@ -81,11 +92,12 @@ impl Matcher {
     pub fn build(patterns: &[Pattern], kind: Kind) -> Self {
         let longest = patterns.iter().map(|p| p.bytes.len()).max().unwrap_or(0);
         let engine = match kind {
-            _ if longest == 0 => Engine::Empty,
-            Kind::Naive => Engine::Naive(Naive::build(patterns)),
-            Kind::Auto | Kind::AhoCorasick | Kind::QGram => Automaton::build(patterns)
-                .map_or_else(|| Engine::Naive(Naive::build(patterns)), Engine::Automaton),
+            _ if longest == 0 => Some(Engine::Empty),
+            Kind::Naive => None,
+            Kind::AhoCorasick => Automaton::build(patterns).map(Engine::Automaton),
+            Kind::Auto | Kind::QGram => QGram::build(patterns).map(Engine::QGram),
         };
+        let engine = engine.unwrap_or_else(|| Engine::Naive(Naive::build(patterns)));
         Self {
             engine,
             patterns: patterns.len(),
@@ -114,11 +126,12 @@ impl Matcher {
             Engine::Empty => 0,
             Engine::Naive(e) => e.memory_bytes(),
             Engine::Automaton(e) => e.memory_bytes(),
+            Engine::QGram(e) => e.memory_bytes(),
         }
     }
 
-    /// Calls `found` for each pattern with an occurrence in `haystack` that ends after `from`,
-    /// with the end (exclusive) of the first such occurrence.
+    /// Calls `found` once for each pattern with an occurrence in `haystack` that ends after
+    /// `from`, with the end (exclusive) of one such occurrence, not always the first.
     ///
     /// Bytes before `from` were scanned earlier and are context only. A `from` at or beyond the
     /// end finds nothing.
@@ -137,7 +150,20 @@ impl Matcher {
             Engine::Empty => {}
             Engine::Naive(e) => e.scan(haystack, from, found),
             Engine::Automaton(e) => e.scan(haystack, from, scratch, found),
+            Engine::QGram(e) => e.scan(Scan { haystack, from }, scratch, found),
         }
+    }
+}
+
+#[cfg(test)]
+impl Matcher {
+    /// The same matcher without instructions that not every processor has.
+    fn portable(mut self) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Engine::QGram(qgram) = &mut self.engine {
+            qgram.forget_avx2();
+        }
+        self
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -6,20 +6,24 @@ use super::*;
 
 const KINDS: [Kind; 3] = [Kind::Auto, Kind::AhoCorasick, Kind::QGram];
 
-/// What is found: each pattern with its end. Fails where one is reported twice.
-fn ends(matcher: &Matcher, haystack: &[u8], from: usize) -> BTreeMap<PatternId, usize> {
-    ends_with(matcher, haystack, from, &mut Scratch::new())
+/// What is found. Fails where a pattern is reported twice, or where it is not.
+fn found(patterns: &[Pattern], matcher: &Matcher, haystack: &[u8], from: usize) -> BTreeSet<u32> {
+    found_with(patterns, matcher, haystack, from, &mut Scratch::new())
 }
 
-fn ends_with(
+fn found_with(
+    patterns: &[Pattern],
     matcher: &Matcher,
     haystack: &[u8],
     from: usize,
     scratch: &mut Scratch,
-) -> BTreeMap<PatternId, usize> {
-    let mut all = BTreeMap::new();
+) -> BTreeSet<u32> {
+    let mut all = BTreeSet::new();
     matcher.scan(haystack, from, scratch, &mut |id, end| {
-        assert_eq!(all.insert(id, end), None, "{id:?} was reported twice");
+        let pattern = &patterns[id.index()];
+        assert!(end > from);
+        assert!(pattern.matches(&haystack[end - pattern.bytes.len()..end]));
+        assert!(all.insert(id.0), "{id:?} was reported twice");
     });
     all
 }
@@ -35,17 +39,18 @@ fn pattern(bytes: &[u8], nocase: bool) -> Pattern {
 fn no_pattern_finds_nothing() {
     for kind in KINDS {
         let matcher = Matcher::build(&[], kind);
-        assert!(ends(&matcher, b"abc", 0).is_empty());
+        assert!(found(&[], &matcher, b"abc", 0).is_empty());
         assert_eq!((matcher.longest(), matcher.len()), (0, 0));
     }
 }
 
 #[test]
 fn an_empty_pattern_is_never_found_and_keeps_its_number() {
+    let patterns = [pattern(b"", false), pattern(b"/etc/passwd", false)];
     for kind in KINDS {
-        let matcher = Matcher::build(&[pattern(b"", false), pattern(b"/etc/passwd", false)], kind);
-        let found = ends(&matcher, b"GET /etc/passwd", 0);
-        assert_eq!(found, BTreeMap::from([(PatternId(1), 15)]));
+        let matcher = Matcher::build(&patterns, kind);
+        let found = found(&patterns, &matcher, b"GET /etc/passwd", 0);
+        assert_eq!(found, BTreeSet::from([1]));
     }
 }
 
@@ -54,8 +59,16 @@ fn case_counts_where_the_pattern_says_so() {
     let patterns = [pattern(b"Jndi:", false), pattern(b"Jndi:", true)];
     for kind in KINDS {
         let matcher = Matcher::build(&patterns, kind);
-        assert_eq!(ends(&matcher, b"${jNDI:ldap", 0).len(), 1, "{kind:?}");
-        assert_eq!(ends(&matcher, b"${Jndi:ldap", 0).len(), 2, "{kind:?}");
+        assert_eq!(
+            found(&patterns, &matcher, b"${jNDI:ldap", 0).len(),
+            1,
+            "{kind:?}"
+        );
+        assert_eq!(
+            found(&patterns, &matcher, b"${Jndi:ldap", 0).len(),
+            2,
+            "{kind:?}"
+        );
     }
 }
 
@@ -69,8 +82,11 @@ fn bytes_that_differ_from_letters_by_the_case_bit_are_other_bytes() {
     ];
     for kind in KINDS {
         let matcher = Matcher::build(&patterns, kind);
-        assert!(ends(&matcher, b"`{|}~\x7f a````b     ", 0).is_empty());
-        assert_eq!(ends(&matcher, b"..@[\\]^_..A@@@@B..\0\0\0\0", 0).len(), 3);
+        assert!(found(&patterns, &matcher, b"`{|}~\x7f a````b     ", 0).is_empty());
+        assert_eq!(
+            found(&patterns, &matcher, b"..@[\\]^_..A@@@@B..\0\0\0\0", 0).len(),
+            3
+        );
     }
 }
 
@@ -79,9 +95,19 @@ fn only_ends_after_from_count() {
     let patterns = [pattern(b"abcdef", false), pattern(b"f", false)];
     for kind in KINDS {
         let matcher = Matcher::build(&patterns, kind);
-        assert_eq!(ends(&matcher, b"abcdefgh", 5).len(), 2, "{kind:?}");
-        assert!(ends(&matcher, b"abcdefgh", 6).is_empty(), "{kind:?}");
-        assert!(ends(&matcher, b"abcdefgh", 99).is_empty(), "{kind:?}");
+        assert_eq!(
+            found(&patterns, &matcher, b"abcdefgh", 5).len(),
+            2,
+            "{kind:?}"
+        );
+        assert!(
+            found(&patterns, &matcher, b"abcdefgh", 6).is_empty(),
+            "{kind:?}"
+        );
+        assert!(
+            found(&patterns, &matcher, b"abcdefgh", 99).is_empty(),
+            "{kind:?}"
+        );
     }
 }
 
@@ -105,11 +131,13 @@ proptest! {
         haystack in text(300),
         from in 0usize..300,
     ) {
-        let naive = ends(&Matcher::build(&patterns, Kind::Naive), &haystack, from);
+        let naive = found(&patterns, &Matcher::build(&patterns, Kind::Naive), &haystack, from);
         for kind in KINDS {
-            let found = ends(&Matcher::build(&patterns, kind), &haystack, from);
+            let found = found(&patterns, &Matcher::build(&patterns, kind), &haystack, from);
             prop_assert_eq!(&found, &naive, "{:?}", kind);
         }
+        let portable = Matcher::build(&patterns, Kind::QGram).portable();
+        prop_assert_eq!(found(&patterns, &portable, &haystack, from), naive, "portable");
     }
 
     #[test]
@@ -122,12 +150,10 @@ proptest! {
         for kind in KINDS {
             let matcher = Matcher::build(&patterns, kind);
             let mut scratch = Scratch::new();
-            let whole = ends_with(&matcher, &haystack, 0, &mut scratch);
-            let mut pieces = ends_with(&matcher, &haystack[..cut], 0, &mut scratch);
+            let whole = found_with(&patterns, &matcher, &haystack, 0, &mut scratch);
+            let mut pieces = found_with(&patterns, &matcher, &haystack[..cut], 0, &mut scratch);
             let kept = cut.saturating_sub(matcher.longest().saturating_sub(1));
-            for (id, end) in ends_with(&matcher, &haystack[kept..], cut - kept, &mut scratch) {
-                pieces.entry(id).or_insert(end + kept);
-            }
+            pieces.extend(found_with(&patterns, &matcher, &haystack[kept..], cut - kept, &mut scratch));
             prop_assert_eq!(&whole, &pieces, "{:?}", kind);
         }
     }
