@@ -1,9 +1,9 @@
 //! One TCP connection, as far as its receiver's view can be told from outside.
 
+use super::StreamConfig;
 use super::buffer::NoRoom;
 use super::chunk::ChunkPool;
 use super::half::Half;
-use super::StreamConfig;
 use crate::counters::{Counter, Counters};
 use crate::decode::{TcpFlags, TcpHeader};
 use crate::direction::Direction;

@@ -73,7 +73,12 @@ impl Lab {
         lab
     }
 
-    fn send(&mut self, dir: Direction, set: impl FnOnce(&mut Builder), payload: &[u8]) -> SegmentOutcome {
+    fn send(
+        &mut self,
+        dir: Direction,
+        set: impl FnOnce(&mut Builder),
+        payload: &[u8],
+    ) -> SegmentOutcome {
         let bytes = packet(set, payload);
         let (delivered, gaps) = (&mut self.delivered, &mut self.gaps);
         with_tcp(&bytes, |tcp, payload| {
@@ -155,9 +160,18 @@ fn a_copy_that_differs_is_refused_until_the_first_is_acknowledged() {
     lab.data(0, b"abcdef");
     lab.data(10, b"klm");
     assert_eq!(lab.data(2, b"cdef"), None, "identical");
-    assert_eq!(lab.data(2, b"cXef"), Some(DropReason::StreamRetransmitDiffers));
-    assert_eq!(lab.data(4, b"efghijkXm"), Some(DropReason::StreamRetransmitDiffers));
-    assert_eq!(lab.data(10, b"kXm"), Some(DropReason::StreamRetransmitDiffers));
+    assert_eq!(
+        lab.data(2, b"cXef"),
+        Some(DropReason::StreamRetransmitDiffers)
+    );
+    assert_eq!(
+        lab.data(4, b"efghijkXm"),
+        Some(DropReason::StreamRetransmitDiffers)
+    );
+    assert_eq!(
+        lab.data(10, b"kXm"),
+        Some(DropReason::StreamRetransmitDiffers)
+    );
     lab.acknowledge(6);
     assert_eq!(lab.data(0, b"XXXXXX"), None, "the receiver ignores it");
     assert_eq!(lab.data(2, b"XXXXghi"), None, "only the tail is new");
@@ -169,7 +183,10 @@ fn a_copy_that_differs_is_refused_until_the_first_is_acknowledged() {
 fn what_the_receiver_ignores_is_refused() {
     let mut lab = Lab::open();
     lab.data(0, b"abc");
-    assert_eq!(lab.data(90_000_000, b"x"), Some(DropReason::StreamOutOfWindow));
+    assert_eq!(
+        lab.data(90_000_000, b"x"),
+        Some(DropReason::StreamOutOfWindow)
+    );
     let seq = CLIENT_ISN.wrapping_add(4);
     let refused = |lab: &mut Lab, set: &dyn Fn(&mut Builder)| {
         let ack = lab.session.next_sequence(Direction::ToClient);
@@ -185,16 +202,24 @@ fn what_the_receiver_ignores_is_refused() {
         )
         .refused
     };
-    assert_eq!(refused(&mut lab, &|t| t.ack = false), Some(DropReason::StreamNoAck));
     assert_eq!(
-        refused(&mut lab, &|t| t.acknowledgment_number = SERVER_ISN.wrapping_add(500)),
+        refused(&mut lab, &|t| t.ack = false),
+        Some(DropReason::StreamNoAck)
+    );
+    assert_eq!(
+        refused(&mut lab, &|t| t.acknowledgment_number =
+            SERVER_ISN.wrapping_add(500)),
         Some(DropReason::StreamOutOfWindow)
     );
     assert_eq!(
-        refused(&mut lab, &|t| t.acknowledgment_number = SERVER_ISN.wrapping_sub(10)),
+        refused(&mut lab, &|t| t.acknowledgment_number =
+            SERVER_ISN.wrapping_sub(10)),
         Some(DropReason::StreamOutOfWindow)
     );
-    assert_eq!(refused(&mut lab, &|t| t.syn = true), Some(DropReason::StreamInvalidFlags));
+    assert_eq!(
+        refused(&mut lab, &|t| t.syn = true),
+        Some(DropReason::StreamInvalidFlags)
+    );
     assert_eq!(
         refused(&mut lab, &|t| {
             t.urg = true;
@@ -219,10 +244,18 @@ fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
     let mut lab = Lab::open();
     lab.data(0, b"abc");
     lab.data(10, b"klm");
-    assert_eq!(lab.reset(5), Some(DropReason::StreamBadReset), "in the window, inexact");
+    assert_eq!(
+        lab.reset(5),
+        Some(DropReason::StreamBadReset),
+        "in the window, inexact"
+    );
     assert_eq!(lab.reset(900_000), Some(DropReason::StreamBadReset));
     assert!(!lab.session.is_closed());
-    assert_eq!(lab.reset(13), None, "right edge of what was selectively acknowledged");
+    assert_eq!(
+        lab.reset(13),
+        None,
+        "right edge of what was selectively acknowledged"
+    );
     assert!(lab.session.is_closed());
     let mut lab = Lab::open();
     lab.data(0, b"abc");
@@ -236,10 +269,17 @@ fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
 fn handshakes() {
     let mut lab = Lab::new();
     assert_eq!(lab.data(0, b"early"), Some(DropReason::StreamOutOfWindow));
-    assert_eq!(lab.syn_ack(5, 12345), None, "the client resets it and tries again");
+    assert_eq!(
+        lab.syn_ack(5, 12345),
+        None,
+        "the client resets it and tries again"
+    );
     assert_eq!(lab.syn_ack(SERVER_ISN, CLIENT_ISN), None);
     assert_eq!(lab.syn_ack(SERVER_ISN, CLIENT_ISN), None, "sent again");
-    assert_eq!(lab.syn_ack(5, CLIENT_ISN), Some(DropReason::StreamInvalidFlags));
+    assert_eq!(
+        lab.syn_ack(5, CLIENT_ISN),
+        Some(DropReason::StreamInvalidFlags)
+    );
     let ack = |t: &mut Builder| {
         t.ack = true;
         t.sequence_number = SERVER_ISN + 1;
@@ -251,7 +291,11 @@ fn handshakes() {
     assert_eq!(lab.from_client(), b"on the third");
     let syn = |t: &mut Builder| t.syn = true;
     let split = lab.send(Direction::ToClient, syn, b"").refused;
-    assert_eq!(split, Some(DropReason::StreamInvalidFlags), "split handshake");
+    assert_eq!(
+        split,
+        Some(DropReason::StreamInvalidFlags),
+        "split handshake"
+    );
     let syn_fin = |t: &mut Builder| {
         t.syn = true;
         t.fin = true;
@@ -298,7 +342,11 @@ fn after_a_fin_nothing_more_is_let_through() {
             t.acknowledgment_number = SERVER_ISN + 1;
         }
     };
-    assert_eq!(lab.send(Direction::ToServer, fin(5), b"").refused, None, "a FIN ahead of its data");
+    assert_eq!(
+        lab.send(Direction::ToServer, fin(5), b"").refused,
+        None,
+        "a FIN ahead of its data"
+    );
     assert_eq!(lab.data(0, b"abcde"), None);
     assert_eq!(lab.data(5, b"more"), Some(DropReason::StreamAfterClose));
     assert_eq!(lab.from_client(), b"abcde");
@@ -326,7 +374,9 @@ fn midstream_starts_with_the_first_payload_of_each_end() {
         b"",
     );
     let mut lab = Lab::new();
-    lab.session = with_tcp(&first, |tcp, _| TcpSession::midstream(Direction::ToServer, tcp));
+    lab.session = with_tcp(&first, |tcp, _| {
+        TcpSession::midstream(Direction::ToServer, tcp)
+    });
     let from = |seq: u32, ack: u32| {
         move |t: &mut Builder| {
             t.ack = true;
@@ -334,8 +384,16 @@ fn midstream_starts_with_the_first_payload_of_each_end() {
             t.acknowledgment_number = ack;
         }
     };
-    assert_eq!(lab.send(Direction::ToClient, from(7000, 1000), b"answer").refused, None);
-    assert_eq!(lab.send(Direction::ToServer, from(1000, 7006), b"request").refused, None);
+    assert_eq!(
+        lab.send(Direction::ToClient, from(7000, 1000), b"answer")
+            .refused,
+        None
+    );
+    assert_eq!(
+        lab.send(Direction::ToServer, from(1000, 7006), b"request")
+            .refused,
+        None
+    );
     assert_eq!(lab.delivered, [b"request".to_vec(), b"answer".to_vec()]);
     assert!(lab.session.is_midstream() && lab.session.is_established());
 }
@@ -368,7 +426,10 @@ fn memory_is_bounded_and_given_back() {
         ..StreamConfig::default()
     });
     assert_eq!(lab.data(0, &[1; 8192]), None);
-    assert_eq!(lab.data(8192, &[1; 8192]), Some(DropReason::StreamReassemblyMemory));
+    assert_eq!(
+        lab.data(8192, &[1; 8192]),
+        Some(DropReason::StreamReassemblyMemory)
+    );
     lab.acknowledge(8192);
     assert_eq!(lab.pool.lent_bytes(), 0);
     assert_eq!(lab.data(8192, &[1; 8192]), None);
