@@ -272,3 +272,98 @@ fn guess(direction: Direction, bytes: &[u8], limits: &Limits) -> Guess {
         _ => Guess::Open,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Direction::{ToClient, ToServer};
+
+    fn feed(app: &mut AppLayer, direction: Direction, bytes: &[u8], step: usize) {
+        for part in bytes.chunks(step) {
+            let mut rest = part;
+            while !rest.is_empty() {
+                let consumed = app.data(direction, rest, &Limits::default()).consumed;
+                assert!(consumed > 0);
+                rest = &rest[consumed..];
+            }
+        }
+    }
+
+    #[test]
+    fn protocols_are_known_by_their_first_bytes_however_cut() {
+        for (bytes, expected) in [
+            (&b"GET / HTTP/1.1\r\n"[..], Protocol::Http1),
+            (b"\r\nFOO /x HTTP/1.1\r\n", Protocol::Http1),
+            (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
+            (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
+            (b"EHLO x\r\n", Protocol::Undetermined),
+        ] {
+            for step in [1, 2, bytes.len()] {
+                let mut app = AppLayer::new();
+                feed(&mut app, ToServer, bytes, step);
+                assert_eq!(app.protocol(), expected, "{bytes:?} by {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn kept_bytes_reach_the_parser() {
+        for step in [1, 3, 1000] {
+            let mut app = AppLayer::new();
+            feed(
+                &mut app,
+                ToServer,
+                b"FOO /x HTTP/1.1\r\nHost: a\r\n\r\nGET /y HTTP/1.1\r\nHost: a\r\n\r\n",
+                step,
+            );
+            let http1 = app.http1().unwrap();
+            let uris: Vec<_> = http1
+                .transactions()
+                .filter_map(http1::Transaction::uri_raw)
+                .collect();
+            assert_eq!(uris, [b"/x", b"/y"], "by {step}");
+        }
+    }
+
+    #[test]
+    fn two_foreign_directions_are_unknown() {
+        let mut app = AppLayer::new();
+        feed(&mut app, ToClient, b"220 smtp ready\r\n", 5);
+        assert_eq!(app.protocol(), Protocol::Undetermined);
+        feed(&mut app, ToServer, b"EHLO x\r\n", 3);
+        assert_eq!(app.protocol(), Protocol::Unknown);
+        assert_eq!(app.transactions().count(), 0);
+    }
+
+    #[test]
+    fn an_answer_that_came_first_is_not_lost() {
+        let mut app = AppLayer::new();
+        feed(&mut app, ToClient, b"hello from a banner", 4);
+        feed(&mut app, ToServer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 2);
+        assert_eq!(app.protocol(), Protocol::Http1);
+        let bodies: Vec<_> = app
+            .http1()
+            .unwrap()
+            .transactions()
+            .map(|tx| tx.body(ToClient).len())
+            .collect();
+        assert_eq!(bodies.iter().sum::<usize>(), 19);
+    }
+
+    #[test]
+    fn a_tunnel_is_unknown_and_its_transaction_still_there() {
+        let mut app = AppLayer::new();
+        feed(
+            &mut app,
+            ToServer,
+            b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
+            100,
+        );
+        feed(&mut app, ToClient, b"HTTP/1.1 200 OK\r\n\r\n", 100);
+        assert_eq!(app.protocol(), Protocol::Unknown);
+        assert_eq!(app.transactions().count(), 1);
+        app.take_finished();
+        feed(&mut app, ToServer, b"\x16\x03\x01\x00", 1);
+        assert_eq!(app.transactions().count(), 0);
+    }
+}

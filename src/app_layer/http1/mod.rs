@@ -27,3 +27,6 @@ use side::Head;
 pub use events::Event;
 pub use parser::Parser;
 pub use transaction::{Transaction, progress};
+
+#[cfg(test)]
+mod tests;

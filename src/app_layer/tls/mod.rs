@@ -15,3 +15,6 @@ pub(super) use detect::detect;
 pub use events::Event;
 pub use parser::Parser;
 pub use transaction::{Transaction, Version, progress};
+
+#[cfg(test)]
+mod tests;
