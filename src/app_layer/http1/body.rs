@@ -253,7 +253,8 @@ mod tests {
         let mut broken = gzip(b"some text that is long enough");
         broken[10] = 0xff;
         let cut = gzip(b"body")[..12].to_vec();
-        let cases: Vec<(&str, Vec<u8>, Option<&[u8]>, &[Event])> = vec![
+        type Case<'a> = (&'a str, Vec<u8>, Option<&'a [u8]>, &'a [Event]);
+        let cases: Vec<Case<'_>> = vec![
             ("gzip", gzip(b"body"), Some(b"body"), &[]),
             ("GZIP", gzip(b"body"), Some(b"body"), &[]),
             ("gzip, identity", gzip(b"body"), Some(b"body"), &[]),

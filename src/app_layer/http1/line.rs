@@ -176,7 +176,8 @@ mod tests {
     #[test]
     fn request_lines_fall_into_words() {
         use Event::*;
-        let cases: &[(&str, [Option<&str>; 3], &[Event])] = &[
+        type Case<'a> = (&'a str, [Option<&'a str>; 3], &'a [Event]);
+        let cases: &[Case<'_>] = &[
             (
                 "GET / HTTP/1.1\r\n",
                 [Some("GET"), Some("/"), Some("HTTP/1.1")],

@@ -374,10 +374,8 @@ impl Parser {
         let reading = reader.state != State::Idle;
         reader.state = State::Failed;
         reader.decoder = None;
-        if reading {
-            if let Some(tx) = self.find_mut(id) {
-                tx.finish(direction);
-            }
+        if reading && let Some(tx) = self.find_mut(id) {
+            tx.finish(direction);
         }
         if direction == Direction::ToClient {
             self.expect_no_responses();

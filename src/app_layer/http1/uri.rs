@@ -149,7 +149,7 @@ fn decode(arena: &mut Vec<u8>, source: Span, part: Part) {
     while at < source.end() {
         let (byte, used) = match arena.get(at..source.end()) {
             Some(&[b'%', high, low, ..]) => match (hex(high), hex(low)) {
-                (Some(high), Some(low)) => (high << 4 | low, 3),
+                (Some(high), Some(low)) => ((high << 4) | low, 3),
                 _ => (b'%', 1),
             },
             Some(&[byte, ..]) => (byte, 1),

@@ -48,12 +48,12 @@ fn detect_ssl2(bytes: &[u8]) -> Option<bool> {
     let lengths = bytes.get(5..11)?;
     let total: usize = lengths
         .chunks_exact(2)
-        .map(|pair| pair.iter().fold(0, |n, &b| n << 8 | usize::from(b)))
+        .map(|pair| pair.iter().fold(0, |n, &b| (n << 8) | usize::from(b)))
         .sum();
     let announced = bytes
         .get(..2)?
         .iter()
-        .fold(0, |n, &b| n << 8 | usize::from(b))
+        .fold(0, |n, &b| (n << 8) | usize::from(b))
         & 0x7fff;
     Some(total + 9 == announced)
 }

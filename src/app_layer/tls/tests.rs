@@ -113,6 +113,38 @@ fn hellos_are_read_from_any_records() {
     }
 }
 
+/// Self-signed, C=US, ST=Utah, O=Example, CN=example.com, made for this test.
+const CERTIFICATE: &str = "308201cf30820174a00302010202030a1b2c300a06082a8648ce3d0403023044310b30090603550406130255\
+    53310d300b06035504080c04557461683110300e060355040a0c074578616d706c653114301206035504030c\
+    0b6578616d706c652e636f6d3020170d3236313132333232333832305a180f32313236313033303232333832\
+    305a3044310b3009060355040613025553310d300b06035504080c04557461683110300e060355040a0c0745\
+    78616d706c653114301206035504030c0b6578616d706c652e636f6d3059301306072a8648ce3d020106082a\
+    8648ce3d0301070342000446e9a835f307a5e009648be9613fe1121639d9db35b4231a58b9b2716e0e6e00c5\
+    5b3a1c9218cbc227aebbc1b5b37dbdf79109955908c74a9c09fe789a2dbef0a3533051301d0603551d0e0416\
+    041497c4d71a80b5a1cf5db6a4ff412c73b56346e84d301f0603551d2304183016801497c4d71a80b5a1cf5d\
+    b6a4ff412c73b56346e84d300f0603551d130101ff040530030101ff300a06082a8648ce3d04030203490030\
+    46022100f82381df5cc24f512b5d8e482cd6f8b8d114a4361748003c8380bd70cb967e25022100ac051e1c1e\
+    34215f9c033b1c249d946ce3fb208d64532c6b59832d006c71c73b";
+
+#[test]
+fn the_first_certificate_is_described() {
+    let der: Vec<u8> = (0..CERTIFICATE.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&CERTIFICATE[at..at + 2], 16).unwrap())
+        .collect();
+    let length = u16::try_from(der.len()).unwrap();
+    let entry = [&[0][..], &length.to_be_bytes(), &der].concat();
+    let list = [&[0][..], &prefixed(&entry)].concat();
+    let parser = run(&[(ToClient, record(22, &message(11, &list)))], 50);
+    let session = parser.transaction();
+    let name = &b"C=US, ST=Utah, O=Example, CN=example.com"[..];
+    assert_eq!(session.subject(), Some(name));
+    assert_eq!(session.issuer(), Some(name));
+    assert_eq!(session.serial(), Some(&b"0A:1B:2C"[..]));
+    assert_eq!(session.certs(), [der]);
+    assert_eq!(events(&parser), []);
+}
+
 #[test]
 fn a_certificate_that_does_not_parse_is_kept_and_told() {
     let list = [&[0, 0, 3][..], b"abc", &[0, 0, 2], b"de"].concat();
