@@ -230,26 +230,14 @@ fn no_privileges_is_said() -> Fallible<()> {
         return Ok(());
     };
     let scene = Scene::new(GOOD)?;
-    let binary = daemon::binary().to_string_lossy().into_owned();
-    let open = scene.lab.folder().join("open");
-    fs::create_dir(&open)?;
-    fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
-    let folder = open.to_string_lossy().into_owned();
-    let socket = format!("{folder}/control.sock");
-    // Root's ids without its capabilities: every file is readable still, the kernel's network is not.
-    let args = [
-        "--bounding-set=-all",
-        "--inh-caps=-all",
-        &binary,
-        "run",
-        "--log-dir",
-        &folder,
-        "--socket",
-        &socket,
-    ];
-    let said = scene
-        .lab
-        .gateway_runs("setpriv", &args, Duration::from_secs(30))?;
+    // Root's ids without its capabilities: its files are readable still, the kernel's network is not its own.
+    let setup = Setup {
+        wrapper: ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+            .map(str::to_owned)
+            .into(),
+        ..scene.setup()
+    };
+    let said = Daemon::fails_to_start(&scene.lab, &setup)?;
     assert_clear(&said, 1, &["CAP_NET_ADMIN"]);
     assert_eq!(scene.status("/welcome")?, 200, "no rule was left behind");
     Ok(())
@@ -261,20 +249,19 @@ fn no_firewall_tool_is_said() -> Fallible<()> {
         return Ok(());
     };
     let scene = Scene::new(GOOD)?;
-    let log_dir = scene.lab.folder().join("log");
-    fs::create_dir(&log_dir)?;
     let empty = scene.lab.folder().join("empty");
     fs::create_dir(&empty)?;
-    let mut command = process::command_in(&scene.lab.gateway(), "env");
-    command
-        .arg(format!("PATH={}", empty.display()))
-        .arg(daemon::binary())
-        .arg("run")
-        .arg("--log-dir")
-        .arg(&log_dir)
-        .arg("--socket")
-        .arg(log_dir.join("control.sock"));
-    let said = process::run(&mut command, Duration::from_secs(60))?;
+    // An emptied PATH alone hides nothing from a program that looks in the system folders too. The mounts
+    // are in the mount namespace that `ip netns exec` made for this one process.
+    let hide = "for folder in /usr/sbin /usr/local/sbin; do mount --bind \"$0\" $folder || exit 99; done; \
+                export PATH=\"$0\"; exec \"$@\"";
+    let setup = Setup {
+        wrapper: ["sh", "-c", hide, &empty.to_string_lossy()]
+            .map(str::to_owned)
+            .into(),
+        ..scene.setup()
+    };
+    let said = Daemon::fails_to_start(&scene.lab, &setup)?;
     assert_clear(&said, 1, &["iptables", "nft"]);
     assert_eq!(scene.status("/welcome")?, 200);
     Ok(())

@@ -91,7 +91,10 @@ fn one_round(name: &str, rules: &Path, seconds: u32) -> Fallible<Figures> {
         }
         "stopgap" => {
             let setup = Setup {
-                cpu: Some(INSPECTOR_CPU),
+                queues: 1,
+                wrapper: ["taskset", "-c", &INSPECTOR_CPU.to_string()]
+                    .map(str::to_owned)
+                    .into(),
                 ..Setup::with_rules(rules)
             };
             let inspector = Daemon::start(&lab, &setup)?;
