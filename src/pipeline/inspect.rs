@@ -27,10 +27,7 @@ impl Inspection<'_> {
     /// Bytes of one direction, in order and for the first time; or a hole in them.
     pub fn deliver(&mut self, dir: Direction, delivery: Delivery<'_>) {
         match delivery {
-            Delivery::Bytes(bytes) => {
-                self.parse(dir, bytes);
-                self.raw(dir, bytes);
-            }
+            Delivery::Bytes(bytes) => self.bytes(dir, bytes),
             Delivery::Gap(missing) => {
                 self.app.gap(dir, missing);
                 self.windows[dir.index()].skip(missing);
@@ -77,17 +74,32 @@ impl Inspection<'_> {
         self.touched_transactions(dir);
     }
 
-    fn parse(&mut self, dir: Direction, mut bytes: &[u8]) {
-        while !bytes.is_empty() && self.app.protocol() != Protocol::Unknown {
-            let progress = self.app.data(dir, bytes, &self.config.app_layer);
+    /// Raw signatures go before those on transactions, which may wait for them, but
+    /// behind the parser's first step, which may tell the protocol.
+    fn bytes(&mut self, dir: Direction, bytes: &[u8]) {
+        let beyond_before = self.app.beyond_limit(dir);
+        let mut rest = bytes;
+        let mut raw_done = false;
+        while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
+            let progress = self.app.data(dir, rest, &self.config.app_layer);
             self.ctx.app = self.app.protocol();
             self.note_new_transactions();
+            if !std::mem::replace(&mut raw_done, true) {
+                self.raw(dir, bytes);
+            }
             self.touched_transactions(dir);
             // A match still needs its transaction for the record.
             if self.engine.hits.is_empty() {
                 self.app.take_finished();
             }
-            bytes = bytes.get(progress.consumed.max(1)..).unwrap_or_default();
+            rest = rest.get(progress.consumed.max(1)..).unwrap_or_default();
+        }
+        if !raw_done {
+            self.raw(dir, bytes);
+        }
+        let beyond = self.app.beyond_limit(dir).saturating_sub(beyond_before);
+        if beyond > 0 {
+            self.counters.add(Counter::BeyondDepthBytes, beyond);
         }
     }
 

@@ -82,6 +82,9 @@ pub(super) fn rule(
             counters.add(Counter::AlertsSuppressed, 1);
             continue;
         }
+        if signature.signature.noalert {
+            continue;
+        }
         counters.add(Counter::Alerts, 1);
         sink.event(Event::Alert(AlertEvent {
             at: case.ctx.now,

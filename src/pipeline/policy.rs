@@ -56,6 +56,8 @@ pub struct WorkerConfig {
     pub stream_depth_bytes: u64,
     /// Emit a `drop` event for each packet of a refused flow, not for the first alone.
     pub drop_event_per_packet: bool,
+    /// Counts that `threshold` keeps at once.
+    pub threshold_entries: usize,
     /// At least this long between two resets that answer one refused flow.
     pub reset_interval: Duration,
 }
@@ -70,6 +72,7 @@ impl Default for WorkerConfig {
             app_layer: app_layer::Limits::default(),
             stream_depth_bytes: 1024 * 1024,
             drop_event_per_packet: false,
+            threshold_entries: 64 * 1024,
             reset_interval: Duration::from_millis(100),
         }
     }

@@ -87,7 +87,7 @@ impl Worker {
                 pool: ChunkPool::new(&config.stream),
                 scratch: Scratch::default(),
                 hits: Hits::default(),
-                thresholds: ThresholdTable::default(),
+                thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
             },
             config,
