@@ -222,7 +222,10 @@ impl Builder {
                     _ => None,
                 });
                 let head = content.and_then(program::head);
-                let own = content.map_or(0, |c| c.pattern.len() as u32);
+                let own = match tests.tests.as_slice() {
+                    [Test::Content(only)] => only.pattern.len() as u32,
+                    _ => content.map_or(0, |c| c.pattern.len() as u32),
+                };
                 self.payload[traffic as usize][direction.index()].push(Entry {
                     rule: number,
                     pattern: choice.map(|c| c.pattern.clone()),
