@@ -1,1 +1,5 @@
 //! Packets in, verdicts out.
+
+pub mod inject;
+pub mod nfqueue;
+pub mod reset;

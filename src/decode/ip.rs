@@ -68,10 +68,7 @@ pub(super) fn parse(
     }
 }
 
-fn parse_v4(
-    bytes: &[u8],
-    trust: ChecksumTrust,
-) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
+fn parse_v4(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
     let fixed = bytes
         .first_chunk::<20>()
         .ok_or(DropReason::DecodeTruncated)?;
@@ -141,7 +138,11 @@ fn parse_v6(bytes: &[u8]) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
         .ok_or(DropReason::DecodeTruncated)?;
     let payload = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
     // A jumbo payload, or a GSO packet over 64 KiB: the length is in an option or unset.
-    let total = if payload == 0 { bytes.len() } else { 40 + payload };
+    let total = if payload == 0 {
+        bytes.len()
+    } else {
+        40 + payload
+    };
     let datagram = bytes.get(..total).ok_or(DropReason::DecodeTruncated)?;
     let chain = walk_extensions(fixed[6], datagram)?;
     let address = |at: usize| -> IpAddr {

@@ -47,10 +47,7 @@ impl LinkType {
 }
 
 /// VLAN ids, outermost first, and the datagram; `None`: not IP.
-pub(super) fn strip(
-    link: LinkType,
-    frame: &[u8],
-) -> Result<Option<([u16; 2], &[u8])>, DropReason> {
+pub(super) fn strip(link: LinkType, frame: &[u8]) -> Result<Option<([u16; 2], &[u8])>, DropReason> {
     match link {
         LinkType::RawIp => Ok(Some(([0, 0], frame))),
         LinkType::Ethernet => from_ethertype(frame, 12),
@@ -68,10 +65,7 @@ pub(super) fn strip(
     }
 }
 
-fn from_ethertype(
-    frame: &[u8],
-    mut at: usize,
-) -> Result<Option<([u16; 2], &[u8])>, DropReason> {
+fn from_ethertype(frame: &[u8], mut at: usize) -> Result<Option<([u16; 2], &[u8])>, DropReason> {
     let mut vlan = [0, 0];
     let mut ethertype = word(frame, at)?;
     for tag in 0..MAX_VLAN_TAGS {

@@ -141,7 +141,8 @@ fn what_the_receiver_ignores_is_refused() {
 
 #[test]
 fn ipv4_options_as_linux_takes_them() {
-    let taken = |options: &[u8]| decode_ip(&with_v4_options(options), ChecksumTrust::Unverified).is_ok();
+    let taken =
+        |options: &[u8]| decode_ip(&with_v4_options(options), ChecksumTrust::Unverified).is_ok();
     assert!(taken(&[1; 40]), "NOPs");
     assert!(taken(&[7, 7, 4, 0, 0, 0, 0, 0]), "record route");
     assert!(taken(&[0, 9, 9, 9]), "garbage behind the end");
@@ -149,7 +150,10 @@ fn ipv4_options_as_linux_takes_them() {
     assert!(!taken(&[131, 7, 4, 0, 0, 0, 0, 0]), "loose source route");
     assert!(!taken(&[0x44, 0, 0, 0]), "length 0");
     assert!(!taken(&[0x44, 9, 0, 0]), "length beyond the header");
-    assert!(!taken(&[7, 7, 3, 0, 0, 0, 0, 0]), "pointer into the option's head");
+    assert!(
+        !taken(&[7, 7, 3, 0, 0, 0, 0, 0]),
+        "pointer into the option's head"
+    );
 }
 
 #[test]
@@ -168,11 +172,27 @@ fn ipv6_extension_headers_are_walked_with_a_bound() {
     chain.extend_from_slice(&destination(253));
     assert_eq!(protocol_of(60, &chain), refused, "41 headers");
     let hop_second = [destination(0), destination(253)].concat();
-    assert_eq!(protocol_of(60, &hop_second), refused, "hop-by-hop not first");
+    assert_eq!(
+        protocol_of(60, &hop_second),
+        refused,
+        "hop-by-hop not first"
+    );
     assert_eq!(protocol_of(43, &[253, 0, 0, 0, 0, 0, 0, 0]), Ok(253));
-    assert_eq!(protocol_of(43, &[253, 0, 0, 1, 0, 0, 0, 0]), refused, "segments left");
-    assert_eq!(protocol_of(60, &[253, 9, 0, 0]), refused, "longer than the packet");
-    assert_eq!(protocol_of(44, &[253, 0, 0, 0, 0, 0, 0, 1]), Ok(253), "atomic fragment");
+    assert_eq!(
+        protocol_of(43, &[253, 0, 0, 1, 0, 0, 0, 0]),
+        refused,
+        "segments left"
+    );
+    assert_eq!(
+        protocol_of(60, &[253, 9, 0, 0]),
+        refused,
+        "longer than the packet"
+    );
+    assert_eq!(
+        protocol_of(44, &[253, 0, 0, 0, 0, 0, 0, 1]),
+        Ok(253),
+        "atomic fragment"
+    );
 }
 
 #[test]
@@ -188,7 +208,10 @@ fn fragments_say_where_they_belong() {
     let bytes = v6(44, &[6, 0, 0, 9, 0, 0, 0, 5]);
     let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
     let fragment = packet.ip.fragment.unwrap();
-    assert_eq!((fragment.id, fragment.offset_bytes, fragment.more), (5, 8, true));
+    assert_eq!(
+        (fragment.id, fragment.offset_bytes, fragment.more),
+        (5, 8, true)
+    );
 }
 
 #[test]
@@ -211,5 +234,9 @@ fn udp_lengths_are_the_receivers() {
         .write(&mut bytes, b"abc")
         .unwrap();
     bytes[46..48].fill(0);
-    assert_eq!(refused(&bytes), DropReason::DecodeL4Checksum, "checksum 0 over IPv6");
+    assert_eq!(
+        refused(&bytes),
+        DropReason::DecodeL4Checksum,
+        "checksum 0 over IPv6"
+    );
 }

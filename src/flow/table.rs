@@ -218,9 +218,7 @@ impl<S> FlowTable<S> {
     pub fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow<S>> {
         let slot = self.slab.get_mut(id.slot)?;
         let generation = slot.generation;
-        slot.flow
-            .as_mut()
-            .filter(|_| generation == id.generation)
+        slot.flow.as_mut().filter(|_| generation == id.generation)
     }
 
     /// Enters a flow that [`Self::find`] did not find. Where the table is full, the
@@ -264,9 +262,8 @@ impl<S> FlowTable<S> {
         });
         let generation = slot.generation;
         let slab = &self.slab;
-        self.index.insert_unique(hash, number, |&other| {
-            slab.get(other).map_or(0, |s| s.hash)
-        });
+        self.index
+            .insert_unique(hash, number, |&other| slab.get(other).map_or(0, |s| s.hash));
         self.lists[new.class.index()].push_newest(&mut self.slab, number);
         Ok(FlowId {
             slot: number,
@@ -402,7 +399,11 @@ mod tests {
         })
     }
 
-    fn insert(table: &mut FlowTable<u16>, n: u16, class: TimeoutClass) -> Result<Vec<u16>, TableFull> {
+    fn insert(
+        table: &mut FlowTable<u16>,
+        n: u16,
+        class: TimeoutClass,
+    ) -> Result<Vec<u16>, TableFull> {
         let mut gone = Vec::new();
         let now = Timestamp::from_secs(u64::from(n));
         table.insert(new_flow(n, class), now, n, &mut |f| gone.push(f.state))?;

@@ -1,1 +1,154 @@
 //! The kernel rules that bring packets in.
+//!
+//! A [`Plan`] says what is wanted; [`install`] puts it in force, for IPv4 and
+//! IPv6 together, in place of any older installation and in one transaction a
+//! family: at no moment do packets pass beside both. The rules live in the
+//! kernel and outlast this process; [`remove`] takes all of them away.
+//!
+//! Two backends, whichever the kernel has: nft's own `queue` statement, in a
+//! table of ours, or the iptables NFQUEUE target, in chains of ours that the
+//! `mangle` table jumps to. Both sit at priority -150, ahead of the `filter`
+//! table, whose rules still apply to what we forward. All functions act on the
+//! network namespace of the calling thread and need `CAP_NET_ADMIN`.
+//!
+//! With several queues the kernel chooses by a hash of both addresses. It is the
+//! same in both directions, and for all fragments of a datagram; one client and
+//! one server always share one queue.
+//!
+//! With iptables, a packet that we forward goes on behind the `mangle` table: rules
+//! that stand behind ours in the same chain do not see it. [`install`] warns of them.
+
+mod error;
+mod iptables;
+mod nft;
+mod plan;
+mod tool;
+
+use std::fmt;
+
+pub use error::Error;
+pub use plan::{Failure, Hooks, InvalidPlan, Plan, PlanConfig};
+
+use iptables::Iptables;
+
+/// Who carries the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Nft,
+    /// The name of the command, for example `iptables-legacy`.
+    Iptables(&'static str),
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nft => f.write_str("nft"),
+            Self::Iptables(command) => f.write_str(command),
+        }
+    }
+}
+
+/// What [`install`] did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installation {
+    pub backend: Backend,
+    /// False where the kernel has no IPv6 at all.
+    pub ipv6: bool,
+    pub warnings: Vec<String>,
+}
+
+/// Rules found in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    pub backend: Backend,
+    pub ipv4: bool,
+    pub ipv6: bool,
+    /// As the backend writes them.
+    pub rules: Vec<String>,
+    /// Packets that met a rule that queues, both families, since the rules were installed.
+    pub queued_packets: u64,
+}
+
+/// Puts a plan in force.
+///
+/// The counters of [`packet_counter`] start at zero.
+///
+/// # Errors
+/// No backend can carry the rules; what was in force before still is.
+pub fn install(plan: &Plan) -> Result<Installation, Error> {
+    let variants = Iptables::variants();
+    let mut refusals = Vec::new();
+    match nft::install(plan) {
+        Ok(()) => {
+            remove_iptables(&variants, None)?;
+            return Ok(Installation {
+                backend: Backend::Nft,
+                ipv6: true,
+                warnings: Vec::new(),
+            });
+        }
+        Err(error) => refusals.push((Backend::Nft.to_string(), error)),
+    }
+    for variant in &variants {
+        match variant.install(plan) {
+            Ok((ipv6, warnings)) => {
+                remove_iptables(&variants, Some(variant))?;
+                nft::remove()?;
+                return Ok(Installation {
+                    backend: variant.backend(),
+                    ipv6,
+                    warnings,
+                });
+            }
+            Err(error) => refusals.push((variant.backend().to_string(), error)),
+        }
+    }
+    if variants.is_empty() {
+        refusals.push(("iptables".to_owned(), Error::Missing("iptables".to_owned())));
+    }
+    Err(Error::NoBackend(refusals))
+}
+
+/// Takes all our rules away, whoever carries them; whether there were any.
+///
+/// # Errors
+/// A backend that has rules of ours could not remove them.
+pub fn remove() -> Result<bool, Error> {
+    let variants = Iptables::variants();
+    let from_iptables = remove_iptables(&variants, None)?;
+    let from_nft = nft::remove()?;
+    Ok(from_iptables || from_nft)
+}
+
+fn remove_iptables(variants: &[Iptables], except: Option<&Iptables>) -> Result<bool, Error> {
+    let mut removed = false;
+    for variant in variants {
+        if except != Some(variant) {
+            removed |= variant.remove()?;
+        }
+    }
+    Ok(removed)
+}
+
+/// Our rules as the kernel has them; empty when none are installed.
+///
+/// # Errors
+/// A backend that is there could not be asked.
+pub fn status() -> Result<Vec<Installed>, Error> {
+    let mut found = Vec::new();
+    found.extend(nft::status()?);
+    for variant in Iptables::variants() {
+        found.extend(variant.status()?);
+    }
+    Ok(found)
+}
+
+/// Packets that met a rule that queues, IPv4 and IPv6, since [`install`].
+///
+/// At rest this less the packets received is what passed or was lost unseen.
+///
+/// # Errors
+/// As [`status`].
+pub fn packet_counter() -> Result<u64, Error> {
+    Ok(status()?.iter().map(|found| found.queued_packets).sum())
+}

@@ -161,7 +161,11 @@ impl<'c> Draft<'c> {
                 self.push(group, test);
                 Ok(())
             }
-            Some(sticky) if sticky == buffer => {
+            // A response body is a file too: older words for it go on in `file.data`.
+            Some(sticky)
+                if sticky == buffer
+                    || (sticky, buffer) == (Buffer::FileData, Buffer::HttpResponseBody) =>
+            {
                 self.add(test);
                 Ok(())
             }

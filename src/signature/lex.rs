@@ -107,18 +107,23 @@ pub fn logical_rules(text: &str) -> impl Iterator<Item = LogicalRule<'_>> {
                 line,
                 joins: Vec::new(),
             };
-            while let Some(kept) = rule.text.strip_suffix('\\') {
-                let mut joined = kept.to_owned();
+            while rule.text.ends_with('\\') {
+                let joined = rule.text.to_mut();
+                joined.pop();
                 let Some((more, next)) = physical_line(text, at) else {
-                    rule.text = Cow::Owned(joined);
                     break;
                 };
                 line += 1;
-                rule.joins
-                    .push((joined.len(), at - rule.start - joined.len()));
+                let more = more.trim_end();
+                if joined.len() <= MAX_RULE_BYTES {
+                    rule.joins
+                        .push((joined.len(), at - rule.start - joined.len()));
+                    joined.push_str(more);
+                } else if more.ends_with('\\') {
+                    // Already too long to be read: only its end is still looked for.
+                    joined.push('\\');
+                }
                 at = next;
-                joined.push_str(more.trim_end());
-                rule.text = Cow::Owned(joined);
             }
             return Some(rule);
         }
@@ -391,6 +396,13 @@ fn option(piece: Arg<'_>) -> Result<Opt<'_>, Fault> {
         )
         .help("if this belongs to the option before, write its semicolon as `\\;`"));
     }
+    if let Some(value) = value {
+        // Told here, before what follows the semicolon is taken for a keyword.
+        let text = value.negation().1;
+        if text.text.starts_with('"') {
+            text.quoted()?;
+        }
+    }
     match value {
         Some(value) if value.text.is_empty() => Err(Fault::new(
             Span::new(
@@ -491,6 +503,12 @@ mod tests {
     fn a_rule_has_a_longest_length() {
         let long = format!("alert x (msg:\"{}\";)", "a".repeat(MAX_RULE_BYTES));
         assert!(statement(&long).unwrap_err().message.contains("longer"));
+
+        let lines = format!("alert {}next", "abcdefg\\\n".repeat(MAX_RULE_BYTES));
+        let rules: Vec<_> = logical_rules(&lines).collect();
+        assert!(rules[0].text.len() > MAX_RULE_BYTES && rules[0].text.len() < 2 * MAX_RULE_BYTES);
+        assert!(statement(&rules[0].text).is_err());
+        assert_eq!(rules.len(), 1, "the last line continues the rule");
     }
 
     #[test]

@@ -174,7 +174,10 @@ fn target(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         "dest_ip" => Target::DestIp,
         _ => return Err(value.fault("expected `src_ip` or `dest_ip`")),
     };
-    once(&mut draft.target, opt, target)
+    if draft.target.replace(target).is_some() {
+        draft.warn(opt.name.fault("`target` stands twice: the last one holds"));
+    }
+    Ok(())
 }
 
 fn noalert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {

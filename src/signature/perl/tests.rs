@@ -125,7 +125,7 @@ fn a_dollar_takes_a_last_line_feed_unless_told_not_to() {
         ..PLAIN
     };
     assert!(!regex("a$", very_end).is_match(b"a\n"));
-    assert!(regex("a$b", very_end).is_match(b"a") == false);
+    assert!(!regex("a$b", very_end).is_match(b"a"));
 }
 
 #[test]

@@ -1,0 +1,187 @@
+//! Rules in chains of our own that the `mangle` table jumps to.
+
+mod layout;
+
+use std::fs;
+use std::path::Path;
+
+use super::error::Error;
+use super::plan::Plan;
+use super::tool::run;
+use super::{Backend, Installed, nft};
+use layout::{Family, Layout};
+
+/// What stands behind an iptables command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Legacy,
+    /// Tables that nft sees, too.
+    Nft,
+}
+
+/// One pair of iptables and ip6tables commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Iptables {
+    kind: Kind,
+    ipv4: &'static str,
+    ipv6: &'static str,
+}
+
+impl Iptables {
+    /// The commands there are, one for each kind, the system's default first.
+    pub(super) fn variants() -> Vec<Self> {
+        let mut variants: Vec<Self> = Vec::new();
+        for (ipv4, ipv6) in [
+            ("iptables", "ip6tables"),
+            ("iptables-nft", "ip6tables-nft"),
+            ("iptables-legacy", "ip6tables-legacy"),
+        ] {
+            let Ok(version) = run(ipv4, &["--version"], "") else {
+                continue;
+            };
+            let kind = if version.contains("nf_tables") {
+                Kind::Nft
+            } else {
+                Kind::Legacy
+            };
+            if variants.iter().all(|known| known.kind != kind) {
+                variants.push(Self { kind, ipv4, ipv6 });
+            }
+        }
+        variants
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        Backend::Iptables(self.ipv4)
+    }
+
+    fn command(&self, family: Family) -> &'static str {
+        match family {
+            Family::V4 => self.ipv4,
+            Family::V6 => self.ipv6,
+        }
+    }
+
+    /// Whether IPv6 rules are in force, too, and what to warn of.
+    pub(super) fn install(&self, plan: &Plan) -> Result<(bool, Vec<String>), Error> {
+        let before = self.current(Family::V4)?;
+        let planned = Layout::planned(plan, Family::V4, self.makes_table(Family::V4, &before)?);
+        self.restore(Family::V4, &before.transition(&planned))?;
+        let mut warnings = before.shadowed_rules(plan, self.ipv4);
+        let ipv6 = kernel_has_ipv6();
+        if ipv6 {
+            match self.install_ipv6(plan) {
+                Ok(more) => warnings.extend(more),
+                Err(cause) => return Err(self.roll_back(&planned, &before, cause)),
+            }
+        }
+        Ok((ipv6, warnings))
+    }
+
+    fn install_ipv6(&self, plan: &Plan) -> Result<Vec<String>, Error> {
+        let before = self.current(Family::V6)?;
+        let planned = Layout::planned(plan, Family::V6, self.makes_table(Family::V6, &before)?);
+        self.restore(Family::V6, &before.transition(&planned))?;
+        Ok(before.shadowed_rules(plan, self.ipv6))
+    }
+
+    fn roll_back(&self, planned: &Layout, before: &Layout, cause: Error) -> Error {
+        let restored = self
+            .restore(Family::V4, &planned.transition(before))
+            .and_then(|()| self.tidy(Family::V4, planned, before));
+        match restored {
+            Ok(()) => cause,
+            Err(rollback) => Error::NotRolledBack {
+                cause: Box::new(cause),
+                rollback: Box::new(rollback),
+            },
+        }
+    }
+
+    pub(super) fn remove(&self) -> Result<bool, Error> {
+        let mut removed = false;
+        for family in [Family::V4, Family::V6] {
+            let before = self.current(family)?;
+            if !before.is_empty() {
+                let nothing = Layout::default();
+                self.restore(family, &before.transition(&nothing))?;
+                self.tidy(family, &before, &nothing)?;
+                removed = true;
+            }
+        }
+        Ok(removed)
+    }
+
+    pub(super) fn status(&self) -> Result<Option<Installed>, Error> {
+        let v4 = self.current(Family::V4)?;
+        let v6 = self.current(Family::V6)?;
+        if v4.is_empty() && v6.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Installed {
+            backend: self.backend(),
+            ipv4: !v4.is_empty(),
+            ipv6: !v6.is_empty(),
+            queued_packets: v4.queued_packets() + v6.queued_packets(),
+            rules: [v4.rules(self.ipv4), v6.rules(self.ipv6)].concat(),
+        }))
+    }
+
+    fn current(&self, family: Family) -> Result<Layout, Error> {
+        // Asking the legacy tool loads a table that is not there: look first.
+        if self.kind == Kind::Legacy && !legacy_table_loaded(family) {
+            return Ok(Layout::default());
+        }
+        match self.save(family, &["-c", "-t", "mangle"]) {
+            Ok(listing) => Ok(Layout::parse(&listing)),
+            Err(Error::Missing(_)) => Ok(Layout::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the table comes into being by our rules, now or at an earlier installation.
+    fn makes_table(&self, family: Family, before: &Layout) -> Result<bool, Error> {
+        Ok(match self.kind {
+            Kind::Legacy => false,
+            Kind::Nft if before.is_empty() => {
+                // With `-t` it would list a table that is not there.
+                let listing = self.save(family, &[])?;
+                !listing.lines().any(|line| line == "*mangle")
+            }
+            Kind::Nft => before.made_table(),
+        })
+    }
+
+    /// Removes the table if our rules brought it into being and it is empty now.
+    /// A legacy table cannot be unloaded, and without `nft` an empty one stays.
+    fn tidy(&self, family: Family, before: &Layout, after: &Layout) -> Result<(), Error> {
+        if self.kind != Kind::Nft || !before.made_table() || !after.is_empty() {
+            return Ok(());
+        }
+        match nft::delete_empty_table(family.nft_name(), "mangle") {
+            Err(Error::Missing(_)) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn save(&self, family: Family, arguments: &[&str]) -> Result<String, Error> {
+        run(&format!("{}-save", self.command(family)), arguments, "")
+    }
+
+    fn restore(&self, family: Family, script: &str) -> Result<(), Error> {
+        let command = format!("{}-restore", self.command(family));
+        run(&command, &["--noflush", "--wait", "5"], script).map(drop)
+    }
+}
+
+fn kernel_has_ipv6() -> bool {
+    Path::new("/proc/sys/net/ipv6").exists()
+}
+
+fn legacy_table_loaded(family: Family) -> bool {
+    let list = match family {
+        Family::V4 => "/proc/thread-self/net/ip_tables_names",
+        Family::V6 => "/proc/thread-self/net/ip6_tables_names",
+    };
+    fs::read_to_string(list).is_ok_and(|names| names.lines().any(|name| name == "mangle"))
+}
