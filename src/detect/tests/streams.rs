@@ -405,3 +405,19 @@ fn a_new_epoch_looks_at_what_is_shown_again() {
     );
     assert_eq!(rig.take(), [1]);
 }
+
+#[test]
+fn a_rule_stops_waiting_when_its_window_has_passed() {
+    let mut rig = Rig::new(
+        &rule(r#"content:"first"; fast_pattern; content:"second"; within:20;"#),
+        &ways()[4],
+    );
+    rig.stream(ToServer, b"first");
+    assert_eq!(rig.flow.stream[0].len(), 1);
+    for _ in 0..30 {
+        rig.stream(ToServer, b"-");
+    }
+    assert!(rig.flow.stream[0].is_empty());
+    rig.stream(ToServer, b"first");
+    assert_eq!(rig.stream(ToServer, b"--second"), [1]);
+}
