@@ -1,8 +1,8 @@
 //! Per-worker counters. One thread writes, any thread reads.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Verdict};
 
 macro_rules! counters {
     ($($variant:ident = $name:literal, $help:literal;)+) => {
@@ -30,7 +30,6 @@ counters! {
     Received = "received_packets", "Packets received from the capture backend; a GSO packet counts once.";
     ReceivedBytes = "received_bytes", "Bytes of the packets received.";
     Forwarded = "forwarded_packets", "Packets given back to be forwarded.";
-    Rewritten = "rewritten_packets", "Of the forwarded packets, those with bytes replaced.";
     InspectedBytes = "inspected_bytes", "Payload bytes given to signatures.";
     BeyondDepthBytes = "beyond_depth_bytes", "Payload bytes not inspected since they lie beyond the configured depth.";
     NotInspectedPackets = "not_inspected_packets", "Packets of protocols that no parser reads.";
@@ -57,8 +56,14 @@ counters! {
 }
 
 /// The counters of one worker.
+///
+/// The accounting identity (received = forwarded + dropped + in hand) holds in
+/// every [`Snapshot`], also while the worker runs: a sequence lock around its
+/// few stores lets a reader notice that it came between two of them.
 #[derive(Debug)]
 pub struct Counters {
+    /// Odd while the numbers of the identity are being changed.
+    sequence: AtomicU64,
     values: [AtomicU64; Counter::COUNT],
     drops: [AtomicU64; DropReason::COUNT],
     in_hand: AtomicU64,
@@ -67,6 +72,7 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
+            sequence: AtomicU64::new(0),
             values: [const { AtomicU64::new(0) }; Counter::COUNT],
             drops: [const { AtomicU64::new(0) }; DropReason::COUNT],
             in_hand: AtomicU64::new(0),
@@ -80,13 +86,34 @@ impl Counters {
         bump(&self.values[counter as usize], n);
     }
 
-    pub fn drop_packet(&self, reason: DropReason) {
-        bump(&self.drops[reason.index()], 1);
+    /// A packet was taken in hand.
+    pub fn received(&self, bytes: u64) {
+        self.locked(|c| {
+            bump(&c.values[Counter::Received as usize], 1);
+            bump(&c.values[Counter::ReceivedBytes as usize], bytes);
+            bump(&c.in_hand, 1);
+        });
     }
 
-    /// Packets received that have no verdict yet.
-    pub fn set_in_hand(&self, n: u64) {
-        self.in_hand.store(n, Ordering::Release);
+    /// A packet left our hands.
+    pub fn decided(&self, verdict: Verdict) {
+        self.locked(|c| {
+            match verdict {
+                Verdict::Forward => bump(&c.values[Counter::Forwarded as usize], 1),
+                Verdict::Drop(reason) => bump(&c.drops[reason.index()], 1),
+            }
+            bump(&c.in_hand, 1_u64.wrapping_neg());
+        });
+    }
+
+    fn locked(&self, change: impl FnOnce(&Self)) {
+        let before = self.sequence.load(Ordering::Relaxed);
+        self.sequence
+            .store(before.wrapping_add(1), Ordering::Relaxed);
+        fence(Ordering::Release);
+        change(self);
+        self.sequence
+            .store(before.wrapping_add(2), Ordering::Release);
     }
 
     pub fn get(&self, counter: Counter) -> u64 {
@@ -97,7 +124,20 @@ impl Counters {
         self.drops[reason.index()].load(Ordering::Relaxed)
     }
 
+    /// All counters at one moment.
     pub fn snapshot(&self) -> Snapshot {
+        loop {
+            let before = self.sequence.load(Ordering::Acquire);
+            let snapshot = self.read();
+            fence(Ordering::Acquire);
+            if before.is_multiple_of(2) && self.sequence.load(Ordering::Relaxed) == before {
+                return snapshot;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    fn read(&self) -> Snapshot {
         let mut snapshot = Snapshot::default();
         for (to, from) in snapshot.values.iter_mut().zip(&self.values) {
             *to = from.load(Ordering::Relaxed);
@@ -105,7 +145,7 @@ impl Counters {
         for (to, from) in snapshot.drops.iter_mut().zip(&self.drops) {
             *to = from.load(Ordering::Relaxed);
         }
-        snapshot.in_hand = self.in_hand.load(Ordering::Acquire);
+        snapshot.in_hand = self.in_hand.load(Ordering::Relaxed);
         snapshot
     }
 }
@@ -176,12 +216,38 @@ mod tests {
     #[test]
     fn the_identity_counts_packets_in_hand() {
         let c = Counters::default();
-        c.add(Counter::Received, 3);
+        c.received(100);
+        c.received(100);
+        c.received(100);
+        c.decided(Verdict::Forward);
+        c.decided(Verdict::Drop(DropReason::Rules));
+        let s = c.snapshot();
+        assert_eq!((s.get(Counter::Received), s.in_hand()), (3, 1));
+        assert_eq!(s.get(Counter::ReceivedBytes), 300);
+        assert!(s.accounts());
         c.add(Counter::Forwarded, 1);
-        c.drop_packet(DropReason::Rules);
         assert!(!c.snapshot().accounts());
-        c.set_in_hand(1);
-        assert!(c.snapshot().accounts());
+    }
+
+    #[test]
+    fn every_snapshot_of_a_running_worker_accounts() {
+        let c = Counters::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for n in 0..200_000_u32 {
+                    c.received(1);
+                    c.decided(if n % 3 == 0 {
+                        Verdict::Drop(DropReason::Rules)
+                    } else {
+                        Verdict::Forward
+                    });
+                }
+            });
+            for _ in 0..1_000 {
+                assert!(c.snapshot().accounts());
+            }
+        });
+        assert_eq!(c.snapshot().get(Counter::Received), 200_000);
     }
 
     #[test]

@@ -263,8 +263,6 @@ impl fmt::Display for DropReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Forward,
-    /// Forward the bytes as the engine left them in its buffer, at equal length.
-    Rewritten,
     Drop(DropReason),
 }
 

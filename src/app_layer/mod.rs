@@ -10,7 +10,13 @@
 pub mod http1;
 pub mod tls;
 
+mod limits;
 mod session;
+
+use crate::direction::Direction;
+
+pub use limits::Limits;
+pub use session::{AppLayer, Progress};
 
 /// A protocol, by its name in rules and in EVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -50,6 +56,62 @@ impl Event {
             "http" | "http1" => http1::Event::from_name(event).map(Self::Http1),
             "tls" => tls::Event::from_name(event).map(Self::Tls),
             _ => None,
+        }
+    }
+}
+
+/// A live transaction of any protocol.
+#[derive(Clone, Copy, Debug)]
+pub enum TxRef<'a> {
+    Http1(&'a http1::Transaction),
+    Tls(&'a tls::Transaction),
+}
+
+impl<'a> TxRef<'a> {
+    /// Increases within a flow.
+    pub fn id(&self) -> u64 {
+        match self {
+            Self::Http1(tx) => tx.id(),
+            Self::Tls(tx) => tx.id(),
+        }
+    }
+
+    /// How far a direction has come; 0 is nothing yet, 4 complete, and it never goes back.
+    /// See [`http1::progress`] and [`tls::progress`].
+    pub fn progress(&self, direction: Direction) -> u8 {
+        match self {
+            Self::Http1(tx) => tx.progress(direction),
+            Self::Tls(tx) => tx.progress(direction),
+        }
+    }
+
+    /// Another number whenever a buffer or an event of this direction has come or grown.
+    pub fn revision(&self, direction: Direction) -> u32 {
+        match self {
+            Self::Http1(tx) => tx.revision(direction),
+            Self::Tls(tx) => tx.revision(direction),
+        }
+    }
+
+    /// What was wrong with it, each once.
+    pub fn events(&self) -> &'a [Event] {
+        match self {
+            Self::Http1(tx) => tx.events(),
+            Self::Tls(tx) => tx.events(),
+        }
+    }
+
+    pub fn is_complete(&self, direction: Direction) -> bool {
+        match self {
+            Self::Http1(tx) => tx.is_complete(direction),
+            Self::Tls(tx) => tx.is_complete(direction),
+        }
+    }
+
+    pub const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Http1(_) => Protocol::Http1,
+            Self::Tls(_) => Protocol::Tls,
         }
     }
 }

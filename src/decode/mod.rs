@@ -4,13 +4,18 @@
 //! accessor afterwards is in bounds. Errors are [`DropReason`]s: what the
 //! receiver would ignore is not forwarded.
 
+mod checksum;
 mod ip;
+mod link;
 mod tcp;
 mod transport;
 
 use std::net::IpAddr;
 
+use crate::verdict::DropReason;
+
 pub use ip::{Fragment, IpHeader};
+pub use link::LinkType;
 pub use tcp::{TcpFlags, TcpHeader, TcpOptions};
 pub use transport::{IcmpHeader, UdpHeader};
 
@@ -25,7 +30,6 @@ pub mod protocol {
     pub const ICMPV6: u8 = 58;
     pub const IPV6_NO_NEXT: u8 = 59;
     pub const IPV6_DESTINATION: u8 = 60;
-    pub const SCTP: u8 = 132;
 }
 
 /// How far the sender's checksums can be trusted.
@@ -82,3 +86,44 @@ impl<'a> Packet<'a> {
         }
     }
 }
+
+/// Decodes a frame that begins with its link header. `Ok(None)`: not an IP packet.
+pub fn decode_frame(
+    link: LinkType,
+    frame: &[u8],
+    trust: ChecksumTrust,
+) -> Result<Option<Packet<'_>>, DropReason> {
+    match link::strip(link, frame)? {
+        None => Ok(None),
+        Some((vlan, datagram)) => decode_datagram(datagram, vlan, trust).map(Some),
+    }
+}
+
+/// Decodes a datagram that begins with its IP header.
+pub fn decode_ip(datagram: &[u8], trust: ChecksumTrust) -> Result<Packet<'_>, DropReason> {
+    decode_datagram(datagram, [0, 0], trust)
+}
+
+fn decode_datagram(
+    bytes: &[u8],
+    vlan: [u16; 2],
+    trust: ChecksumTrust,
+) -> Result<Packet<'_>, DropReason> {
+    let (ip, datagram) = ip::parse(bytes, trust)?;
+    let body = &datagram[ip.bytes.len()..];
+    let (transport, payload) = if ip.fragment.is_some() {
+        (Transport::Fragment, body)
+    } else {
+        transport::parse(&ip, body, trust)?
+    };
+    Ok(Packet {
+        datagram,
+        vlan,
+        ip,
+        transport,
+        payload,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! TCP headers (RFC 9293 section 3.1) and the options that matter to a receiver.
 
+use crate::verdict::DropReason;
+
 /// A header whose length was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpHeader<'a> {
@@ -41,6 +43,22 @@ pub struct TcpOptions {
 }
 
 impl<'a> TcpHeader<'a> {
+    /// The header at the front of `segment`, and the payload behind it.
+    pub(super) fn parse(segment: &'a [u8]) -> Result<(Self, &'a [u8]), DropReason> {
+        let fixed = segment
+            .first_chunk::<20>()
+            .ok_or(DropReason::DecodeL4Header)?;
+        let length = usize::from(fixed[12] >> 4) * 4;
+        if length < 20 {
+            return Err(DropReason::DecodeL4Header);
+        }
+        let (bytes, payload) = segment
+            .split_at_checked(length)
+            .ok_or(DropReason::DecodeL4Header)?;
+        let options = TcpOptions::parse(&bytes[20..]);
+        Ok((Self { bytes, options }, payload))
+    }
+
     pub fn src_port(&self) -> u16 {
         u16::from_be_bytes([self.bytes[0], self.bytes[1]])
     }
@@ -71,5 +89,46 @@ impl<'a> TcpHeader<'a> {
 
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
+    }
+}
+
+impl TcpOptions {
+    /// RFC 9293 section 3.2. Like Linux, reads up to the first option whose
+    /// length makes no sense and ignores one whose length is not its kind's.
+    fn parse(mut bytes: &[u8]) -> Self {
+        const END: u8 = 0;
+        const NOP: u8 = 1;
+        let mut options = Self::default();
+        while let Some(&kind) = bytes.first() {
+            let length = match (kind, bytes.get(1)) {
+                (END, _) => break,
+                (NOP, _) => 1,
+                (_, Some(&length)) if length >= 2 => usize::from(length),
+                _ => break,
+            };
+            let Some((option, rest)) = bytes.split_at_checked(length) else {
+                break;
+            };
+            options.read(option);
+            bytes = rest;
+        }
+        options
+    }
+
+    fn read(&mut self, option: &[u8]) {
+        match *option {
+            [2, 4, high, low] => self.mss = Some(u16::from_be_bytes([high, low])),
+            // RFC 7323 section 2.3: larger shifts count as 14.
+            [3, 3, shift] => self.window_scale = Some(shift.min(14)),
+            [4, 2] => self.sack_permitted = true,
+            [8, 10, a, b, c, d, e, f, g, h] => {
+                let value = u32::from_be_bytes([a, b, c, d]);
+                let echo = u32::from_be_bytes([e, f, g, h]);
+                self.timestamps = Some((value, echo));
+            }
+            [19, 18, ..] => self.md5 = true,
+            [34, ..] => self.fast_open = true,
+            _ => {}
+        }
     }
 }

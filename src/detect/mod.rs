@@ -1,1 +1,35 @@
-//! Signatures compiled, and held against buffers.
+//! Signatures compiled, and held against packets, streams and transactions.
+//!
+//! [`Layer::compile`] turns parsed signatures into flat tables; a [`Ruleset`]
+//! is an ordered list of layers with the operator's [`Policy`]. A worker asks
+//! a ruleset three questions: [`Ruleset::on_packet`], [`Ruleset::on_stream`]
+//! and [`Ruleset::on_transaction`]; the answers are [`Hits`]. What is
+//! remembered of a flow between questions is its [`FlowDetect`]; what is
+//! reused from packet to packet is the worker's [`Scratch`].
+
+pub mod prefilter;
+
+mod buffers;
+mod compile;
+mod context;
+mod flow_state;
+mod flowbits;
+mod hit;
+mod inspect;
+mod keywords;
+mod policy;
+mod ruleset;
+mod scratch;
+mod threshold;
+
+#[cfg(test)]
+mod tests;
+
+pub use compile::{CompileOptions, CompiledSignature, Layer, RuleInput, Summary};
+pub use context::{FlowContext, StreamWindow};
+pub use flow_state::FlowDetect;
+pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
+pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};
+pub use ruleset::Ruleset;
+pub use scratch::Scratch;
+pub use threshold::{ThresholdTable, Thresholded};

@@ -229,7 +229,10 @@ pub enum FastPattern {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pcre {
-    /// Without delimiters and flags.
+    /// Written for the engine that runs it, complete in itself: caseless, multi-line, dot-all,
+    /// extended, ungreedy, anchoring and the meaning of `$` are all in the text, so that setting
+    /// them again does no harm. For `regex`, to be compiled with `unicode(false)`; PCRE2 reads
+    /// that text the same way.
     pub pattern: String,
     pub negated: bool,
     pub relative: bool,
@@ -240,7 +243,8 @@ pub struct Pcre {
     pub anchored: bool,
     pub dollar_end_only: bool,
     pub ungreedy: bool,
-    /// `regex` could not compile it; `pcre2` can. Known since the parser has tried.
+    /// `regex` does not read it, reads it differently, or would need a huge automaton; `pcre2`
+    /// takes it. Known since the parser has tried.
     pub needs_pcre2: bool,
 }
 
@@ -260,6 +264,7 @@ pub enum NumberBase {
 /// How a number is read out of a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NumberFormat {
+    /// 0 if a variable tells; with `string`, 0 means as many digits as there are.
     pub bytes: u8,
     pub endian: Endian,
     /// Digits in this base (`string`), else binary.
@@ -278,7 +283,7 @@ pub enum Comparison {
     GreaterOrEqual,
     /// `&`
     BitAnd,
-    /// `^`
+    /// `^`: as in Suricata, whether the exclusive or with the value is not zero.
     BitOr,
 }
 

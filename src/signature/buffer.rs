@@ -58,24 +58,24 @@ buffers! {
     HttpMethod { "http.method", &[], TO_SERVER, Http, "Request method as sent." }
     HttpUri { "http.uri", &[], TO_SERVER, Http, "Request target, percent-decoded once, path normalised." }
     HttpUriRaw { "http.uri.raw", &[], TO_SERVER, Http, "Request target as sent." }
-    HttpProtocol { "http.protocol", &[], None, Http, "Protocol of the first line, such as HTTP/1.1." }
-    HttpRequestLine { "http.request_line", &[], TO_SERVER, Http, "First line of the request, without its line end." }
-    HttpResponseLine { "http.response_line", &[], TO_CLIENT, Http, "First line of the response, without its line end." }
+    HttpProtocol { "http.protocol", &["http_protocol"], None, Http, "Protocol of the first line, such as HTTP/1.1." }
+    HttpRequestLine { "http.request_line", &["http_request_line"], TO_SERVER, Http, "First line of the request, without its line end." }
+    HttpResponseLine { "http.response_line", &["http_response_line"], TO_CLIENT, Http, "First line of the response, without its line end." }
     HttpHeader { "http.header", &[], None, Http, "Headers normalised: `Name: value` and CRLF each, repeated names joined; no cookies." }
     HttpHeaderRaw { "http.header.raw", &[], None, Http, "Headers as sent, with cookies." }
-    HttpHeaderNames { "http.header_names", &[], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
-    HttpStart { "http.start", &[], None, Http, "First line and header names, each with CRLF, then CRLF." }
+    HttpHeaderNames { "http.header_names", &["http_header_names"], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
+    HttpStart { "http.start", &["http_start"], None, Http, "First line and header names, each with CRLF, then CRLF." }
     HttpCookie { "http.cookie", &[], None, Http, "Value of Cookie or Set-Cookie." }
     HttpHost { "http.host", &[], TO_SERVER, Http, "Host in lower case, without its port." }
     HttpHostRaw { "http.host.raw", &[], TO_SERVER, Http, "Host as sent." }
     HttpUserAgent { "http.user_agent", &[], TO_SERVER, Http, "Value of User-Agent." }
-    HttpReferer { "http.referer", &[], TO_SERVER, Http, "Value of Referer." }
-    HttpAccept { "http.accept", &[], TO_SERVER, Http, "Value of Accept." }
-    HttpAcceptEncoding { "http.accept_enc", &[], TO_SERVER, Http, "Value of Accept-Encoding." }
-    HttpAcceptLanguage { "http.accept_lang", &[], TO_SERVER, Http, "Value of Accept-Language." }
-    HttpConnection { "http.connection", &[], None, Http, "Value of Connection." }
-    HttpContentLength { "http.content_len", &[], None, Http, "Value of Content-Length as sent." }
-    HttpContentType { "http.content_type", &[], None, Http, "Value of Content-Type." }
+    HttpReferer { "http.referer", &["http_referer"], TO_SERVER, Http, "Value of Referer." }
+    HttpAccept { "http.accept", &["http_accept"], TO_SERVER, Http, "Value of Accept." }
+    HttpAcceptEncoding { "http.accept_enc", &["http_accept_enc"], TO_SERVER, Http, "Value of Accept-Encoding." }
+    HttpAcceptLanguage { "http.accept_lang", &["http_accept_lang"], TO_SERVER, Http, "Value of Accept-Language." }
+    HttpConnection { "http.connection", &["http_connection"], None, Http, "Value of Connection." }
+    HttpContentLength { "http.content_len", &["http_content_len"], None, Http, "Value of Content-Length as sent." }
+    HttpContentType { "http.content_type", &["http_content_type"], None, Http, "Value of Content-Type." }
     HttpLocation { "http.location", &[], TO_CLIENT, Http, "Value of Location." }
     HttpServer { "http.server", &[], TO_CLIENT, Http, "Value of Server." }
     HttpRequestBody { "http.request_body", &[], TO_SERVER, Http, "Request body, chunking and compression undone." }

@@ -1,3 +1,29 @@
 //! The rule language: Suricata's, version 8 semantics.
+//!
+//! [`parse_file`] reads a file of rules. [`keywords::KEYWORDS`] is the one table of what is
+//! understood. A rule that is not understood whole is left out, with a [`Diagnostic`].
+
 pub mod ast;
 pub mod buffer;
+pub mod classification;
+pub mod diagnostic;
+pub mod docs;
+pub mod keywords;
+pub mod vars;
+
+mod draft;
+mod header;
+mod lex;
+mod lint;
+mod network;
+mod parse;
+mod perl;
+mod ranges;
+mod suggest;
+
+pub use classification::Classes;
+pub use diagnostic::{Diagnostic, Severity};
+pub use header::PROTOCOLS;
+pub use parse::{ParsedFile, parse_bytes, parse_file, parse_rule};
+pub use suggest::nearest;
+pub use vars::Variables;

@@ -1,10 +1,59 @@
-//! What was wrong with it.
+//! What was wrong with a session, by the names rules know (`app-layer-event:tls.NAME`).
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Event {}
+macro_rules! events {
+    ($($variant:ident = $name:literal, $help:literal;)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Event { $(#[doc = $help] $variant),+ }
+
+        impl Event {
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help),+ }
+            }
+        }
+    };
+}
+
+events! {
+    InvalidSslv2Header = "invalid_sslv2_header", "An SSLv2 hello whose parts do not fill it.";
+    InvalidSslRecord = "invalid_ssl_record", "A record longer than TLS allows.";
+    InvalidRecordType = "invalid_record_type", "A record of a type TLS does not have.";
+    InvalidRecordVersion = "invalid_record_version", "A record whose version is not 3.x.";
+    InvalidHandshakeMessage = "invalid_handshake_message", "A hello or certificate message that does not parse.";
+    HandshakeInvalidLength = "handshake_invalid_length", "A handshake message beyond the limit.";
+    InvalidCertificate = "invalid_certificate", "A server certificate that does not parse.";
+    MultipleSniExtensions = "multiple_sni_extensions", "A server name extension twice.";
+    InvalidSniType = "invalid_sni_type", "A server name that is no host name.";
+    InvalidSniLength = "invalid_sni_length", "A server name extension that is empty or cut short.";
+    ErrorMessageEncountered = "error_message_encountered", "A fatal alert in the clear.";
+    HeartbeatMessage = "heartbeat_message", "A heartbeat.";
+    OverflowHeartbeatMessage = "overflow_heartbeat_message", "A heartbeat request whose payload is longer than its record: CVE-2014-0160.";
+    InvalidHeartbeatMessage = "invalid_heartbeat_message", "A heartbeat of unknown type, or without its 16 bytes of padding.";
+    DataleakHeartbeatMismatch = "dataleak_heartbeat_mismatch", "A heartbeat response with more bytes than the request carried.";
+}
 
 impl Event {
-    pub fn from_name(_name: &str) -> Option<Self> {
-        None
+    /// Reads the part behind `tls.`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|e| e.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back() {
+        for &event in Event::ALL {
+            assert_eq!(Event::from_name(event.as_str()), Some(event));
+        }
+        assert_eq!(Event::from_name("overflow"), None);
     }
 }

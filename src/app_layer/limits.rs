@@ -1,0 +1,60 @@
+//! What a flow's parser may hold at most. Each bound has its event or its counter.
+
+use crate::direction::Direction;
+
+/// Bounds of one flow's application-layer state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Decoded request body bytes kept for inspection. What lies beyond is framed, not stored.
+    pub request_body_bytes: usize,
+    /// Decoded response body bytes kept for inspection.
+    pub response_body_bytes: usize,
+    /// Bytes of one HTTP head: first line, headers and trailers. Beyond it the direction is given up
+    /// (`request_field_too_long`, `response_field_too_long`).
+    pub header_bytes: usize,
+    /// Bytes of one line of an HTTP head. A longer one is an event and is still parsed.
+    pub line_bytes: usize,
+    /// Distinct header names that are merged. Those beyond stay separate and are an event
+    /// (`request_too_many_headers`, `response_too_many_headers`).
+    pub headers: usize,
+    /// Bytes that all layers of one body may inflate to. Beyond it decoding stops (`compression_bomb`).
+    pub decompressed_bytes: u64,
+    /// Bytes out for one byte in from which on a body that reaches a bound is a `compression_bomb`.
+    pub decompression_ratio: u64,
+    /// Content codings on top of each other that are undone (`too_many_encoding_layers`).
+    pub decompression_layers: usize,
+    /// Requests without their response. Beyond it the client's direction is given up (`too_many_transactions`).
+    pub transactions: usize,
+    /// Bytes of one TLS handshake message. Larger ones are skipped (`handshake_invalid_length`).
+    pub tls_handshake_bytes: usize,
+    /// Certificates of one chain that are kept.
+    pub tls_certificates: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_body_bytes: 100 * 1024,
+            response_body_bytes: 100 * 1024,
+            header_bytes: 64 * 1024,
+            line_bytes: 18_000,
+            headers: 256,
+            decompressed_bytes: 1024 * 1024,
+            decompression_ratio: 500,
+            decompression_layers: 2,
+            transactions: 512,
+            tls_handshake_bytes: 64 * 1024,
+            tls_certificates: 16,
+        }
+    }
+}
+
+impl Limits {
+    /// Body bytes kept for inspection in this direction.
+    pub const fn body_bytes(&self, direction: Direction) -> usize {
+        match direction {
+            Direction::ToServer => self.request_body_bytes,
+            Direction::ToClient => self.response_body_bytes,
+        }
+    }
+}

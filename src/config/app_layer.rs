@@ -1,0 +1,86 @@
+//! `[app_layer]`: how much of a protocol is read and kept.
+
+use serde::Deserialize;
+
+use super::field::within;
+
+/// `[app_layer]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct AppLayer {
+    pub http: Http,
+    pub tls: Tls,
+}
+
+/// `[app_layer.http]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Decoded bytes of a request's body that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub request_body_bytes: usize,
+    /// Decoded bytes of a response's body that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub response_body_bytes: usize,
+    /// Bytes of one message's first line, headers and trailers.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub header_bytes: usize,
+    /// Bytes of one line of them. A longer one is an event.
+    #[serde(deserialize_with = "within::<_, _, 256, 16_777_216>")]
+    pub line_bytes: usize,
+    /// Headers of one message.
+    #[serde(deserialize_with = "within::<_, _, 8, 65_536>")]
+    pub headers: usize,
+    /// Bytes that one compressed body may grow to.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 1_073_741_824>")]
+    pub decompressed_bytes: u64,
+    /// Bytes out for one byte in, from which on a body that reaches its bound is an event.
+    #[serde(deserialize_with = "within::<_, _, 2, 1_000_000>")]
+    pub decompression_ratio: u64,
+    /// Compressions on top of each other that are undone.
+    #[serde(deserialize_with = "within::<_, _, 0, 8>")]
+    pub decompression_layers: usize,
+    /// Requests of one connection that wait for their response.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub transactions: usize,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            request_body_bytes: 100 << 10,
+            response_body_bytes: 100 << 10,
+            header_bytes: 64 << 10,
+            line_bytes: 18_000,
+            headers: 256,
+            decompressed_bytes: 1 << 20,
+            decompression_ratio: 500,
+            decompression_layers: 2,
+            transactions: 512,
+        }
+    }
+}
+
+/// `[app_layer.tls]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Bytes of one handshake message. A larger one is an event.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 16_777_216>")]
+    pub handshake_bytes: usize,
+    /// Certificates of one chain that are kept.
+    #[serde(deserialize_with = "within::<_, _, 1, 256>")]
+    pub certificates: usize,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            handshake_bytes: 64 << 10,
+            certificates: 16,
+        }
+    }
+}

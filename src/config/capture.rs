@@ -1,0 +1,146 @@
+//! `[capture]` and `[netfilter]`: how packets come in.
+
+use serde::Deserialize;
+
+use super::field::within;
+
+/// `[capture]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Capture {
+    pub backend: Backend,
+    /// The number of the first queue; the others follow.
+    pub first_queue: u16,
+    /// Queues, and so workers: each has a thread of its own. 0: one for each processor.
+    #[serde(deserialize_with = "within::<_, _, 0, 256>")]
+    pub queues: u16,
+    /// Whether the kernel forwards, uninspected, what a full queue cannot take. Otherwise it drops.
+    pub fail_open: bool,
+    /// Bytes of packets that the kernel keeps for each queue until they are read.
+    #[serde(deserialize_with = "within::<_, _, 65_536, 1_073_741_824>")]
+    pub receive_buffer_bytes: usize,
+    /// Packets in each queue, those under inspection included.
+    #[serde(deserialize_with = "within::<_, _, 64, 1_048_576>")]
+    pub queue_length: u32,
+    /// Take packets of up to 64 KiB which the kernel cuts up later. Faster by several times.
+    pub gso: bool,
+}
+
+/// Where packets come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// The kernel's netfilter queues.
+    #[default]
+    Nfqueue,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            backend: Backend::Nfqueue,
+            first_queue: 0,
+            queues: 0,
+            fail_open: false,
+            receive_buffer_bytes: 16 << 20,
+            queue_length: 16_384,
+            gso: true,
+        }
+    }
+}
+
+impl Capture {
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let last = u32::from(self.first_queue) + u32::from(self.queues.max(1)) - 1;
+        (last > u32::from(u16::MAX)).then(|| {
+            format!(
+                "the last queue would have the number {last}, and {} is the largest",
+                u16::MAX
+            )
+        })
+    }
+}
+
+/// `[netfilter]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Netfilter {
+    /// Whether the daemon installs the kernel rules itself.
+    pub manage: bool,
+    pub tool: Tool,
+    pub mode: Placement,
+    pub failure: FailureMode,
+    /// In host mode: local TCP ports that are never queued, so that a mistake locks nobody out.
+    pub management_ports: Vec<u16>,
+    /// The packet mark of what the daemon sends itself, which skips the queue.
+    #[serde(deserialize_with = "within::<_, _, 1, 0xffff_ffff>")]
+    pub mark: u32,
+    /// The bits of a packet's mark that are ours.
+    #[serde(deserialize_with = "within::<_, _, 1, 0xffff_ffff>")]
+    pub mask: u32,
+}
+
+/// What kernel rules are installed with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum Tool {
+    /// nftables where the kernel has its `queue` statement, else iptables.
+    #[default]
+    Auto,
+    Nft,
+    Iptables,
+}
+
+/// Whose traffic is inspected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// What this machine forwards.
+    #[default]
+    Gateway,
+    /// What this machine sends and receives itself.
+    Host,
+}
+
+/// What happens to traffic while no daemon runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum FailureMode {
+    /// It is dropped.
+    #[default]
+    Closed,
+    /// It is forwarded uninspected.
+    Open,
+}
+
+impl Default for Netfilter {
+    fn default() -> Self {
+        Self {
+            manage: true,
+            tool: Tool::Auto,
+            mode: Placement::Gateway,
+            failure: FailureMode::Closed,
+            management_ports: vec![22],
+            mark: 0x4000_0000,
+            mask: 0x4000_0000,
+        }
+    }
+}
+
+impl Netfilter {
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let stray = self.mark & !self.mask;
+        (stray != 0).then(|| {
+            format!(
+                "the mark has bits ({stray:#x}) outside of the mask {:#x}",
+                self.mask
+            )
+        })
+    }
+}

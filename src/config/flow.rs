@@ -1,0 +1,87 @@
+//! `[flow]` and `[stream]`: how much state is kept, and for how long.
+
+use serde::Deserialize;
+
+use super::field::within;
+
+/// `[flow]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Flow {
+    /// Flows that each worker keeps at once.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub max_flows: usize,
+    /// Seconds without a packet after which a flow ends: TCP before its handshake is complete.
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub tcp_new_secs: u64,
+    /// TCP with its handshake.
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub tcp_established_secs: u64,
+    /// TCP after a close from both ends.
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub tcp_closed_secs: u64,
+    /// Any flow that was refused: for so long its packets are dropped without another look.
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub refused_secs: u64,
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub udp_secs: u64,
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub icmp_secs: u64,
+    /// Any other protocol.
+    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
+    pub other_secs: u64,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            max_flows: 262_144,
+            tcp_new_secs: 30,
+            tcp_established_secs: 3_600,
+            tcp_closed_secs: 10,
+            refused_secs: 600,
+            udp_secs: 60,
+            icmp_secs: 30,
+            other_secs: 60,
+        }
+    }
+}
+
+/// `[stream]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Stream {
+    /// Bytes that came before their turn, for each direction of a flow.
+    #[serde(deserialize_with = "within::<_, _, 65_536, 1_073_741_824>")]
+    pub out_of_order_bytes: usize,
+    /// Forwarded bytes kept until acknowledged, for each direction of a flow.
+    #[serde(deserialize_with = "within::<_, _, 65_536, 1_073_741_824>")]
+    pub retained_bytes: usize,
+    /// Bytes of all flows of a worker together.
+    #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
+    pub pool_bytes: usize,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self {
+            out_of_order_bytes: 1 << 20,
+            retained_bytes: 4 << 20,
+            pool_bytes: 256 << 20,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let most = self.out_of_order_bytes.max(self.retained_bytes);
+        (most > self.pool_bytes).then(|| {
+            format!(
+                "one direction of a flow may keep {most} bytes, which is more than the {} of `pool_bytes`",
+                self.pool_bytes
+            )
+        })
+    }
+}

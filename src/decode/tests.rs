@@ -1,0 +1,242 @@
+//! What an independent library builds is read back the same; what a receiver
+//! ignores is refused with its reason.
+
+use etherparse::PacketBuilder;
+use proptest::prelude::*;
+
+use super::*;
+
+fn tcp_v4(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
+        .tcp(4000, 80, 77, 1024)
+        .ack(5)
+        .write(&mut bytes, payload)
+        .unwrap();
+    bytes
+}
+
+fn refused(bytes: &[u8]) -> DropReason {
+    decode_ip(bytes, ChecksumTrust::Unverified).unwrap_err()
+}
+
+/// Writes the IPv4 header checksum anew.
+fn fix_v4(bytes: &mut [u8]) {
+    let length = usize::from(bytes[0] & 15) * 4;
+    bytes[10..12].fill(0);
+    let mut sum = 0_u32;
+    for pair in bytes[..length].chunks(2) {
+        sum += u32::from(u16::from_be_bytes([pair[0], pair[1]]));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    bytes[10..12].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+}
+
+fn with_v4_options(options: &[u8]) -> Vec<u8> {
+    let plain = tcp_v4(b"");
+    let mut bytes = plain[..20].to_vec();
+    bytes.extend_from_slice(options);
+    bytes.extend_from_slice(&plain[20..]);
+    bytes[0] = 0x40 | (bytes[0] & 15) + (options.len() / 4) as u8;
+    let total = (bytes.len() as u16).to_be_bytes();
+    bytes[2..4].copy_from_slice(&total);
+    fix_v4(&mut bytes);
+    bytes
+}
+
+/// An IPv6 packet with the given extension headers in front of 4 bytes of protocol 253.
+fn v6(first: u8, extensions: &[u8]) -> Vec<u8> {
+    let length = (extensions.len() + 4) as u16;
+    let mut bytes = vec![0x60, 0, 0, 0];
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(&[first, 64]);
+    bytes.extend_from_slice(&[0xfd; 32]);
+    bytes.extend_from_slice(extensions);
+    bytes.extend_from_slice(b"data");
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn tcp_reads_back(src: [u8; 4], dst: [u8; 4], ports: (u16, u16), seq: u32, ack: u32,
+                      window: u16, payload in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let mut bytes = Vec::new();
+        PacketBuilder::ipv4(src, dst, 9).tcp(ports.0, ports.1, seq, window).ack(ack).psh()
+            .write(&mut bytes, &payload).unwrap();
+        bytes.extend_from_slice(b"trailer of the link");
+        let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+        prop_assert_eq!(packet.src(), IpAddr::from(src));
+        prop_assert_eq!(packet.dst(), IpAddr::from(dst));
+        prop_assert_eq!(packet.ports(), ports);
+        prop_assert_eq!(packet.ip.ttl, 9);
+        prop_assert_eq!(packet.payload, &payload[..]);
+        let Transport::Tcp(tcp) = packet.transport else { panic!("not TCP") };
+        prop_assert_eq!((tcp.seq(), tcp.ack(), tcp.window()), (seq, ack, window));
+        prop_assert_eq!(tcp.flags().0, TcpFlags::ACK | TcpFlags::PSH);
+    }
+
+    #[test]
+    fn udp_over_ipv6_reads_back(src: [u8; 16], dst: [u8; 16], ports: (u16, u16),
+                                payload in proptest::collection::vec(any::<u8>(), 0..600)) {
+        let mut bytes = Vec::new();
+        PacketBuilder::ipv6(src, dst, 9).udp(ports.0, ports.1).write(&mut bytes, &payload).unwrap();
+        let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+        prop_assert_eq!(packet.ports(), ports);
+        prop_assert_eq!(packet.payload, &payload[..]);
+        prop_assert!(packet.ip.is_v6());
+    }
+
+    #[test]
+    fn one_flipped_bit_does_not_pass(bit in 0_usize..(20 + 20 + 8) * 8) {
+        let mut bytes = tcp_v4(b"payload!");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(decode_ip(&bytes, ChecksumTrust::Unverified).is_err());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), first: u8) {
+        let mut bytes = bytes;
+        for link in [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxSll, LinkType::LinuxSll2, LinkType::Null] {
+            let _ = decode_frame(link, &bytes, ChecksumTrust::Ignored);
+        }
+        if let Some(b) = bytes.first_mut() { *b = first; }
+        let _ = decode_ip(&bytes, ChecksumTrust::Trusted);
+    }
+}
+
+#[test]
+fn vlan_tags_are_kept_outermost_first() {
+    let mut frame = vec![0; 12];
+    frame.extend_from_slice(&[0x88, 0xa8, 0, 7, 0x81, 0, 0x20, 9, 0x08, 0]);
+    frame.extend_from_slice(&tcp_v4(b"x"));
+    let packet = decode_frame(LinkType::Ethernet, &frame, ChecksumTrust::Unverified);
+    assert_eq!(packet.unwrap().unwrap().vlan, [7, 9]);
+    let arp = [&[0; 12][..], &[0x08, 0x06, 0, 0]].concat();
+    let packet = decode_frame(LinkType::Ethernet, &arp, ChecksumTrust::Unverified);
+    assert!(packet.unwrap().is_none());
+}
+
+#[test]
+fn what_the_receiver_ignores_is_refused() {
+    let good = tcp_v4(b"payload");
+    let mut bytes = good.clone();
+    bytes[10] ^= 1;
+    assert_eq!(refused(&bytes), DropReason::DecodeIpChecksum);
+    assert_eq!(refused(&good[..30]), DropReason::DecodeTruncated);
+    let mut bytes = good.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    assert_eq!(refused(&bytes), DropReason::DecodeL4Checksum);
+    assert!(decode_ip(&bytes, ChecksumTrust::Trusted).is_ok());
+    assert!(decode_ip(&bytes, ChecksumTrust::Ignored).is_ok());
+    let mut bytes = good.clone();
+    bytes[0] = 0x54;
+    assert_eq!(refused(&bytes), DropReason::DecodeIpHeader);
+    let mut bytes = good;
+    bytes[32] = 0xf0; // data offset beyond the segment
+    assert_eq!(refused(&bytes), DropReason::DecodeL4Header);
+    assert_eq!(refused(&[]), DropReason::DecodeTruncated);
+}
+
+#[test]
+fn ipv4_options_as_linux_takes_them() {
+    let taken =
+        |options: &[u8]| decode_ip(&with_v4_options(options), ChecksumTrust::Unverified).is_ok();
+    assert!(taken(&[1; 40]), "NOPs");
+    assert!(taken(&[7, 7, 4, 0, 0, 0, 0, 0]), "record route");
+    assert!(taken(&[0, 9, 9, 9]), "garbage behind the end");
+    assert!(taken(&[0x5e, 4, 1, 2]), "an unknown option");
+    assert!(!taken(&[131, 7, 4, 0, 0, 0, 0, 0]), "loose source route");
+    assert!(!taken(&[0x44, 0, 0, 0]), "length 0");
+    assert!(!taken(&[0x44, 9, 0, 0]), "length beyond the header");
+    assert!(
+        !taken(&[7, 7, 3, 0, 0, 0, 0, 0]),
+        "pointer into the option's head"
+    );
+}
+
+#[test]
+fn ipv6_extension_headers_are_walked_with_a_bound() {
+    let protocol_of = |first, extensions: &[u8]| {
+        decode_ip(&v6(first, extensions), ChecksumTrust::Unverified).map(|p| p.ip.protocol)
+    };
+    let refused = Err(DropReason::DecodeExtensionHeaders);
+    let destination = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
+    assert_eq!(protocol_of(253, &[]), Ok(253));
+    assert_eq!(protocol_of(60, &destination(253)), Ok(253));
+    let mut chain = destination(60).repeat(20);
+    chain.extend_from_slice(&destination(253));
+    assert_eq!(protocol_of(60, &chain), Ok(253), "21 headers");
+    let mut chain = destination(60).repeat(40);
+    chain.extend_from_slice(&destination(253));
+    assert_eq!(protocol_of(60, &chain), refused, "41 headers");
+    let hop_second = [destination(0), destination(253)].concat();
+    assert_eq!(
+        protocol_of(60, &hop_second),
+        refused,
+        "hop-by-hop not first"
+    );
+    assert_eq!(protocol_of(43, &[253, 0, 0, 0, 0, 0, 0, 0]), Ok(253));
+    assert_eq!(
+        protocol_of(43, &[253, 0, 0, 1, 0, 0, 0, 0]),
+        refused,
+        "segments left"
+    );
+    assert_eq!(
+        protocol_of(60, &[253, 9, 0, 0]),
+        refused,
+        "longer than the packet"
+    );
+    assert_eq!(
+        protocol_of(44, &[253, 0, 0, 0, 0, 0, 0, 1]),
+        Ok(253),
+        "atomic fragment"
+    );
+}
+
+#[test]
+fn fragments_say_where_they_belong() {
+    let mut bytes = tcp_v4(b"payload");
+    bytes[6..8].copy_from_slice(&[0x20, 0x03]);
+    fix_v4(&mut bytes);
+    let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+    assert!(matches!(packet.transport, Transport::Fragment));
+    let fragment = packet.ip.fragment.unwrap();
+    assert_eq!((fragment.offset_bytes, fragment.more), (24, true));
+
+    let bytes = v6(44, &[6, 0, 0, 9, 0, 0, 0, 5]);
+    let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+    let fragment = packet.ip.fragment.unwrap();
+    assert_eq!(
+        (fragment.id, fragment.offset_bytes, fragment.more),
+        (5, 8, true)
+    );
+}
+
+#[test]
+fn udp_lengths_are_the_receivers() {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([1; 4], [2; 4], 9)
+        .udp(5, 6)
+        .write(&mut bytes, b"abcdef")
+        .unwrap();
+    bytes[26..28].fill(0);
+    bytes[24..26].copy_from_slice(&11_u16.to_be_bytes());
+    let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+    assert_eq!(packet.payload, b"abc", "shorter than the datagram");
+    bytes[24..26].copy_from_slice(&99_u16.to_be_bytes());
+    assert_eq!(refused(&bytes), DropReason::DecodeL4Header, "longer");
+
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv6([1; 16], [2; 16], 9)
+        .udp(5, 6)
+        .write(&mut bytes, b"abc")
+        .unwrap();
+    bytes[46..48].fill(0);
+    assert_eq!(
+        refused(&bytes),
+        DropReason::DecodeL4Checksum,
+        "checksum 0 over IPv6"
+    );
+}

@@ -1,0 +1,55 @@
+//! Buffers of an HTTP/1 transaction.
+
+use super::View;
+use crate::app_layer::http1::Transaction;
+use crate::direction::Direction;
+use crate::signature::buffer::Buffer;
+
+pub(super) fn view(tx: &Transaction, buffer: Buffer, direction: Direction) -> Option<View<'_>> {
+    let header = |name: &[u8]| tx.header_value(direction, name);
+    let bytes = match buffer {
+        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData => {
+            return body(tx, direction);
+        }
+        Buffer::HttpMethod => tx.method(),
+        Buffer::HttpUri => tx.uri_normalized(),
+        Buffer::HttpUriRaw => tx.uri_raw(),
+        Buffer::HttpProtocol => tx.protocol(direction),
+        Buffer::HttpRequestLine => tx.request_line(),
+        Buffer::HttpResponseLine => tx.response_line(),
+        Buffer::HttpHeader => tx.header_normalized(direction),
+        Buffer::HttpHeaderRaw => tx.header_raw(direction),
+        Buffer::HttpHeaderNames => tx.header_names(direction),
+        Buffer::HttpStart => tx.start(direction),
+        Buffer::HttpCookie => tx.cookie(direction),
+        Buffer::HttpHost => tx.host(),
+        Buffer::HttpHostRaw => tx.host_raw(),
+        Buffer::HttpUserAgent => header(b"user-agent"),
+        Buffer::HttpReferer => header(b"referer"),
+        Buffer::HttpAccept => header(b"accept"),
+        Buffer::HttpAcceptEncoding => header(b"accept-encoding"),
+        Buffer::HttpAcceptLanguage => header(b"accept-language"),
+        Buffer::HttpConnection => header(b"connection"),
+        Buffer::HttpContentLength => header(b"content-length"),
+        Buffer::HttpContentType => header(b"content-type"),
+        Buffer::HttpLocation => header(b"location"),
+        Buffer::HttpServer => header(b"server"),
+        Buffer::HttpStatusCode => tx.status_code(),
+        Buffer::HttpStatusMessage => tx.status_message(),
+        Buffer::Payload
+        | Buffer::TlsSni
+        | Buffer::TlsCertSubject
+        | Buffer::TlsCertIssuer
+        | Buffer::TlsCertSerial
+        | Buffer::TlsCerts
+        | Buffer::TlsVersion => None,
+    };
+    bytes.map(View::whole)
+}
+
+/// A message without a body has no body buffer: what is absent does not match.
+fn body(tx: &Transaction, direction: Direction) -> Option<View<'_>> {
+    let bytes = tx.body(direction);
+    let complete = tx.body_done(direction);
+    (!bytes.is_empty()).then_some(View { bytes, complete })
+}

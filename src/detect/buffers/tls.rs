@@ -1,0 +1,19 @@
+//! Buffers of a TLS session.
+
+use super::View;
+use crate::app_layer::tls::Transaction;
+use crate::signature::buffer::Buffer;
+
+pub(super) fn view(tx: &Transaction, buffer: Buffer, instance: usize) -> Option<View<'_>> {
+    let bytes = match buffer {
+        Buffer::TlsCerts => tx.certs().get(instance).map(Vec::as_slice),
+        _ if instance > 0 => None,
+        Buffer::TlsSni => tx.sni(),
+        Buffer::TlsCertSubject => tx.subject(),
+        Buffer::TlsCertIssuer => tx.issuer(),
+        Buffer::TlsCertSerial => tx.serial(),
+        Buffer::TlsVersion => tx.version().map(|v| v.as_str().as_bytes()),
+        _ => None,
+    };
+    bytes.map(View::whole)
+}

@@ -1,0 +1,449 @@
+//! Sorts signatures into the tables of a layer.
+
+use super::address_index::AddressIndex;
+use super::addresses::Interner;
+use super::fast_pattern::{self, Choice};
+use super::ports::{Entry, PortGroups};
+use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
+use super::screen::Screen;
+use super::{
+    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionRules,
+    program, transaction_index,
+};
+use crate::app_layer::{Event, Protocol};
+use crate::detect::buffers::{has_instances, protocol_of};
+use crate::detect::prefilter::Pattern;
+use crate::direction::Direction;
+use crate::signature::ast::{BufferTests, Content, PacketTest, Proto, Signature, Test};
+use crate::signature::buffer::Buffer;
+
+pub(crate) struct Builder {
+    options: CompileOptions,
+    sets: Interner,
+    slots: Vec<Slot>,
+    rules: Vec<Rule>,
+    payload: [[Vec<Entry>; 2]; Traffic::COUNT],
+    first_packet: Vec<u32>,
+    each_packet: Vec<u32>,
+    protocol_only: Vec<u32>,
+    /// Fast patterns by slot; slots are of one protocol and direction.
+    patterns: Vec<Vec<(Pattern, u32)>>,
+    transactions: [[TransactionRules; 2]; 2],
+    summary: Summary,
+}
+
+impl Builder {
+    pub(crate) fn new(options: CompileOptions) -> Self {
+        Self {
+            options,
+            sets: Interner::default(),
+            slots: Vec::new(),
+            rules: Vec::new(),
+            payload: Default::default(),
+            first_packet: Vec::new(),
+            each_packet: Vec::new(),
+            protocol_only: Vec::new(),
+            patterns: Vec::new(),
+            transactions: Default::default(),
+            summary: Summary::default(),
+        }
+    }
+
+    pub(crate) fn build(mut self, mut inputs: Vec<RuleInput>) -> Layer {
+        super::order::sort(&mut inputs, |i| &i.signature);
+        let mut signatures = Vec::with_capacity(inputs.len());
+        self.rules.reserve(inputs.len());
+        for RuleInput {
+            mut signature,
+            patch,
+        } in inputs
+        {
+            let buffers = merge(std::mem::take(&mut signature.buffers));
+            self.add(&signature, &buffers);
+            signatures.push(CompiledSignature { signature, patch });
+        }
+        self.finish(signatures)
+    }
+
+    fn add(&mut self, signature: &Signature, buffers: &[BufferTests]) {
+        let number = self.rules.len() as u32;
+        let app = AppTest {
+            protocol: match signature.header.protocol {
+                Proto::Http => Some(Protocol::Http1),
+                Proto::Tls => Some(Protocol::Tls),
+                _ => None,
+            },
+            tests: signature.protocols.clone().into(),
+        };
+        let bits = BitRules::new(&signature.flowbits);
+        let raw = buffers.iter().find(|b| b.buffer == Buffer::Payload);
+        let of_transaction = || {
+            buffers
+                .iter()
+                .filter(|b| b.buffer != Buffer::Payload)
+                .enumerate()
+        };
+        let directions = directions(signature, of_transaction().map(|(_, b)| b.buffer));
+
+        // Only what is scanned when the rule is evaluated can call for the rule.
+        let scanned = |b: &BufferTests| b.buffer.direction().is_none_or(|d| directions[d.index()]);
+        let transaction_choice =
+            fast_pattern::choose(of_transaction().filter(|(_, b)| scanned(b)), |_| true);
+        let groups: Box<[BufferGroup]> = of_transaction()
+            .map(|(at, tests)| self.buffer_group(tests, fast_test(&transaction_choice, at)))
+            .collect();
+        let is_transaction_rule = !groups.is_empty() || !signature.events.is_empty();
+        let payload_choice = fast_pattern::choose(raw.map(|b| (0, b)).into_iter(), |_| true);
+        let payload = raw.map(|tests| {
+            let mut payload = payload_tests(signature, tests, fast_test(&payload_choice, 0));
+            payload.span = self.span(tests, app.is_some() || bits.asks());
+            if app.is_some() || is_transaction_rule {
+                payload.on_packet = false;
+                payload.on_loose_packet = false;
+            }
+            payload
+        });
+
+        let rule = Rule {
+            header: self.header(signature),
+            flow: flow_test(signature),
+            app,
+            bits,
+            payload_lengths: signature
+                .packet
+                .iter()
+                .map(|PacketTest::PayloadLength(range)| *range)
+                .collect(),
+            payload,
+            buffers: groups,
+            events: signature.events.clone().into(),
+            directions,
+            has_variables: !signature.variables.is_empty(),
+            noalert: signature.noalert,
+        };
+        if let Some(tests) = raw {
+            self.place_payload(number, signature, &rule, tests, payload_choice.as_ref());
+        }
+        if rule.has_transaction_part() {
+            self.place_transaction(number, &rule, transaction_choice.as_ref());
+        }
+        if rule.payload.is_none() && !rule.has_transaction_part() {
+            self.place_header_only(number, &rule);
+        }
+        self.rules.push(rule);
+    }
+
+    fn header(&mut self, signature: &Signature) -> HeaderTest {
+        let h = &signature.header;
+        HeaderTest {
+            protocol: h.protocol,
+            src: self.sets.addresses(&h.src),
+            dst: self.sets.addresses(&h.dst),
+            src_ports: self.sets.ports(&h.src_ports),
+            dst_ports: self.sets.ports(&h.dst_ports),
+            bidirectional: h.bidirectional,
+        }
+    }
+
+    /// How far apart the parts of a match may lie. Zero: one content alone, found or not at once.
+    fn span(&self, tests: &BufferTests, may_wait: bool) -> u32 {
+        let window = self.options.stream_window;
+        if may_wait {
+            return window;
+        }
+        match tests.tests.as_slice() {
+            [Test::Content(c)] if !c.negated => 0,
+            tests => program::span(tests).map_or(window, |s| s.min(window)),
+        }
+    }
+
+    fn buffer_group(&mut self, tests: &BufferTests, fast: Option<usize>) -> BufferGroup {
+        let slots = Direction::BOTH.map(|evaluated| {
+            self.slot(Slot {
+                buffer: tests.buffer,
+                direction: tests.buffer.direction().unwrap_or(evaluated),
+                transforms: tests.transforms.clone(),
+            })
+        });
+        BufferGroup {
+            slots,
+            program: program::compile(&tests.tests, fast),
+            needs_whole: program::needs_whole_buffer(&tests.tests),
+        }
+    }
+
+    fn slot(&mut self, slot: Slot) -> u32 {
+        if let Some(id) = self.slots.iter().position(|s| *s == slot) {
+            return id as u32;
+        }
+        self.slots.push(slot);
+        self.patterns.push(Vec::new());
+        self.slots.len() as u32 - 1
+    }
+
+    fn place_payload(
+        &mut self,
+        number: u32,
+        signature: &Signature,
+        rule: &Rule,
+        tests: &BufferTests,
+        choice: Option<&Choice>,
+    ) {
+        let Some(payload) = &rule.payload else {
+            return;
+        };
+        let choice = choice.filter(|_| self.options.prefilter);
+        for traffic in Traffic::ALL {
+            let wanted = match traffic {
+                Traffic::TcpStream => payload.on_stream,
+                Traffic::TcpPacket => payload.on_packet,
+                Traffic::Udp | Traffic::Icmp4 | Traffic::Icmp6 | Traffic::Other => {
+                    carries(signature.header.protocol, traffic)
+                }
+            };
+            if !wanted {
+                continue;
+            }
+            // Packets of a stream are scanned twice; a content that stands near the start keeps
+            // the second scan short.
+            let near = (traffic == Traffic::TcpPacket && choice.is_some())
+                .then(|| {
+                    let near = |c: &Content| program::head(c).is_some();
+                    fast_pattern::choose(std::iter::once((0, tests)), near)
+                })
+                .flatten();
+            let choice = near.as_ref().or(choice);
+            for direction in Direction::BOTH {
+                if rule.flow.direction.is_some_and(|d| d != direction) {
+                    continue;
+                }
+                let content = choice.and_then(|c| match tests.tests.get(c.test) {
+                    Some(Test::Content(content)) => Some(content),
+                    _ => None,
+                });
+                let head = content.and_then(program::head);
+                let own = content.map_or(0, |c| c.pattern.len() as u32);
+                self.payload[traffic as usize][direction.index()].push(Entry {
+                    rule: number,
+                    pattern: choice.map(|c| c.pattern.clone()),
+                    head,
+                    lookback: payload.span.max(own).max(head.unwrap_or(0)),
+                });
+            }
+            self.summary.without_prefilter += usize::from(choice.is_none());
+        }
+        self.summary.payload += 1;
+    }
+
+    fn place_transaction(&mut self, number: u32, rule: &Rule, choice: Option<&Choice>) {
+        let protocol = rule
+            .buffers
+            .first()
+            .and_then(|g| self.slots.get(g.slots[0] as usize))
+            .and_then(|slot| protocol_of(slot.buffer))
+            .or_else(|| rule.events.first().map(event_protocol));
+        let Some(place) = protocol.and_then(transaction_index) else {
+            return;
+        };
+        self.summary.transaction += 1;
+        let choice = choice.filter(|_| self.options.prefilter && rule.events.is_empty());
+        for direction in Direction::BOTH {
+            if !rule.directions[direction.index()] {
+                continue;
+            }
+            let side = &mut self.transactions[place][direction.index()];
+            if let Some(&event) = rule.events.first() {
+                side.events.push((event, number));
+                continue;
+            }
+            let slot = choice.and_then(|c| {
+                let slot = rule.buffers.get(c.buffer)?.slots[direction.index()];
+                Some((slot, c.pattern.clone()))
+            });
+            match slot {
+                Some((slot, pattern)) => self.patterns[slot as usize].push((pattern, number)),
+                None => {
+                    side.always.push(number);
+                    self.summary.without_prefilter += 1;
+                }
+            }
+        }
+    }
+
+    fn place_header_only(&mut self, number: u32, rule: &Rule) {
+        let plain = !rule.bits.asks() && rule.payload_lengths.is_empty();
+        let flow = &rule.flow;
+        self.summary.header_only += 1;
+        if plain && rule.app.is_some() {
+            self.protocol_only.push(number);
+        } else if plain
+            && !flow.needs_flow
+            && flow.only_fragments.is_none()
+            && flow.established.is_none()
+        {
+            self.first_packet.push(number);
+        } else {
+            self.each_packet.push(number);
+        }
+    }
+
+    fn finish(mut self, signatures: Vec<CompiledSignature>) -> Layer {
+        let kind = self.options.matcher;
+        let (addresses, ports) = self.sets.finish();
+        let sets = Sets { addresses, ports };
+        let rules = self.rules;
+        let index = |numbers: &[u32]| {
+            let rules: Vec<_> = numbers
+                .iter()
+                .filter_map(|&n| {
+                    let h = &rules.get(n as usize)?.header;
+                    Some((n, h.src, h.dst, h.bidirectional))
+                })
+                .collect();
+            AddressIndex::build(&rules, &sets.addresses)
+        };
+        let first_packet = index(&self.first_packet);
+        let each_packet = index(&self.each_packet);
+        let payload = self.payload.map(|both| {
+            let [to_server, to_client] = both;
+            [
+                (Direction::ToServer, to_server),
+                (Direction::ToClient, to_client),
+            ]
+            .map(|(d, entries)| PortGroups::build(&entries, d, &rules, |id| sets.ports(id), kind))
+        });
+        for (id, patterns) in self.patterns.iter().enumerate() {
+            let slot = &self.slots[id];
+            let place = protocol_of(slot.buffer).and_then(transaction_index);
+            let screen = Screen::build(patterns.iter().map(|(p, rule)| (p, *rule)), kind);
+            if let (Some(place), Some(screen)) = (place, screen) {
+                self.transactions[place][slot.direction.index()]
+                    .screens
+                    .push((id as u32, screen));
+            }
+        }
+        for side in self.transactions.iter_mut().flatten() {
+            side.events.sort_unstable();
+        }
+        let mut summary = Summary {
+            signatures: signatures.len(),
+            ..self.summary
+        };
+        let of_payload = payload.iter().flatten();
+        summary.port_groups = of_payload.clone().map(|p| p.groups().len()).sum();
+        let screens = of_payload.flat_map(PortGroups::screens).chain(
+            self.transactions
+                .iter()
+                .flatten()
+                .flat_map(|t| t.screens.iter().map(|(_, s)| s)),
+        );
+        for screen in screens {
+            summary.matchers += 1;
+            summary.patterns += screen.patterns();
+            summary.matcher_bytes += screen.memory_bytes();
+        }
+        Layer {
+            signatures,
+            rules,
+            sets,
+            slots: self.slots,
+            payload,
+            first_packet,
+            each_packet,
+            protocol_only: self.protocol_only,
+            transactions: self.transactions,
+            summary,
+        }
+    }
+}
+
+/// Tests behind the same buffer are one list, wherever they were written; a buffer with many
+/// instances begins anew each time.
+fn merge(written: Vec<BufferTests>) -> Vec<BufferTests> {
+    let mut merged: Vec<BufferTests> = Vec::with_capacity(written.len());
+    for tests in written {
+        let same = merged.iter_mut().find(|m| {
+            m.buffer == tests.buffer
+                && m.transforms == tests.transforms
+                && !has_instances(tests.buffer)
+        });
+        match same {
+            Some(m) => m.tests.extend(tests.tests),
+            None => merged.push(tests),
+        }
+    }
+    merged
+}
+
+/// The test that the choice names, if it is behind this buffer.
+fn fast_test(choice: &Option<Choice>, buffer: usize) -> Option<usize> {
+    choice
+        .as_ref()
+        .filter(|c| c.buffer == buffer)
+        .map(|c| c.test)
+}
+
+/// In which directions a rule is held against transactions: as `flow` says, else where its last
+/// buffer comes from, else both.
+fn directions(signature: &Signature, buffers: impl Iterator<Item = Buffer>) -> [bool; 2] {
+    let of_buffers = buffers.filter_map(Buffer::direction).max();
+    match signature.flow.direction.or(of_buffers) {
+        Some(Direction::ToServer) => [true, false],
+        Some(Direction::ToClient) => [false, true],
+        None => [true, true],
+    }
+}
+
+fn flow_test(signature: &Signature) -> FlowTest {
+    let f = &signature.flow;
+    FlowTest {
+        direction: f.direction,
+        established: f.established.filter(|_| !f.stateless),
+        only_fragments: f.only_frag,
+        needs_flow: f.direction.is_some() || f.established == Some(true),
+    }
+}
+
+fn payload_tests(signature: &Signature, tests: &BufferTests, fast: Option<usize>) -> PayloadTests {
+    let protocol = signature.header.protocol;
+    let tcp = !matches!(
+        protocol,
+        Proto::Udp | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6
+    );
+    let packet_only = protocol == Proto::TcpPacket
+        || !signature.packet.is_empty()
+        || signature.flow.stream == Some(false);
+    let stream_only = protocol == Proto::TcpStream || signature.flow.stream == Some(true);
+    // What stands at a place counted from the start may mean the start of a packet as well.
+    let anchored = tests.tests.iter().any(|t| match t {
+        Test::Content(c) => c.offset.is_some() || c.depth.is_some() || c.startswith,
+        _ => false,
+    });
+    PayloadTests {
+        program: program::compile(&tests.tests, fast),
+        span: 0,
+        on_stream: tcp && !packet_only,
+        on_packet: tcp && !stream_only && (packet_only || anchored),
+        on_loose_packet: tcp && !stream_only,
+    }
+}
+
+/// Whether rules of this protocol look at that traffic.
+const fn carries(protocol: Proto, traffic: Traffic) -> bool {
+    match (protocol, traffic) {
+        (Proto::Ip, _) => true,
+        (Proto::Ipv4, t) => !matches!(t, Traffic::Icmp6),
+        (Proto::Ipv6, t) => !matches!(t, Traffic::Icmp4),
+        (Proto::Udp, Traffic::Udp) => true,
+        (Proto::Icmp | Proto::Icmp4, Traffic::Icmp4) => true,
+        (Proto::Icmp | Proto::Icmp6, Traffic::Icmp6) => true,
+        _ => false,
+    }
+}
+
+const fn event_protocol(event: &Event) -> Protocol {
+    match event {
+        Event::Http1(_) => Protocol::Http1,
+        Event::Tls(_) => Protocol::Tls,
+    }
+}

@@ -1,0 +1,202 @@
+//! From parsed signatures to flat tables.
+
+mod address_index;
+mod addresses;
+mod build;
+mod fast_pattern;
+mod order;
+mod ports;
+mod program;
+mod rule;
+mod screen;
+
+use std::sync::Arc;
+
+use super::policy::PatchInfo;
+use super::prefilter::Kind;
+use crate::app_layer::{Event, Protocol};
+use crate::direction::Direction;
+use crate::signature::ast::{Signature, SignatureId, Transform};
+use crate::signature::buffer::Buffer;
+use crate::verdict::Action;
+
+use address_index::AddressIndex;
+pub(crate) use ports::PortGroups;
+use rule::Sets;
+pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
+use screen::Screen;
+
+/// What [`Layer::compile`] takes.
+#[derive(Clone, Debug)]
+pub struct RuleInput {
+    pub signature: Signature,
+    /// `None` outside of packs.
+    pub patch: Option<Arc<PatchInfo>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct CompileOptions {
+    pub matcher: Kind,
+    /// Off: every rule is tried on everything. For tests, which compare the two.
+    pub prefilter: bool,
+    /// Bytes of a stream, before its newest ones, that a match may reach back to. A rule whose
+    /// contents lie further apart than this is not found.
+    pub stream_window: u32,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        Self {
+            matcher: Kind::Auto,
+            prefilter: true,
+            stream_window: 8 * 1024,
+        }
+    }
+}
+
+/// A signature in force: what logs and verdicts need of it.
+#[derive(Clone, Debug)]
+pub struct CompiledSignature {
+    /// As parsed, less its buffers' tests: those are compiled.
+    pub signature: Signature,
+    pub patch: Option<Arc<PatchInfo>>,
+}
+
+impl CompiledSignature {
+    pub const fn id(&self) -> SignatureId {
+        self.signature.id
+    }
+
+    /// What it asks for, with the patch's response in place of a plain `drop`.
+    pub fn action(&self) -> Action {
+        match &self.patch {
+            Some(patch) => patch.action(self.signature.action),
+            None => self.signature.action,
+        }
+    }
+}
+
+/// Figures of one layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub signatures: usize,
+    /// Of them, those that look at packet headers alone.
+    pub header_only: usize,
+    /// Those that look at raw payload.
+    pub payload: usize,
+    /// Those that look at transactions.
+    pub transaction: usize,
+    /// Those that no content lets skip.
+    pub without_prefilter: usize,
+    /// Distinct groups of payload rules by port.
+    pub port_groups: usize,
+    pub matchers: usize,
+    /// Of all matchers; a pattern in several counts in each.
+    pub patterns: usize,
+    pub matcher_bytes: usize,
+}
+
+/// Signatures compiled together. Immutable; workers share it.
+#[derive(Debug)]
+pub struct Layer {
+    signatures: Vec<CompiledSignature>,
+    /// By the same index as `signatures`, which is the order of evaluation.
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) sets: Sets,
+    pub(crate) slots: Vec<Slot>,
+    payload: [[PortGroups; 2]; Traffic::COUNT],
+    /// Header-only rules asked on the first packet of each direction.
+    pub(crate) first_packet: AddressIndex,
+    /// Rules without payload asked on every packet.
+    pub(crate) each_packet: AddressIndex,
+    /// Rules that ask for the application protocol and nothing else.
+    pub(crate) protocol_only: Vec<u32>,
+    transactions: [[TransactionRules; 2]; 2],
+    summary: Summary,
+}
+
+/// Kinds of payload that have rules of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Traffic {
+    TcpStream,
+    TcpPacket,
+    Udp,
+    Icmp4,
+    Icmp6,
+    Other,
+}
+
+impl Traffic {
+    const COUNT: usize = 6;
+    const ALL: [Self; Self::COUNT] = [
+        Self::TcpStream,
+        Self::TcpPacket,
+        Self::Udp,
+        Self::Icmp4,
+        Self::Icmp6,
+        Self::Other,
+    ];
+}
+
+/// A buffer as rules want it: of one direction, transformed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) buffer: Buffer,
+    pub(crate) direction: Direction,
+    pub(crate) transforms: Vec<Transform>,
+}
+
+/// The rules for one protocol's transactions in one direction.
+#[derive(Debug, Default)]
+pub(crate) struct TransactionRules {
+    /// Slot, and the fast patterns looked for in it.
+    pub(crate) screens: Vec<(u32, Screen)>,
+    /// Candidates from a transaction's beginning.
+    pub(crate) always: Vec<u32>,
+    /// Sorted by event.
+    pub(crate) events: Vec<(Event, u32)>,
+}
+
+impl TransactionRules {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.screens.is_empty() && self.always.is_empty() && self.events.is_empty()
+    }
+}
+
+/// The place of a protocol's transactions in tables.
+pub(crate) const fn transaction_index(protocol: Protocol) -> Option<usize> {
+    match protocol {
+        Protocol::Http1 => Some(0),
+        Protocol::Tls => Some(1),
+        Protocol::Undetermined | Protocol::Unknown => None,
+    }
+}
+
+impl Layer {
+    /// Compiles signatures. Cannot fail: the parser has checked all that can be wrong.
+    pub fn compile(inputs: Vec<RuleInput>, options: &CompileOptions) -> Self {
+        build::Builder::new(*options).build(inputs)
+    }
+
+    /// In the order of evaluation; [`super::Hit::signature`] is an index into it.
+    pub fn signatures(&self) -> &[CompiledSignature] {
+        &self.signatures
+    }
+
+    pub fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    pub(crate) fn payload(&self, traffic: Traffic, direction: Direction) -> &PortGroups {
+        &self.payload[traffic as usize][direction.index()]
+    }
+
+    pub(crate) fn transactions(
+        &self,
+        protocol: Protocol,
+        direction: Direction,
+    ) -> Option<&TransactionRules> {
+        Some(&self.transactions[transaction_index(protocol)?][direction.index()])
+    }
+}

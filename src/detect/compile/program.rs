@@ -1,0 +1,169 @@
+//! From the tests of a rule to a program that [`crate::detect::keywords`] runs.
+
+use std::sync::Arc;
+
+use crate::detect::keywords::{ContentOp, LazyPattern, Op, PatternOp, Program};
+use crate::signature::ast::{Content, Test, Value};
+
+/// Compiles the tests behind one buffer. `evidence` is the test whose match is shown.
+pub(crate) fn compile(tests: &[Test], fast_pattern: Option<usize>) -> Program {
+    let ops = tests
+        .iter()
+        .enumerate()
+        .map(|(at, test)| compile_test(test, tests.get(at + 1..).unwrap_or_default()))
+        .collect();
+    let evidence = fast_pattern
+        .or_else(|| {
+            tests
+                .iter()
+                .position(|t| matches!(t, Test::Content(c) if !c.negated))
+        })
+        .or_else(|| {
+            tests
+                .iter()
+                .position(|t| matches!(t, Test::Pcre(p) if !p.negated))
+        })
+        .unwrap_or(usize::MAX);
+    Program { ops, evidence }
+}
+
+fn compile_test(test: &Test, rest: &[Test]) -> Op {
+    match test {
+        Test::Content(c) => Op::Content(ContentOp::new(c, retry_helps(rest))),
+        Test::Pcre(p) => Op::Pattern(PatternOp {
+            negated: p.negated,
+            relative: p.relative,
+            retry: rest.first().is_some_and(is_relative),
+            pattern: Arc::new(LazyPattern::new(p.clone())),
+        }),
+        Test::ByteTest(t) => Op::ByteTest(Box::new(*t)),
+        Test::ByteJump(j) => Op::ByteJump(Box::new(*j)),
+        Test::ByteExtract(x) => Op::ByteExtract(Box::new(*x)),
+        Test::IsDataAt(d) => Op::IsDataAt(*d),
+        Test::Size(r) => Op::Size(*r),
+    }
+}
+
+/// Whether a test counts from the match before it.
+fn is_relative(test: &Test) -> bool {
+    match test {
+        Test::Content(c) => c.is_relative(),
+        Test::Pcre(p) => p.relative,
+        Test::ByteTest(t) => t.format.relative,
+        Test::ByteJump(j) => j.format.relative,
+        Test::ByteExtract(x) => x.format.relative,
+        Test::IsDataAt(d) => d.relative,
+        Test::Size(_) => false,
+    }
+}
+
+/// Whether a later occurrence of a content can succeed where the first one failed.
+///
+/// It cannot if nothing relative follows, nor if the next test is a content that may stand
+/// anywhere behind: a later start leaves that fewer places, each tried already.
+fn retry_helps(rest: &[Test]) -> bool {
+    let Some(next) = rest.first() else {
+        return false;
+    };
+    let free = match next {
+        Test::Content(c) => {
+            !c.negated
+                && c.within.is_none()
+                && c.depth.is_none()
+                && matches!(c.distance, Some(Value::Const(_)))
+        }
+        _ => false,
+    };
+    is_relative(next) && !free
+}
+
+/// Whether what a program says of a buffer may change when the buffer grows, other than from no
+/// to yes. Such tests wait for the whole buffer.
+pub(crate) fn needs_whole_buffer(tests: &[Test]) -> bool {
+    tests.iter().any(|test| match test {
+        Test::Content(c) => c.negated || c.endswith,
+        Test::Pcre(p) => {
+            p.negated
+                || ["$", r"\z", r"\Z", "(?!", "(?<!", r"\b", r"\B"]
+                    .iter()
+                    .any(|s| p.pattern.contains(s))
+        }
+        Test::ByteTest(_) | Test::ByteExtract(_) => false,
+        Test::ByteJump(j) => j.from_end,
+        Test::IsDataAt(d) => d.negated,
+        Test::Size(_) => true,
+    })
+}
+
+/// Within how many bytes a match of the whole program lies: a rule has nothing to gain from bytes
+/// further back or further on. `None`: anywhere.
+pub(crate) fn span(tests: &[Test]) -> Option<u32> {
+    // Tests that each count from the start reach as far as the furthest of them.
+    let anchored: Option<Vec<i64>> = tests
+        .iter()
+        .map(|t| match t {
+            Test::Content(c) => content_end(c),
+            _ => None,
+        })
+        .collect();
+    if let Some(furthest) = anchored.and_then(|ends| ends.into_iter().max()) {
+        return u32::try_from(furthest).ok();
+    }
+    let mut total: i64 = 0;
+    for (at, test) in tests.iter().enumerate() {
+        total = total.checked_add(reach(test, at == 0)?)?;
+    }
+    u32::try_from(total).ok()
+}
+
+/// How many bytes a test adds behind the ones before.
+fn reach(test: &Test, first: bool) -> Option<i64> {
+    let constant = |v: Value| match v {
+        Value::Const(n) => Some(n),
+        Value::Var(_) => None,
+    };
+    match test {
+        Test::Content(c) if first && !c.negated && !c.endswith && !c.is_relative() => {
+            content_end(c).or(if c.offset.is_none() {
+                Some(c.pattern.len() as i64)
+            } else {
+                None
+            })
+        }
+        Test::Content(c) if c.is_relative() => {
+            let distance = c.distance.map_or(Some(0), constant)?.max(0);
+            Some(distance + constant(c.within?)?.max(0))
+        }
+        Test::IsDataAt(d) if d.relative => Some(constant(d.position)?.max(0)),
+        Test::ByteTest(t) if t.format.relative => {
+            Some(constant(t.offset)?.max(0) + constant(t.bytes)?.max(0))
+        }
+        Test::ByteExtract(x) if x.format.relative => {
+            Some(i64::from(x.offset).max(0) + i64::from(x.format.bytes))
+        }
+        _ => None,
+    }
+}
+
+/// Where in the buffer the content ends at the latest.
+fn content_end(c: &Content) -> Option<i64> {
+    if c.is_relative() || c.negated {
+        return None;
+    }
+    if c.startswith {
+        return Some(c.pattern.len() as i64);
+    }
+    let Some(Value::Const(depth)) = c.depth else {
+        return None;
+    };
+    match c.offset {
+        None => Some(depth),
+        Some(Value::Const(offset)) => offset.checked_add(depth),
+        Some(Value::Var(_)) => None,
+    }
+}
+
+/// How many bytes from the buffer's start a content needs to be looked for in.
+pub(crate) fn head(content: &Content) -> Option<u32> {
+    content_end(content).and_then(|end| u32::try_from(end).ok())
+}

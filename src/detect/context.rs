@@ -1,0 +1,53 @@
+//! What the caller knows of the traffic it asks about.
+
+use std::net::IpAddr;
+
+use crate::app_layer::Protocol;
+use crate::direction::Direction;
+use crate::time::Timestamp;
+
+/// A flow as far as rules can ask about it.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowContext {
+    pub client: (IpAddr, u16),
+    pub server: (IpAddr, u16),
+    /// IANA protocol number.
+    pub protocol: u8,
+    pub app: Protocol,
+    /// For TCP: the handshake is over. For others: both ends have spoken.
+    pub established: bool,
+    /// Payload of this flow also comes as a stream ([`super::Ruleset::on_stream`]). Where it does
+    /// not (UDP, TCP without its handshake), stream rules are held against single packets.
+    pub stream: bool,
+    /// A number that stays the same for the flow's life; picks the canary slice.
+    pub flow_id: u64,
+    pub now: Timestamp,
+}
+
+impl FlowContext {
+    pub(crate) fn endpoints(&self, direction: Direction) -> Endpoints {
+        let (src, dst) = match direction {
+            Direction::ToServer => (self.client, self.server),
+            Direction::ToClient => (self.server, self.client),
+        };
+        Endpoints { src, dst }
+    }
+}
+
+/// Sender and receiver of the bytes in question.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endpoints {
+    pub(crate) src: (IpAddr, u16),
+    pub(crate) dst: (IpAddr, u16),
+}
+
+/// The newest bytes of one direction of a stream, with what was kept before them.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamWindow<'a> {
+    /// The kept window; it ends with the new bytes.
+    pub bytes: &'a [u8],
+    /// Stream offset of `bytes[0]`.
+    pub start_offset: u64,
+    /// Index in `bytes` of the first byte not shown before.
+    pub new_from: usize,
+}

@@ -1,0 +1,213 @@
+//! What the engine remembers of a flow between two inspections.
+
+use super::flowbits::Bits;
+use super::scratch::Scratch;
+
+/// Detection state of one flow. Idle, it owns no heap memory; its lists keep their room when
+/// [`FlowDetect::reset`] makes it ready for another flow.
+#[derive(Debug, Default)]
+pub struct FlowDetect {
+    /// Of the ruleset that the rest belongs to; zero: none yet.
+    epoch: u64,
+    pub(crate) bits: Bits,
+    /// Changes with flowbits and with payload matches that transactions wait for.
+    pub(crate) generation: u32,
+    pub(crate) txs: Vec<TxState>,
+    /// Transactions below this id are over, unless they are in `txs`.
+    pub(crate) retired_below: u64,
+    pub(crate) stream: [Vec<StreamCandidate>; 2],
+    /// Rules whose payload part matched and whose transaction part is awaited.
+    pub(crate) payload_matched: Vec<RuleRef>,
+    /// Rules about addresses only were asked, by direction.
+    pub(crate) addresses_done: [bool; 2],
+    /// Rules about the protocol only were asked, by direction.
+    pub(crate) protocol_done: [bool; 2],
+}
+
+/// A rule in a layer. Orders by layer, then in the order of evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RuleRef {
+    pub(crate) layer: u16,
+    pub(crate) rule: u32,
+}
+
+/// A rule that the stream's next bytes may complete, or that matched before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamCandidate {
+    pub(crate) rule: RuleRef,
+    /// Stream offset up to which new bytes may complete a match.
+    pub(crate) until: u64,
+    /// Stream offset behind the last match: bytes before it do not match again.
+    pub(crate) floor: u64,
+}
+
+/// One transaction, both directions.
+#[derive(Debug, Default)]
+pub(crate) struct TxState {
+    pub(crate) id: u64,
+    pub(crate) sides: [TxSide; 2],
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct TxSide {
+    /// Of the transaction and of the flow, when last inspected.
+    pub(crate) seen: Option<(u32, u32)>,
+    /// Inspected when complete: nothing is left to ask.
+    pub(crate) done: bool,
+    pub(crate) events_seen: usize,
+    /// Bytes (or instances) scanned of each buffer that has a prefilter, layer after layer.
+    pub(crate) scanned: Vec<u32>,
+    /// Sorted by rule.
+    pub(crate) candidates: Vec<TxCandidate>,
+    /// Bytes of buffers that may have been added to since rules found them wanting.
+    pub(crate) amendable: usize,
+    /// Length of growing buffers when the candidates were last held against them.
+    pub(crate) grown: usize,
+    /// Bytes of growing buffers that were held against candidates so far.
+    pub(crate) spent: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TxCandidate {
+    pub(crate) rule: RuleRef,
+    pub(crate) state: CandidateState,
+    /// Which of the rule's first 32 buffers matched already.
+    pub(crate) matched: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CandidateState {
+    Waiting,
+    Fired,
+    /// Cannot match in this transaction any more.
+    Dead,
+}
+
+impl TxSide {
+    /// A buffer that seemed whole has changed: what could not match before may do so now.
+    pub(crate) fn look_again(&mut self) {
+        for candidate in &mut self.candidates {
+            if candidate.state == CandidateState::Dead {
+                candidate.state = CandidateState::Waiting;
+            }
+        }
+    }
+}
+
+impl TxState {
+    fn restart(&mut self, id: u64) {
+        self.id = id;
+        for side in &mut self.sides {
+            side.seen = None;
+            side.done = false;
+            side.events_seen = 0;
+            side.scanned.clear();
+            side.candidates.clear();
+            side.amendable = 0;
+            side.grown = 0;
+            side.spent = 0;
+        }
+    }
+}
+
+impl FlowDetect {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the state ready for another flow, keeping its room.
+    pub fn reset(&mut self, scratch: &mut Scratch) {
+        self.forget(scratch);
+        self.bits.clear();
+        self.epoch = 0;
+    }
+
+    /// Another ruleset: rule numbers mean something else now. Flowbits stay: their names do too.
+    pub(crate) fn sync(&mut self, epoch: u64, scratch: &mut Scratch) {
+        if self.epoch != epoch {
+            self.forget(scratch);
+            self.epoch = epoch;
+        }
+    }
+
+    fn forget(&mut self, scratch: &mut Scratch) {
+        for state in self.txs.drain(..) {
+            scratch.recycle(state);
+        }
+        self.retired_below = 0;
+        self.stream.iter_mut().for_each(Vec::clear);
+        self.payload_matched.clear();
+        self.addresses_done = [false; 2];
+        self.protocol_done = [false; 2];
+        self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Index in `txs` of the state for a transaction; `None` where it is over.
+    pub(crate) fn transaction(&mut self, id: u64, scratch: &mut Scratch) -> Option<usize> {
+        if let Some(at) = self.txs.iter().position(|t| t.id == id) {
+            return Some(at);
+        }
+        if id < self.retired_below {
+            return None;
+        }
+        self.retire(id, scratch);
+        let mut state = scratch.spare.pop().unwrap_or_default();
+        state.restart(id);
+        self.txs.push(state);
+        Some(self.txs.len() - 1)
+    }
+
+    /// Lets go of states below `id` that have nothing left to ask.
+    fn retire(&mut self, id: u64, scratch: &mut Scratch) {
+        let mut at = 0;
+        while at < self.txs.len() {
+            let tx = &self.txs[at];
+            if tx.id < id && tx.sides.iter().all(|s| s.done) {
+                self.retired_below = self.retired_below.max(tx.id + 1);
+                scratch.recycle(self.txs.swap_remove(at));
+            } else {
+                at += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_is_over_does_not_start_again() {
+        let (mut flow, mut scratch) = (FlowDetect::new(), Scratch::new());
+        let at = flow.transaction(1, &mut scratch).unwrap();
+        flow.txs[at].sides.iter_mut().for_each(|s| s.done = true);
+        assert_eq!(flow.transaction(1, &mut scratch), Some(at));
+        assert!(flow.transaction(2, &mut scratch).is_some());
+        assert_eq!(flow.transaction(1, &mut scratch), None);
+        assert_eq!(flow.txs.len(), 1);
+    }
+
+    #[test]
+    fn an_older_transaction_that_is_not_over_stays() {
+        let (mut flow, mut scratch) = (FlowDetect::new(), Scratch::new());
+        flow.transaction(1, &mut scratch);
+        flow.transaction(2, &mut scratch);
+        assert_eq!(flow.transaction(1, &mut scratch), Some(0));
+    }
+
+    #[test]
+    fn a_new_ruleset_forgets_all_but_the_flowbits() {
+        let (mut flow, mut scratch) = (FlowDetect::new(), Scratch::new());
+        let bit = super::super::flowbits::BitId::of("flow_state.test");
+        flow.sync(1, &mut scratch);
+        flow.bits.set(bit);
+        flow.transaction(5, &mut scratch);
+        flow.addresses_done[0] = true;
+        flow.sync(1, &mut scratch);
+        assert!(flow.addresses_done[0]);
+        flow.sync(2, &mut scratch);
+        assert!(flow.txs.is_empty() && !flow.addresses_done[0] && flow.bits.has(bit));
+        flow.reset(&mut scratch);
+        assert!(!flow.bits.has(bit));
+    }
+}

@@ -1,0 +1,234 @@
+//! Single packets: headers, and payload that belongs to no stream.
+
+use super::Round;
+use crate::app_layer::Protocol;
+use crate::decode::{Packet, Transport, protocol};
+use crate::detect::compile::{Rule, Traffic};
+use crate::detect::context::{Endpoints, FlowContext};
+use crate::detect::flow_state::FlowDetect;
+use crate::detect::hit::{Evidence, Hits};
+use crate::detect::keywords::evaluate;
+use crate::detect::ruleset::Ruleset;
+use crate::detect::scratch::Scratch;
+use crate::direction::Direction;
+use crate::signature::ast::Proto;
+use crate::signature::buffer::Buffer;
+use crate::time::Timestamp;
+use crate::verdict::Scope;
+
+impl Ruleset {
+    /// Holds header rules, and payload rules that look at single packets, against a packet.
+    ///
+    /// `flow` is absent for packets that belong to none; rules that ask for a flow then do not
+    /// match, and `direction` only says which rules to try. `FlowContext::stream` tells whether
+    /// the payload will also come by [`Ruleset::on_stream`].
+    pub fn on_packet(
+        &self,
+        scratch: &mut Scratch,
+        flow: Option<(&FlowContext, &mut FlowDetect)>,
+        direction: Direction,
+        packet: &Packet<'_>,
+        hits: &mut Hits,
+    ) {
+        let (src_port, dst_port) = packet.ports();
+        let ends = Endpoints {
+            src: (packet.src(), src_port),
+            dst: (packet.dst(), dst_port),
+        };
+        let (has_flow, ctx, mut flow) = match flow {
+            Some((ctx, flow)) => {
+                flow.sync(self.epoch, scratch);
+                self.announce_protocol(ctx, flow, direction, hits);
+                (true, *ctx, Some(flow))
+            }
+            None => (false, context_without_flow(packet, &ends, direction), None),
+        };
+        let first = flow
+            .as_ref()
+            .is_none_or(|f| !f.addresses_done[direction.index()]);
+        let mut found = std::mem::take(&mut scratch.found);
+        for round in self.rounds(ends, direction) {
+            found.clear();
+            round.find_packet_rules(scratch, &ctx, first, packet, &mut found);
+            found.sort_unstable();
+            found.dedup();
+            for &number in &found {
+                round.try_packet(
+                    scratch,
+                    number,
+                    &ctx,
+                    has_flow,
+                    flow.as_deref_mut(),
+                    packet,
+                    hits,
+                );
+            }
+        }
+        scratch.found = found;
+        if let Some(flow) = flow {
+            flow.addresses_done[direction.index()] = true;
+        }
+    }
+}
+
+/// What a rule that needs no flow may ask about.
+fn context_without_flow(
+    packet: &Packet<'_>,
+    ends: &Endpoints,
+    direction: Direction,
+) -> FlowContext {
+    let (client, server) = match direction {
+        Direction::ToServer => (ends.src, ends.dst),
+        Direction::ToClient => (ends.dst, ends.src),
+    };
+    FlowContext {
+        client,
+        server,
+        protocol: packet.ip.protocol,
+        app: Protocol::Undetermined,
+        established: false,
+        stream: false,
+        flow_id: 0,
+        now: Timestamp::ZERO,
+    }
+}
+
+const fn traffic_of(packet: &Packet<'_>) -> Traffic {
+    match packet.transport {
+        Transport::Tcp(_) => Traffic::TcpPacket,
+        Transport::Udp(_) => Traffic::Udp,
+        Transport::Icmp4(_) => Traffic::Icmp4,
+        Transport::Icmp6(_) => Traffic::Icmp6,
+        Transport::Fragment | Transport::Other => Traffic::Other,
+    }
+}
+
+impl Round<'_> {
+    fn find_packet_rules(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        first: bool,
+        packet: &Packet<'_>,
+        found: &mut Vec<u32>,
+    ) {
+        if first {
+            self.layer
+                .first_packet
+                .lookup(packet.src(), packet.dst(), found);
+        }
+        self.layer
+            .each_packet
+            .lookup(packet.src(), packet.dst(), found);
+        if packet.payload.is_empty() {
+            return;
+        }
+        let traffic = traffic_of(packet);
+        self.find_payload_rules(scratch, traffic, ctx, packet.payload, found);
+        if traffic == Traffic::TcpPacket && !ctx.stream {
+            self.find_payload_rules(scratch, Traffic::TcpStream, ctx, packet.payload, found);
+        }
+    }
+
+    fn find_payload_rules(
+        &self,
+        scratch: &mut Scratch,
+        traffic: Traffic,
+        ctx: &FlowContext,
+        payload: &[u8],
+        found: &mut Vec<u32>,
+    ) {
+        let groups = self.layer.payload(traffic, self.direction);
+        for group in groups.of(ctx.client.1, ctx.server.1) {
+            found.extend_from_slice(&group.always);
+            if let Some(screen) = &group.head {
+                let head = &payload[..payload.len().min(group.head_bytes as usize)];
+                screen.scan(head, 0, &mut scratch.prefilter, found);
+            }
+            if let Some(screen) = &group.whole {
+                screen.scan(payload, 0, &mut scratch.prefilter, found);
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what one packet brings along")]
+    fn try_packet(
+        &self,
+        scratch: &mut Scratch,
+        number: u32,
+        ctx: &FlowContext,
+        has_flow: bool,
+        flow: Option<&mut FlowDetect>,
+        packet: &Packet<'_>,
+        hits: &mut Hits,
+    ) {
+        let Some(rule) = self.layer.rules.get(number as usize) else {
+            return;
+        };
+        let bits = match &flow {
+            Some(flow) => rule.bits.matches(&flow.bits),
+            None => !rule.bits.asks(),
+        };
+        let header = bits
+            && !rule.has_transaction_part()
+            && is_for_packet(rule, packet)
+            && (has_flow || !rule.flow.needs_flow)
+            && rule.flow.matches(ctx, self.direction)
+            && rule.app.matches(ctx.app)
+            && rule
+                .payload_lengths
+                .iter()
+                .all(|r| r.contains(packet.payload.len() as u64))
+            && rule.header.endpoints_match(&self.layer.sets, &self.ends);
+        if !header {
+            return;
+        }
+        let evidence = match &rule.payload {
+            None => None,
+            Some(p) => {
+                let tcp = matches!(packet.transport, Transport::Tcp(_));
+                let wanted = p.on_packet || (!ctx.stream && p.on_loose_packet) || !tcp;
+                if !wanted {
+                    return;
+                }
+                let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
+                let Some(found) = evaluate(&p.program, packet.payload, 0, variables, limits) else {
+                    return;
+                };
+                let matched = found
+                    .evidence
+                    .and_then(|(a, b)| Some((a, packet.payload.get(a..b)?)));
+                matched.map(|(at, bytes)| Evidence::new(Buffer::Payload, at as u64, bytes))
+            }
+        };
+        // A rule about the flow's ends is about the flow.
+        let scope = if rule.payload.is_none() && !rule.flow.needs_flow && !rule.bits.asks() {
+            Scope::Flow
+        } else {
+            Scope::Packet
+        };
+        self.fire(number, None, scope, evidence, flow, hits);
+    }
+}
+
+/// Protocol and fragment tests.
+fn is_for_packet(rule: &Rule, packet: &Packet<'_>) -> bool {
+    let transport = &packet.transport;
+    let protocol = match rule.header.protocol {
+        Proto::Ip | Proto::Ipv4 | Proto::Ipv6 => true,
+        Proto::Tcp | Proto::TcpPacket | Proto::Http | Proto::Tls => {
+            packet.ip.protocol == protocol::TCP && matches!(transport, Transport::Tcp(_))
+        }
+        Proto::TcpStream => false,
+        Proto::Udp => matches!(transport, Transport::Udp(_)),
+        Proto::Icmp => matches!(transport, Transport::Icmp4(_) | Transport::Icmp6(_)),
+        Proto::Icmp4 => matches!(transport, Transport::Icmp4(_)),
+        Proto::Icmp6 => matches!(transport, Transport::Icmp6(_)),
+    };
+    protocol
+        && rule.header.ip_version_matches(packet.ip.is_v6())
+        && rule
+            .flow
+            .only_fragments
+            .is_none_or(|f| f == packet.ip.fragment.is_some())
+}

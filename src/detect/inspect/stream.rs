@@ -1,0 +1,223 @@
+//! Reassembled bytes.
+
+use super::Round;
+use crate::detect::compile::{PayloadTests, Rule, Traffic};
+use crate::detect::context::{FlowContext, StreamWindow};
+use crate::detect::flow_state::{FlowDetect, RuleRef, StreamCandidate};
+use crate::detect::hit::{Evidence, Hits};
+use crate::detect::keywords::evaluate;
+use crate::detect::ruleset::Ruleset;
+use crate::detect::scratch::Scratch;
+use crate::direction::Direction;
+use crate::signature::buffer::Buffer;
+use crate::verdict::Scope;
+
+/// After so many matches of one rule in the same new bytes, the rest of them is not looked at for
+/// that rule again: it has been reported.
+const MATCHES_PER_WINDOW: usize = 16;
+
+impl Ruleset {
+    /// Holds payload rules against the newest bytes of one direction of a stream.
+    ///
+    /// To be called before [`Ruleset::on_transaction`] is, for the transactions that the same
+    /// bytes changed: rules that ask for both look here first. A rule fires once for a place in
+    /// the stream, however often that place is shown.
+    pub fn on_stream(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        direction: Direction,
+        window: StreamWindow<'_>,
+        hits: &mut Hits,
+    ) {
+        flow.sync(self.epoch, scratch);
+        self.announce_protocol(ctx, flow, direction, hits);
+        if window.new_from >= window.bytes.len() {
+            return;
+        }
+        let mut found = std::mem::take(&mut scratch.found);
+        for round in self.rounds(ctx.endpoints(direction), direction) {
+            found.clear();
+            round.find_stream_rules(scratch, ctx, flow, &window, &mut found);
+            found.sort_unstable();
+            found.dedup();
+            for &number in &found {
+                round.try_stream(scratch, number, ctx, flow, &window, hits);
+            }
+        }
+        scratch.found = found;
+        let new_start = window.start_offset.saturating_add(window.new_from as u64);
+        let end = window
+            .start_offset
+            .saturating_add(window.bytes.len() as u64);
+        debug_assert!(new_start <= end);
+        flow.stream[direction.index()].retain(|c| c.until > end || c.floor > 0);
+    }
+}
+
+impl Round<'_> {
+    fn find_stream_rules(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &FlowDetect,
+        window: &StreamWindow<'_>,
+        found: &mut Vec<u32>,
+    ) {
+        let new_start = window.start_offset.saturating_add(window.new_from as u64);
+        let groups = self.layer.payload(Traffic::TcpStream, self.direction);
+        for group in groups.of(ctx.client.1, ctx.server.1) {
+            found.extend_from_slice(&group.always);
+            if let Some(screen) = &group.head
+                && let Some(left) = u64::from(group.head_bytes).checked_sub(window.start_offset)
+                && new_start < u64::from(group.head_bytes)
+            {
+                let head = window
+                    .bytes
+                    .len()
+                    .min(usize::try_from(left).unwrap_or(usize::MAX));
+                screen.scan(
+                    &window.bytes[..head],
+                    window.new_from,
+                    &mut scratch.prefilter,
+                    found,
+                );
+            }
+            if let Some(screen) = &group.whole {
+                screen.scan(window.bytes, window.new_from, &mut scratch.prefilter, found);
+            }
+        }
+        let waiting = flow.stream[self.direction.index()].iter();
+        let waiting = waiting.filter(|c| c.rule.layer == self.number && c.until > new_start);
+        found.extend(waiting.map(|c| c.rule.rule));
+    }
+
+    fn try_stream(
+        &self,
+        scratch: &mut Scratch,
+        number: u32,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        window: &StreamWindow<'_>,
+        hits: &mut Hits,
+    ) {
+        let Some(rule) = self.layer.rules.get(number as usize) else {
+            return;
+        };
+        let Some(payload) = rule.payload.as_ref().filter(|p| p.on_stream) else {
+            return;
+        };
+        if !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+            || rule.flow.direction.is_some_and(|d| d != self.direction)
+            || !rule.header.endpoints_match(&self.layer.sets, &self.ends)
+        {
+            return;
+        }
+        let reference = RuleRef {
+            layer: self.number,
+            rule: number,
+        };
+        let candidates = &flow.stream[self.direction.index()];
+        let known = candidates.binary_search_by_key(&reference, |c| c.rule).ok();
+        let mut floor = known.map_or(0, |at| candidates[at].floor);
+        let ready = rule.flow.matches(ctx, self.direction)
+            && rule.app.matches(ctx.app)
+            && (rule.is_mixed() || rule.bits.matches(&flow.bits));
+        if ready {
+            self.match_stream(
+                scratch, number, rule, payload, flow, window, &mut floor, hits,
+            );
+        }
+        let end = window
+            .start_offset
+            .saturating_add(window.bytes.len() as u64);
+        let until = end.saturating_add(u64::from(payload.span));
+        if floor > 0 || payload.span > 0 {
+            remember(
+                &mut flow.stream[self.direction.index()],
+                StreamCandidate {
+                    rule: reference,
+                    until,
+                    floor,
+                },
+            );
+        }
+    }
+
+    /// Looks for matches behind `floor` and moves it behind those found.
+    #[expect(clippy::too_many_arguments, reason = "what one window brings along")]
+    fn match_stream(
+        &self,
+        scratch: &mut Scratch,
+        number: u32,
+        rule: &Rule,
+        payload: &PayloadTests,
+        flow: &mut FlowDetect,
+        window: &StreamWindow<'_>,
+        floor: &mut u64,
+        hits: &mut Hits,
+    ) {
+        let end = window
+            .start_offset
+            .saturating_add(window.bytes.len() as u64);
+        for round in 0..MATCHES_PER_WINDOW {
+            let from = usize::try_from(floor.saturating_sub(window.start_offset))
+                .unwrap_or(usize::MAX)
+                .min(window.bytes.len());
+            let bytes = &window.bytes[from..];
+            let base = window.start_offset + from as u64;
+            let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
+            let Some(found) = evaluate(&payload.program, bytes, base, variables, limits) else {
+                return;
+            };
+            if round == 0 {
+                self.stream_matched(number, rule, base, bytes, found.evidence, flow, hits);
+            }
+            // Without a place there is nothing to look behind.
+            *floor = if found.end == 0 {
+                end
+            } else {
+                base + found.end as u64
+            };
+            if *floor >= end {
+                return;
+            }
+        }
+        *floor = end;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what one match brings along")]
+    fn stream_matched(
+        &self,
+        number: u32,
+        rule: &Rule,
+        base: u64,
+        bytes: &[u8],
+        evidence: Option<(usize, usize)>,
+        flow: &mut FlowDetect,
+        hits: &mut Hits,
+    ) {
+        if rule.is_mixed() {
+            let reference = RuleRef {
+                layer: self.number,
+                rule: number,
+            };
+            if let Err(at) = flow.payload_matched.binary_search(&reference) {
+                flow.payload_matched.insert(at, reference);
+                flow.generation = flow.generation.wrapping_add(1);
+            }
+            return;
+        }
+        let matched = evidence.and_then(|(a, b)| Some((a, bytes.get(a..b)?)));
+        let evidence = matched.map(|(at, m)| Evidence::new(Buffer::Payload, base + at as u64, m));
+        self.fire(number, None, Scope::Flow, evidence, Some(flow), hits);
+    }
+}
+
+fn remember(candidates: &mut Vec<StreamCandidate>, new: StreamCandidate) {
+    match candidates.binary_search_by_key(&new.rule, |c| c.rule) {
+        Ok(at) => candidates[at] = new,
+        Err(at) => candidates.insert(at, new),
+    }
+}

@@ -1,0 +1,356 @@
+//! Application-layer transactions.
+
+use super::Round;
+use crate::app_layer::TxRef;
+use crate::detect::buffers::{Transaction, apply, grows, has_instances};
+use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
+use crate::detect::context::FlowContext;
+use crate::detect::flow_state::{CandidateState, FlowDetect, RuleRef, TxCandidate, TxSide};
+use crate::detect::hit::{Evidence, Hits};
+use crate::detect::keywords::evaluate;
+use crate::detect::ruleset::Ruleset;
+use crate::detect::scratch::Scratch;
+use crate::direction::Direction;
+use crate::verdict::Scope;
+
+/// A growing buffer is held against waiting rules at each growth until this many bytes were; then
+/// only when it has grown by [`GROWTH`] of itself, or is complete. So no segmentation makes the
+/// cost quadratic.
+const EAGER_BYTES: usize = 4 * 1024 * 1024;
+const GROWTH: usize = 8;
+
+impl Ruleset {
+    /// Holds rules against one direction of a transaction. Costs a comparison where nothing has
+    /// changed since the last call. A rule fires once for each direction of a transaction.
+    ///
+    /// Transactions of a flow are shown oldest first; one that was complete in both directions
+    /// may be shown again, and costs nothing.
+    pub fn on_transaction(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        direction: Direction,
+        tx: TxRef<'_>,
+        hits: &mut Hits,
+    ) {
+        self.inspect_transaction(scratch, ctx, flow, direction, &tx, hits);
+    }
+
+    pub(crate) fn inspect_transaction<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        direction: Direction,
+        tx: &T,
+        hits: &mut Hits,
+    ) {
+        flow.sync(self.epoch, scratch);
+        self.announce_protocol(ctx, flow, direction, hits);
+        let Some(at) = flow.transaction(tx.id(), scratch) else {
+            return;
+        };
+        let side = &mut flow.txs[at].sides[direction.index()];
+        let seen = Some((tx.revision(direction), flow.generation));
+        if side.done || side.seen == seen {
+            return;
+        }
+        // Taken out, so that flowbits can change while its rules are tried.
+        let mut side = std::mem::take(side);
+        scratch.transformed.next_round();
+        let eager = may_evaluate(&mut side, tx, direction);
+        let amendable = tx.amendable_bytes(direction);
+        if amendable != side.amendable {
+            side.look_again();
+            side.amendable = amendable;
+        }
+        let mut scanned_from = 0;
+        for round in self.rounds(ctx.endpoints(direction), direction) {
+            let Some(rules) = round.layer.transactions(tx.protocol(), direction) else {
+                continue;
+            };
+            if rules.is_empty() {
+                continue;
+            }
+            round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
+            scanned_from += rules.screens.len();
+            round.add_candidates(scratch, &mut side);
+            round.try_candidates(scratch, ctx, flow, &mut side, tx, eager, hits);
+        }
+        side.events_seen = tx.events().len();
+        side.seen = Some((tx.revision(direction), flow.generation));
+        side.done = tx.is_complete(direction);
+        if side.done {
+            self.forget_payload_matches(flow, direction);
+        }
+        flow.txs[at].sides[direction.index()] = side;
+    }
+
+    /// A payload match counts for the transaction that it came with, and not for later ones.
+    fn forget_payload_matches(&self, flow: &mut FlowDetect, direction: Direction) {
+        flow.payload_matched.retain(|r| {
+            let layer = self.layers.get(usize::from(r.layer));
+            let rule = layer.and_then(|l| l.rules.get(r.rule as usize));
+            rule.is_some_and(|rule| !rule.directions[direction.index()])
+        });
+    }
+}
+
+/// Whether rules that wait for a growing buffer are tried now.
+fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction) -> bool {
+    use crate::signature::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody};
+    let body = match direction {
+        Direction::ToServer => HttpRequestBody,
+        Direction::ToClient => HttpResponseBody,
+    };
+    let views = [body, FileData].map(|b| tx.view(b, direction, 0));
+    let length = views
+        .iter()
+        .flatten()
+        .map(|v| v.bytes.len())
+        .max()
+        .unwrap_or(0);
+    let complete = views.iter().flatten().all(|v| v.complete);
+    let now = complete || side.spent < EAGER_BYTES || length >= side.grown + side.grown / GROWTH;
+    if now && length != side.grown {
+        side.spent = side.spent.saturating_add(length);
+        side.grown = length;
+    }
+    now
+}
+
+/// What became of one buffer of a rule.
+enum Outcome {
+    Match(Option<Evidence>),
+    NotYet,
+    Never,
+}
+
+impl Round<'_> {
+    fn find_transaction_rules<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        rules: &TransactionRules,
+        side: &mut TxSide,
+        tx: &T,
+        eager: bool,
+        scanned_from: usize,
+    ) {
+        scratch.found.clear();
+        if side.seen.is_none() {
+            scratch.found.extend_from_slice(&rules.always);
+        }
+        for event in tx.events().get(side.events_seen..).unwrap_or_default() {
+            let first = rules.events.partition_point(|(e, _)| e < event);
+            let same = rules.events[first..].iter().take_while(|(e, _)| e == event);
+            scratch.found.extend(same.map(|(_, rule)| *rule));
+        }
+        let needed = scanned_from + rules.screens.len();
+        if side.scanned.len() < needed {
+            side.scanned.resize(needed, 0);
+        }
+        for ((id, screen), scanned) in rules.screens.iter().zip(&mut side.scanned[scanned_from..]) {
+            let Some(slot) = self.layer.slots.get(*id as usize) else {
+                continue;
+            };
+            let found = &mut scratch.found;
+            if has_instances(slot.buffer) {
+                let known = *scanned as usize;
+                for instance in known..tx.instances(slot.buffer, slot.direction) {
+                    if let Some(view) = tx.view(slot.buffer, slot.direction, instance) {
+                        let bytes =
+                            shape(&mut scratch.transformed, *id, slot, instance, view.bytes);
+                        screen.scan(bytes, 0, &mut scratch.prefilter, found);
+                    }
+                    *scanned = instance as u32 + 1;
+                }
+                continue;
+            }
+            let Some(view) = tx.view(slot.buffer, slot.direction, 0) else {
+                continue;
+            };
+            // One more than the length, so that an empty buffer counts as scanned.
+            let known = (*scanned as usize).saturating_sub(1);
+            let length = view.bytes.len();
+            let growing = grows(slot.buffer);
+            let plain = slot.transforms.is_empty();
+            if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
+                continue;
+            }
+            let from = if growing && plain && known <= length {
+                known
+            } else {
+                0
+            };
+            let bytes = shape(&mut scratch.transformed, *id, slot, 0, view.bytes);
+            screen.scan(bytes, from, &mut scratch.prefilter, found);
+            *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
+        }
+    }
+
+    /// Enters what was found among the transaction's candidates.
+    fn add_candidates(&self, scratch: &mut Scratch, side: &mut TxSide) {
+        scratch.found.sort_unstable();
+        scratch.found.dedup();
+        for &number in &scratch.found {
+            let rule = RuleRef {
+                layer: self.number,
+                rule: number,
+            };
+            let Err(at) = side.candidates.binary_search_by_key(&rule, |c| c.rule) else {
+                continue;
+            };
+            let possible = self.layer.rules.get(number as usize).is_some_and(|r| {
+                let header = &r.header;
+                header.is_for_stream(self.ends.src.0.is_ipv6())
+                    && header.endpoints_match(&self.layer.sets, &self.ends)
+            });
+            if possible {
+                let state = CandidateState::Waiting;
+                side.candidates.insert(
+                    at,
+                    TxCandidate {
+                        rule,
+                        state,
+                        matched: 0,
+                    },
+                );
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what one transaction brings along"
+    )]
+    fn try_candidates<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        side: &mut TxSide,
+        tx: &T,
+        eager: bool,
+        hits: &mut Hits,
+    ) {
+        let candidates = side.candidates.iter_mut();
+        let waiting = candidates
+            .filter(|c| c.rule.layer == self.number && c.state == CandidateState::Waiting);
+        for candidate in waiting {
+            let number = candidate.rule.rule;
+            let Some(rule) = self.layer.rules.get(number as usize) else {
+                continue;
+            };
+            let ready = rule.flow.matches(ctx, self.direction)
+                && rule.app.matches(tx.protocol())
+                && rule.bits.matches(&flow.bits)
+                && rule.events.iter().all(|e| tx.events().contains(e))
+                && (rule.payload.is_none()
+                    || flow.payload_matched.binary_search(&candidate.rule).is_ok());
+            // Buffers of a mixed rule are tried all the same: what can never match ends the wait.
+            if !ready && !rule.is_mixed() {
+                continue;
+            }
+            match self.try_buffers(scratch, rule, candidate, tx, eager) {
+                Outcome::Match(evidence) if ready => {
+                    candidate.state = CandidateState::Fired;
+                    self.fire(
+                        number,
+                        Some(tx.id()),
+                        Scope::Flow,
+                        evidence,
+                        Some(flow),
+                        hits,
+                    );
+                }
+                Outcome::Match(_) | Outcome::NotYet => {}
+                Outcome::Never => candidate.state = CandidateState::Dead,
+            }
+        }
+    }
+
+    /// Holds all buffers of a rule that did not match before against what is there now.
+    fn try_buffers<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        rule: &Rule,
+        candidate: &mut TxCandidate,
+        tx: &T,
+        eager: bool,
+    ) -> Outcome {
+        let mut evidence = None;
+        for (at, group) in rule.buffers.iter().enumerate() {
+            let bit = u32::try_from(at)
+                .ok()
+                .and_then(|at| 1u32.checked_shl(at))
+                .unwrap_or(0);
+            if candidate.matched & bit != 0 {
+                continue;
+            }
+            match self.try_buffer(scratch, group, tx, eager) {
+                Outcome::Match(found) => {
+                    evidence = evidence.or(found);
+                    if !rule.has_variables {
+                        candidate.matched |= bit;
+                    }
+                }
+                other => return other,
+            }
+        }
+        Outcome::Match(evidence)
+    }
+
+    fn try_buffer<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        group: &BufferGroup,
+        tx: &T,
+        eager: bool,
+    ) -> Outcome {
+        let id = group.slots[self.direction.index()];
+        let Some(slot) = self.layer.slots.get(id as usize) else {
+            return Outcome::Never;
+        };
+        let ended = tx.is_complete(slot.direction);
+        let mut complete = ended;
+        for instance in 0..tx.instances(slot.buffer, slot.direction) {
+            let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
+                break;
+            };
+            complete = ended || (view.complete && !has_instances(slot.buffer));
+            if !complete && (!eager || group.needs_whole) && !view.complete {
+                return Outcome::NotYet;
+            }
+            let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
+            let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
+            if let Some(found) = evaluate(&group.program, bytes, 0, variables, limits) {
+                let matched = found
+                    .evidence
+                    .and_then(|(a, b)| Some((a, bytes.get(a..b)?)));
+                return Outcome::Match(
+                    matched.map(|(at, m)| Evidence::new(slot.buffer, at as u64, m)),
+                );
+            }
+        }
+        if complete {
+            Outcome::Never
+        } else {
+            Outcome::NotYet
+        }
+    }
+}
+
+/// The bytes as the slot's rules want them.
+fn shape<'a>(
+    transformed: &'a mut crate::detect::scratch::Transformed,
+    id: u32,
+    slot: &Slot,
+    instance: usize,
+    bytes: &'a [u8],
+) -> &'a [u8] {
+    if slot.transforms.is_empty() {
+        return bytes;
+    }
+    transformed.get(id, instance, |out| apply(&slot.transforms, bytes, out))
+}

@@ -1,0 +1,244 @@
+//! Evaluation of the tests behind one buffer.
+//!
+//! Tests run in the order written. A relative test starts where the match
+//! before it ended; where it fails, the match before is tried again further
+//! on. Exists one way through, the tests match. Steps are counted, so that no
+//! input makes a rule cost more than a small multiple of the buffer's length.
+
+mod content;
+mod number;
+mod pattern;
+
+use crate::signature::ast::{ByteExtract, ByteJump, ByteTest, IsDataAt, Range, Value};
+
+pub(crate) use content::{ContentOp, Needle};
+pub(crate) use pattern::{LazyPattern, PatternOp};
+
+/// One compiled test.
+#[derive(Debug)]
+pub(crate) enum Op {
+    Content(ContentOp),
+    Pattern(PatternOp),
+    ByteTest(Box<ByteTest>),
+    ByteJump(Box<ByteJump>),
+    ByteExtract(Box<ByteExtract>),
+    IsDataAt(IsDataAt),
+    Size(Range),
+}
+
+/// The tests behind one buffer.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) ops: Box<[Op]>,
+    /// Index of the op whose match is kept as evidence.
+    pub(crate) evidence: usize,
+}
+
+/// Deep enough for every rule people wrote; a bound for the stack.
+const MAX_DEPTH: u32 = 256;
+
+/// Retries granted to any evaluation, whatever the buffer's length.
+const BASE_STEPS: u32 = 3_000;
+
+/// Byte variables of one evaluation. An index is a byte, so 256 cover all.
+pub(crate) type Variables = [i64; 256];
+
+/// What an evaluation leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Match {
+    /// Start and end of the match that is kept as evidence, in the bytes given.
+    pub(crate) evidence: Option<(usize, usize)>,
+    /// One past the last byte of any match.
+    pub(crate) end: usize,
+}
+
+/// Counts what could not be decided.
+#[derive(Debug, Default)]
+pub(crate) struct Limits {
+    /// Evaluations that ran out of steps, and regular expressions out of theirs.
+    pub(crate) exhausted: u64,
+}
+
+/// Holds `program` against `bytes`, whose first byte is at `base` of the whole buffer or stream.
+pub(crate) fn evaluate(
+    program: &Program,
+    bytes: &[u8],
+    base: u64,
+    variables: &mut Variables,
+    limits: &mut Limits,
+) -> Option<Match> {
+    let base = i64::try_from(base).unwrap_or(i64::MAX);
+    let steps = BASE_STEPS.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    let mut machine = Machine {
+        program,
+        bytes,
+        base,
+        variables,
+        steps,
+        depth: 0,
+        exhausted: false,
+        found: Match::default(),
+    };
+    let matched = machine.run(0, -base);
+    limits.exhausted += u64::from(machine.exhausted);
+    matched.then_some(machine.found)
+}
+
+struct Machine<'a> {
+    program: &'a Program,
+    bytes: &'a [u8],
+    base: i64,
+    variables: &'a mut Variables,
+    steps: u32,
+    depth: u32,
+    exhausted: bool,
+    found: Match,
+}
+
+impl Machine<'_> {
+    /// Runs the ops from `at` on, with the match before ending at `cursor` (an index into the
+    /// bytes; negative while the window starts behind the buffer's start).
+    fn run(&mut self, at: usize, cursor: i64) -> bool {
+        self.depth += 1;
+        let matched = self.depth <= MAX_DEPTH && self.run_from(at, cursor);
+        self.exhausted |= self.depth > MAX_DEPTH;
+        self.depth -= 1;
+        matched
+    }
+
+    fn run_from(&mut self, mut at: usize, mut cursor: i64) -> bool {
+        let program = self.program;
+        let mut end = 0;
+        while let Some(op) = program.ops.get(at) {
+            match op {
+                Op::Content(c) if c.negated => {
+                    if self.find_content(c, cursor, 0).is_some() {
+                        return false;
+                    }
+                }
+                Op::Content(c) => {
+                    let mut from = 0;
+                    loop {
+                        let Some(start) = self.find_content(c, cursor, from) else {
+                            return false;
+                        };
+                        let stop = start + c.needle.len();
+                        self.keep(at, start, stop);
+                        if !c.retry {
+                            (cursor, end) = (stop as i64, end.max(stop));
+                            break;
+                        }
+                        if self.run(at + 1, stop as i64) {
+                            self.found.end = self.found.end.max(end).max(stop);
+                            return true;
+                        }
+                        if !self.step() {
+                            return false;
+                        }
+                        from = start + 1;
+                    }
+                }
+                Op::Pattern(p) if p.negated => {
+                    if self.find_pattern(p, cursor, 0).is_some() {
+                        return false;
+                    }
+                }
+                Op::Pattern(p) => {
+                    let mut from = 0;
+                    loop {
+                        let Some((start, stop)) = self.find_pattern(p, cursor, from) else {
+                            return false;
+                        };
+                        self.keep(at, start, stop);
+                        if !p.retry {
+                            (cursor, end) = (stop as i64, end.max(stop));
+                            break;
+                        }
+                        if self.run(at + 1, stop as i64) {
+                            self.found.end = self.found.end.max(end).max(stop);
+                            return true;
+                        }
+                        if !self.step() {
+                            return false;
+                        }
+                        from = start + 1;
+                    }
+                }
+                Op::ByteTest(t) => {
+                    if !self.byte_test(t, cursor) {
+                        return false;
+                    }
+                }
+                Op::ByteJump(j) => match self.byte_jump(j, cursor) {
+                    Some(to) => cursor = to,
+                    None => return false,
+                },
+                Op::ByteExtract(x) => match self.byte_extract(x, cursor) {
+                    Some(to) => (cursor, end) = (to, end.max(usize::try_from(to).unwrap_or(0))),
+                    None => return false,
+                },
+                Op::IsDataAt(d) => {
+                    if !self.is_data_at(d, cursor) {
+                        return false;
+                    }
+                }
+                Op::Size(range) => {
+                    if !range.contains(self.bytes.len() as u64) {
+                        return false;
+                    }
+                }
+            }
+            at += 1;
+        }
+        self.found.end = self.found.end.max(end);
+        true
+    }
+
+    fn keep(&mut self, at: usize, start: usize, stop: usize) {
+        if at == self.program.evidence {
+            self.found.evidence = Some((start, stop));
+        }
+    }
+
+    fn step(&mut self) -> bool {
+        match self.steps.checked_sub(1) {
+            Some(left) => {
+                self.steps = left;
+                true
+            }
+            None => {
+                self.exhausted = true;
+                false
+            }
+        }
+    }
+
+    fn value(&self, value: Value) -> i64 {
+        match value {
+            Value::Const(n) => n,
+            Value::Var(index) => self.variables[usize::from(index)],
+        }
+    }
+
+    /// Where counting starts: the match before, or the start of the buffer.
+    fn origin(&self, relative: bool, cursor: i64) -> i64 {
+        if relative { cursor } else { -self.base }
+    }
+
+    fn is_data_at(&self, d: &IsDataAt, cursor: i64) -> bool {
+        let length = self.bytes.len() as i64;
+        let at = self
+            .origin(d.relative, cursor)
+            .saturating_add(self.value(d.position));
+        // Behind a match the position counts bytes, so the end itself is still "at" the data.
+        let there = if d.relative {
+            at <= length
+        } else {
+            at < length
+        };
+        there != d.negated
+    }
+}
+
+#[cfg(test)]
+mod tests;

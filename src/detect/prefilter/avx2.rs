@@ -1,0 +1,108 @@
+//! The bitmap test for eight grams at once.
+
+use std::arch::x86_64::{
+    __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_castsi256_ps, _mm256_i32gather_epi32,
+    _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_sllv_epi32, _mm256_srl_epi32, _mm256_srli_epi32, _mm256_xor_si256,
+};
+
+use super::gram::{FOLD, Gram, SPREAD};
+use super::table::Table;
+
+/// Bytes each round moves on by.
+const STEP: usize = 32;
+/// Bytes each round reads: the grams that start at its last bytes reach beyond it.
+const REACH: usize = STEP + 3;
+
+/// Proof that this processor has AVX2.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Self> {
+        std::is_x86_feature_detected!("avx2").then_some(Self(()))
+    }
+
+    /// Looks at positions from `first` on as long as whole rounds can be read; returns the
+    /// position, of the same remainder modulo the stride, where it stopped.
+    pub(super) fn scan(
+        self,
+        table: &Table,
+        haystack: &[u8],
+        first: usize,
+        candidate: &mut impl FnMut(usize, Gram),
+    ) -> usize {
+        // SAFETY: an `Avx2` exists only where the processor was found to have AVX2.
+        unsafe {
+            match table.shape.stride {
+                4 => scan::<4>(table, haystack, first, candidate),
+                2 => scan::<2>(table, haystack, first, candidate),
+                _ => scan::<1>(table, haystack, first, candidate),
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn scan<const STRIDE: usize>(
+    table: &Table,
+    haystack: &[u8],
+    first: usize,
+    candidate: &mut impl FnMut(usize, Gram),
+) -> usize {
+    let mut position = first;
+    while let Some(round) = haystack
+        .get(position..)
+        .and_then(|rest| rest.first_chunk::<REACH>())
+    {
+        let mut hits = [_mm256_setzero_si256(); 4];
+        let mut any = _mm256_setzero_si256();
+        for at in (0..4).step_by(STRIDE) {
+            hits[at] = test(table, round, at);
+            any = _mm256_or_si256(any, hits[at]);
+        }
+        if sign_bits(any) != 0 {
+            for at in (0..4).step_by(STRIDE) {
+                let mut lanes = sign_bits(hits[at]);
+                while lanes != 0 {
+                    let lane = lanes.trailing_zeros() as usize;
+                    lanes &= lanes - 1;
+                    let here = 4 * lane + at;
+                    if let Some(&word) = round.get(here..).and_then(|r| r.first_chunk::<4>()) {
+                        let gram = Gram::of_word(u32::from_le_bytes(word), table.mask);
+                        candidate(position + here, gram);
+                    }
+                }
+            }
+        }
+        position += STEP;
+    }
+    position
+}
+
+/// Eight grams, four bytes apart, the first at `at` (0 to 3): the sign bit of each lane is the
+/// bitmap's bit of that lane's gram.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn test(table: &Table, round: &[u8; REACH], at: usize) -> __m256i {
+    debug_assert!(at + STEP <= REACH);
+    // SAFETY: 32 bytes are read from `at`, at most 3, of an array of 35; the load needs no alignment.
+    let words = unsafe { _mm256_loadu_si256(round.as_ptr().add(at).cast()) };
+    let folded = _mm256_or_si256(words, _mm256_set1_epi32(FOLD as i32));
+    let grams = _mm256_and_si256(folded, _mm256_set1_epi32(table.mask as i32));
+    let product = _mm256_mullo_epi32(grams, _mm256_set1_epi32(SPREAD as i32));
+    let hash = _mm256_srl_epi32(product, _mm_cvtsi32_si128(table.shift as i32));
+    let index = _mm256_srli_epi32::<5>(hash);
+    // SAFETY: `shift` is at least 14, so a hash is below 2^18 and its index below 2^13, which is
+    // the number of words in the bitmap. `Table::build` clamps the shift.
+    let words = unsafe { _mm256_i32gather_epi32::<4>(table.bitmap.as_ptr().cast(), index) };
+    let bit = _mm256_and_si256(hash, _mm256_set1_epi32(31));
+    let left = _mm256_xor_si256(bit, _mm256_set1_epi32(31));
+    _mm256_sllv_epi32(words, left)
+}
+
+#[target_feature(enable = "avx2")]
+#[inline]
+fn sign_bits(lanes: __m256i) -> u32 {
+    _mm256_movemask_ps(_mm256_castsi256_ps(lanes)) as u32
+}

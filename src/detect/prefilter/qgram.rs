@@ -1,0 +1,149 @@
+//! Rare q-grams in a bitmap, then confirmation.
+//!
+//! Patterns are split by length among a few tables; a long pattern allows a
+//! long stride, and with it few looks at the haystack.
+
+use super::gram::Gram;
+use super::short::SingleBytes;
+use super::store::{Scan, Store};
+use super::table::{Shape, Table};
+use super::{Pattern, PatternId, Scratch};
+
+#[derive(Debug)]
+pub(super) struct QGram {
+    store: Store,
+    tables: Vec<Table>,
+    single: Option<SingleBytes>,
+    #[cfg(target_arch = "x86_64")]
+    avx2: Option<super::avx2::Avx2>,
+}
+
+/// The tables there can be, the one for the longest patterns first.
+const SHAPES: [Shape; 4] = [
+    Shape {
+        width: 4,
+        stride: 4,
+    },
+    Shape {
+        width: 4,
+        stride: 1,
+    },
+    Shape {
+        width: 3,
+        stride: 1,
+    },
+    Shape {
+        width: 2,
+        stride: 1,
+    },
+];
+
+impl QGram {
+    /// `None` where the patterns exceed 4 GiB.
+    pub(super) fn build(patterns: &[Pattern]) -> Option<Self> {
+        let store = Store::build(patterns)?;
+        let mut ids: Vec<Vec<u32>> = vec![Vec::new(); SHAPES.len()];
+        let mut single = Vec::new();
+        for (id, pattern) in (0u32..).zip(patterns) {
+            let length = pattern.bytes.len();
+            let fits = SHAPES
+                .iter()
+                .zip(&mut ids)
+                .find(|(s, _)| length >= s.shortest());
+            match (fits, pattern.bytes.first()) {
+                (Some((_, ids)), _) => ids.push(id),
+                (None, Some(&byte)) => single.push((id, byte, pattern.nocase)),
+                (None, None) => {}
+            }
+        }
+        let tables = SHAPES
+            .iter()
+            .zip(&ids)
+            .filter(|(_, ids)| !ids.is_empty())
+            .map(|(shape, ids)| Table::build(patterns, ids, *shape))
+            .collect();
+        Some(Self {
+            store,
+            tables,
+            single: SingleBytes::build(&single),
+            #[cfg(target_arch = "x86_64")]
+            avx2: super::avx2::Avx2::detect(),
+        })
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let tables: usize = self.tables.iter().map(Table::memory_bytes).sum();
+        let single = self.single.as_ref().map_or(0, SingleBytes::memory_bytes);
+        self.store.memory_bytes() + tables + single
+    }
+
+    pub(super) fn scan(
+        &self,
+        scan: Scan<'_>,
+        scratch: &mut Scratch,
+        found: &mut impl FnMut(PatternId, usize),
+    ) {
+        for table in &self.tables {
+            let mut candidate = |position, gram| {
+                table.confirm(&self.store, scan, position, gram, scratch, found);
+            };
+            let first = table.first_position(scan.from);
+            #[cfg(target_arch = "x86_64")]
+            let first = match self.avx2 {
+                Some(avx2) => avx2.scan(table, scan.haystack, first, &mut candidate),
+                None => first,
+            };
+            match table.shape.stride {
+                4 => scan_words::<4>(table, scan.haystack, first, &mut candidate),
+                2 => scan_words::<2>(table, scan.haystack, first, &mut candidate),
+                _ => scan_words::<1>(table, scan.haystack, first, &mut candidate),
+            }
+        }
+        if let Some(single) = &self.single {
+            single.scan(scan, scratch, found);
+        }
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+impl QGram {
+    pub(super) fn forget_avx2(&mut self) {
+        self.avx2 = None;
+    }
+}
+
+/// Looks at every position from `first` on, `STRIDE` apart, in portable code.
+fn scan_words<const STRIDE: usize>(
+    table: &Table,
+    haystack: &[u8],
+    first: usize,
+    candidate: &mut impl FnMut(usize, Gram),
+) {
+    let mut position = first;
+    let mut rest = haystack.get(first..).unwrap_or_default();
+    while let Some(chunk) = rest.first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let gram = |at: usize| Gram::of_word((word >> (8 * at)) as u32, table.mask);
+        let mut any = false;
+        for at in (0..4).step_by(STRIDE) {
+            any |= table.may_hold(gram(at));
+        }
+        if any {
+            for at in (0..4).step_by(STRIDE) {
+                if table.may_hold(gram(at)) {
+                    candidate(position + at, gram(at));
+                }
+            }
+        }
+        position += 4;
+        rest = rest.get(4..).unwrap_or_default();
+    }
+    // The last bytes, where no whole word can be read.
+    let mut at = 0;
+    while let Some(gram) = rest.get(at..).and_then(|r| Gram::of(r, table.shape.width)) {
+        if table.may_hold(gram) {
+            candidate(position + at, gram);
+        }
+        at += STRIDE;
+    }
+}

@@ -1,0 +1,181 @@
+//! A set of patterns known by some of their grams: a bitmap that rules out
+//! nearly every position, and the candidates of those it does not.
+//!
+//! With a stride of S only every S-th position of the haystack is looked at.
+//! Each pattern then stands in the table with S grams, one at an offset of
+//! each remainder modulo S: wherever it occurs, one of them is met.
+
+use std::collections::HashMap;
+
+use super::gram::{self, Gram};
+use super::rarity::commonness;
+use super::store::{Scan, Store};
+use super::{Pattern, PatternId, Scratch};
+
+/// The bitmap always has room for 2^18 bits (32 KiB), of which few patterns use but a part: that
+/// part is what takes up cache.
+pub(super) const BITMAP_WORDS: usize = 1 << 13;
+const MOST_BITS_LOG2: u32 = 18;
+const FEWEST_BITS_LOG2: u32 = 12;
+/// Bits for each gram, as a power of two: one position in 64 passes by chance.
+const SPARSENESS_LOG2: u32 = 6;
+/// What one more pattern on the same gram costs, in the units of [`commonness`].
+const CROWDING: u32 = 6;
+
+/// How a table looks at the haystack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Shape {
+    /// Bytes of a gram, 2 to 4.
+    pub(super) width: usize,
+    /// 1, 2 or 4.
+    pub(super) stride: usize,
+}
+
+impl Shape {
+    /// The shortest pattern that has a gram at an offset of each remainder.
+    pub(super) const fn shortest(self) -> usize {
+        self.width + self.stride - 1
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    gram: Gram,
+    pattern: u32,
+    /// Of the gram in the pattern.
+    offset: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) shape: Shape,
+    pub(super) mask: u32,
+    pub(super) shift: u32,
+    pub(super) bitmap: Box<[u32; BITMAP_WORDS]>,
+    bucket_shift: u32,
+    /// Where each bucket's entries begin; one more at the end.
+    buckets: Vec<u32>,
+    entries: Vec<Entry>,
+    longest: usize,
+}
+
+impl Table {
+    /// A table of those `patterns` that `ids` names, each no shorter than [`Shape::shortest`].
+    pub(super) fn build(patterns: &[Pattern], ids: &[u32], shape: Shape) -> Self {
+        let mut entries = Vec::with_capacity(ids.len() * shape.stride);
+        let mut crowd = HashMap::new();
+        let mut longest = 0;
+        for &id in ids {
+            let Some(pattern) = patterns.get(id as usize) else {
+                continue;
+            };
+            longest = longest.max(pattern.bytes.len());
+            for remainder in 0..shape.stride {
+                if let Some((offset, gram)) = rarest(&pattern.bytes, shape, remainder, &crowd) {
+                    *crowd.entry(gram).or_insert(0) += 1;
+                    entries.push(Entry {
+                        gram,
+                        pattern: id,
+                        offset,
+                    });
+                }
+            }
+        }
+        let size = entries.len().max(1).next_power_of_two().ilog2();
+        let bits = (size + SPARSENESS_LOG2).clamp(FEWEST_BITS_LOG2, MOST_BITS_LOG2);
+        let shift = 32 - bits;
+        let mut bitmap = Box::new([0; BITMAP_WORDS]);
+        for entry in &entries {
+            let hash = entry.gram.hash(shift);
+            bitmap[(hash >> 5) % BITMAP_WORDS] |= 1 << (hash & 31);
+        }
+        let bucket_shift = 32 - (size + 1).min(20);
+        let buckets = sort_into_buckets(&mut entries, bucket_shift);
+        Self {
+            shape,
+            mask: gram::mask(shape.width),
+            shift,
+            bitmap,
+            bucket_shift,
+            buckets,
+            entries,
+            longest,
+        }
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of_val(&*self.bitmap)
+            + self.buckets.capacity() * size_of::<u32>()
+            + self.entries.capacity() * size_of::<Entry>()
+    }
+
+    /// The first position whose gram can belong to an occurrence that ends after `from`.
+    pub(super) fn first_position(&self, from: usize) -> usize {
+        (from + 1).saturating_sub(self.longest)
+    }
+
+    #[inline]
+    pub(super) fn may_hold(&self, gram: Gram) -> bool {
+        let hash = gram.hash(self.shift);
+        self.bitmap[(hash >> 5) % BITMAP_WORDS] >> (hash & 31) & 1 != 0
+    }
+
+    /// Confirms the patterns that have `gram`, met at `position`.
+    pub(super) fn confirm(
+        &self,
+        store: &Store,
+        scan: Scan<'_>,
+        position: usize,
+        gram: Gram,
+        scratch: &mut Scratch,
+        found: &mut impl FnMut(PatternId, usize),
+    ) {
+        let bucket = gram.hash(self.bucket_shift);
+        let (Some(&start), Some(&end)) = (self.buckets.get(bucket), self.buckets.get(bucket + 1))
+        else {
+            return;
+        };
+        let entries = self.entries.get(start as usize..end as usize);
+        for entry in entries.unwrap_or_default() {
+            if entry.gram != gram {
+                continue;
+            }
+            if let Some(start) = position.checked_sub(entry.offset as usize) {
+                store.confirm(scan, entry.pattern, start, scratch, found);
+            }
+        }
+    }
+}
+
+/// The gram least often met among those at offsets of the remainder, shunning crowded ones.
+fn rarest(
+    bytes: &[u8],
+    shape: Shape,
+    remainder: usize,
+    crowd: &HashMap<Gram, u32>,
+) -> Option<(u32, Gram)> {
+    (remainder..bytes.len())
+        .step_by(shape.stride)
+        .map_while(|at| {
+            let gram = Gram::of(bytes.get(at..)?, shape.width)?;
+            Some((u32::try_from(at).ok()?, gram))
+        })
+        .min_by_key(|(_, gram)| {
+            let others = crowd.get(gram).copied().unwrap_or(0);
+            commonness(*gram, shape.width).saturating_add(others.saturating_mul(CROWDING))
+        })
+}
+
+fn sort_into_buckets(entries: &mut [Entry], shift: u32) -> Vec<u32> {
+    entries.sort_by_key(|e| (e.gram.hash(shift), e.gram.0));
+    let mut buckets = vec![0u32; (1usize << (32 - shift)) + 1];
+    for entry in entries.iter() {
+        buckets[entry.gram.hash(shift) + 1] += 1;
+    }
+    let mut sum = 0;
+    for bucket in &mut buckets {
+        sum += *bucket;
+        *bucket = sum;
+    }
+    buckets
+}

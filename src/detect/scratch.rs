@@ -1,0 +1,109 @@
+//! What a worker reuses from packet to packet.
+
+use super::flow_state::TxState;
+use super::keywords::{Limits, Variables};
+use super::prefilter;
+
+/// Per-worker working space. After warming up, inspection allocates nothing but in here, and here
+/// only to grow.
+#[derive(Debug)]
+pub struct Scratch {
+    /// Rules that a scan found, by their index in the layer.
+    pub(crate) found: Vec<u32>,
+    pub(crate) prefilter: prefilter::Scratch,
+    pub(crate) variables: Box<Variables>,
+    pub(crate) limits: Limits,
+    pub(crate) transformed: Transformed,
+    /// States of ended transactions, for new ones.
+    pub(crate) spare: Vec<TxState>,
+}
+
+/// Spare states kept for reuse.
+const SPARE_STATES: usize = 256;
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            found: Vec::new(),
+            prefilter: prefilter::Scratch::new(),
+            variables: Box::new([0; 256]),
+            limits: Limits::default(),
+            transformed: Transformed::default(),
+            spare: Vec::new(),
+        }
+    }
+}
+
+impl Scratch {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Evaluations that hit a limit since the last call; for `Counter::MatchErrors`.
+    pub fn take_match_errors(&mut self) -> u64 {
+        std::mem::take(&mut self.limits.exhausted)
+    }
+
+    pub(crate) fn recycle(&mut self, state: TxState) {
+        if self.spare.len() < SPARE_STATES {
+            self.spare.push(state);
+        }
+    }
+}
+
+/// Transformed buffers of the transaction in hand, each made once for one inspection.
+#[derive(Debug, Default)]
+pub(crate) struct Transformed {
+    round: u64,
+    slots: Vec<Entry>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    round: u64,
+    instance: usize,
+    bytes: Vec<u8>,
+}
+
+impl Transformed {
+    /// What was made before is out of date.
+    pub(crate) fn next_round(&mut self) {
+        self.round += 1;
+    }
+
+    /// The bytes for a slot, made by `make` where they are not there yet.
+    pub(crate) fn get(
+        &mut self,
+        slot: u32,
+        instance: usize,
+        make: impl FnOnce(&mut Vec<u8>),
+    ) -> &[u8] {
+        let slot = slot as usize;
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, Entry::default);
+        }
+        let entry = &mut self.slots[slot];
+        if entry.round != self.round || entry.instance != instance {
+            make(&mut entry.bytes);
+            entry.round = self.round;
+            entry.instance = instance;
+        }
+        &entry.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transformed_buffer_is_made_once_a_round() {
+        let mut t = Transformed::default();
+        t.next_round();
+        assert_eq!(t.get(3, 0, |v| *v = vec![1]), [1]);
+        assert_eq!(t.get(3, 0, |v| *v = vec![2]), [1]);
+        assert_eq!(t.get(3, 1, |v| *v = vec![3]), [3]);
+        t.next_round();
+        assert_eq!(t.get(3, 1, |v| *v = vec![4]), [4]);
+    }
+}

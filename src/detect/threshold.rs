@@ -1,0 +1,203 @@
+//! `threshold`: how often a signature that matches makes a record.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+
+use super::compile::CompiledSignature;
+use crate::signature::ast::{SignatureId, Threshold, ThresholdKind, Track};
+use crate::time::Timestamp;
+
+/// What becomes of one match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thresholded {
+    /// Act and record.
+    Alert,
+    /// Act; the record is held back.
+    Silent,
+    /// As if it had not matched: the count is not reached yet.
+    NoMatch,
+}
+
+/// Counts of one worker. Keyed by `gid:sid`, so that they outlive a reload. Bounded: where it is
+/// full, the count of some other key starts again.
+#[derive(Debug)]
+pub struct ThresholdTable {
+    counts: HashMap<Key, Count, ahash::RandomState>,
+    capacity: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    signature: SignatureId,
+    tracked: Tracked,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Tracked {
+    Rule,
+    One(IpAddr),
+    Pair(IpAddr, IpAddr),
+    Flow(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    since: Timestamp,
+    seconds: u32,
+    matches: u32,
+}
+
+impl Count {
+    fn is_over(&self, now: Timestamp) -> bool {
+        now.since(self.since).as_secs() >= u64::from(self.seconds)
+    }
+}
+
+/// Entries looked at to make room for one.
+const EVICTION_SAMPLE: usize = 16;
+
+impl Default for ThresholdTable {
+    fn default() -> Self {
+        Self::new(64 * 1024)
+    }
+}
+
+impl ThresholdTable {
+    /// `capacity`: at most so many counts are kept; the room for them is taken at once.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            counts: HashMap::with_capacity_and_hasher(capacity, ahash::RandomState::new()),
+            capacity: capacity.max(1),
+        }
+    }
+
+    /// Counts a match of `signature` by a packet from `src` to `dst`.
+    pub fn check(
+        &mut self,
+        signature: &CompiledSignature,
+        src: IpAddr,
+        dst: IpAddr,
+        flow_id: u64,
+        now: Timestamp,
+    ) -> Thresholded {
+        match signature.signature.threshold {
+            None => Thresholded::Alert,
+            Some(threshold) => {
+                let tracked = match threshold.track {
+                    Track::BySrc => Tracked::One(src),
+                    Track::ByDst => Tracked::One(dst),
+                    Track::ByBoth => Tracked::Pair(src, dst),
+                    Track::ByRule => Tracked::Rule,
+                    Track::ByFlow => Tracked::Flow(flow_id),
+                };
+                self.count(
+                    threshold,
+                    Key {
+                        signature: signature.id(),
+                        tracked,
+                    },
+                    now,
+                )
+            }
+        }
+    }
+
+    fn count(&mut self, threshold: Threshold, key: Key, now: Timestamp) -> Thresholded {
+        if self.counts.len() >= self.capacity && !self.counts.contains_key(&key) {
+            self.make_room(now);
+        }
+        let fresh = Count {
+            since: now,
+            seconds: threshold.seconds,
+            matches: 0,
+        };
+        let count = self.counts.entry(key).or_insert(fresh);
+        if count.is_over(now) {
+            *count = fresh;
+        }
+        count.matches = count.matches.saturating_add(1);
+        match threshold.kind {
+            ThresholdKind::Limit if count.matches <= threshold.count => Thresholded::Alert,
+            ThresholdKind::Limit => Thresholded::Silent,
+            ThresholdKind::Threshold if count.matches >= threshold.count => {
+                *count = fresh;
+                Thresholded::Alert
+            }
+            ThresholdKind::Both if count.matches == threshold.count => Thresholded::Alert,
+            ThresholdKind::Both if count.matches > threshold.count => Thresholded::Silent,
+            ThresholdKind::Threshold | ThresholdKind::Both => Thresholded::NoMatch,
+        }
+    }
+
+    /// Removes the first count found that is over, else the oldest of a few.
+    fn make_room(&mut self, now: Timestamp) {
+        let sample = self.counts.iter().take(EVICTION_SAMPLE);
+        let victim = sample
+            .min_by_key(|(_, c)| (!c.is_over(now), c.since))
+            .map(|(k, _)| *k);
+        if let Some(key) = victim {
+            self.counts.remove(&key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(kind: ThresholdKind, at: &[u64]) -> String {
+        let mut table = ThresholdTable::new(8);
+        let threshold = Threshold {
+            kind,
+            track: Track::ByRule,
+            count: 2,
+            seconds: 10,
+        };
+        let key = Key {
+            signature: SignatureId { gid: 1, sid: 1 },
+            tracked: Tracked::Rule,
+        };
+        at.iter()
+            .map(
+                |&s| match table.count(threshold, key, Timestamp::from_secs(s)) {
+                    Thresholded::Alert => 'A',
+                    Thresholded::Silent => 's',
+                    Thresholded::NoMatch => '-',
+                },
+            )
+            .collect()
+    }
+
+    #[test]
+    fn each_kind_counts_in_its_own_way() {
+        let at = [0, 1, 2, 3, 10, 11];
+        assert_eq!(run(ThresholdKind::Limit, &at), "AAssAA");
+        assert_eq!(run(ThresholdKind::Both, &at), "-Ass-A");
+        assert_eq!(
+            run(ThresholdKind::Threshold, &[0, 1, 2, 3, 13, 14]),
+            "-A-A-A"
+        );
+        assert_eq!(run(ThresholdKind::Threshold, &[0, 10, 11]), "--A");
+    }
+
+    #[test]
+    fn the_table_stays_bounded_and_lets_go_of_what_is_over() {
+        let mut table = ThresholdTable::new(8);
+        let threshold = Threshold {
+            kind: ThresholdKind::Limit,
+            track: Track::ByFlow,
+            count: 1,
+            seconds: 5,
+        };
+        for flow in 0..1000 {
+            let key = Key {
+                signature: SignatureId { gid: 1, sid: 1 },
+                tracked: Tracked::Flow(flow),
+            };
+            table.count(threshold, key, Timestamp::from_secs(flow));
+            assert!(table.counts.len() <= 8);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What names a flow, the same from both ends.
+
+use std::net::IpAddr;
+
+use crate::decode::Packet;
+
+/// Both ends, the lower one first, with protocol and VLAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    low: (IpAddr, u16),
+    high: (IpAddr, u16),
+    vlan: [u16; 2],
+    protocol: u8,
+}
+
+impl FlowKey {
+    pub fn of(packet: &Packet<'_>) -> Self {
+        let (src_port, dst_port) = packet.ports();
+        Self::new(
+            (packet.src(), src_port),
+            (packet.dst(), dst_port),
+            packet.ip.protocol,
+            packet.vlan,
+        )
+    }
+
+    pub fn new(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u8, vlan: [u16; 2]) -> Self {
+        let (low, high) = if a <= b { (a, b) } else { (b, a) };
+        Self {
+            low,
+            high,
+            vlan,
+            protocol,
+        }
+    }
+
+    pub const fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    pub const fn vlan(&self) -> [u16; 2] {
+        self.vlan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_directions_have_one_key() {
+        let a = ("192.0.2.1".parse().unwrap(), 5);
+        let b = ("192.0.2.1".parse().unwrap(), 4);
+        let key = FlowKey::new(a, b, 6, [0, 0]);
+        assert_eq!(key, FlowKey::new(b, a, 6, [0, 0]));
+        assert_ne!(key, FlowKey::new(b, a, 17, [0, 0]));
+        assert_ne!(key, FlowKey::new(b, a, 6, [1, 0]));
+    }
+}

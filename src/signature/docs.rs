@@ -1,0 +1,65 @@
+//! The reference of keywords, printed from their table.
+
+use std::fmt::Write;
+
+use super::header::PROTOCOLS;
+use super::keywords::{KEYWORDS, Keyword, Kind};
+
+/// All keywords as Markdown, chapter by chapter.
+pub fn keywords_markdown() -> String {
+    let mut out = String::from(
+        "# Keywords\n\nThe rule language is Suricata's, version 8. A rule with a keyword that is not \
+         listed here is not loaded, and `stopgap check` says where it stands.\n",
+    );
+    let words: Vec<String> = PROTOCOLS
+        .iter()
+        .map(|(word, _)| format!("`{word}`"))
+        .collect();
+    // Writing to a string cannot fail.
+    let _ = write!(out, "\nProtocols: {}.\n", words.join(", "));
+    for kind in Kind::ALL {
+        let _ = write!(
+            out,
+            "\n## {}\n\n| keyword | written | does |\n|---|---|---|\n",
+            kind.title()
+        );
+        for keyword in KEYWORDS.iter().filter(|k| k.kind == *kind) {
+            row(&mut out, keyword);
+        }
+    }
+    out
+}
+
+fn row(out: &mut String, keyword: &Keyword) {
+    let mut names = format!("`{}`", keyword.name);
+    for alias in keyword.aliases {
+        let _ = write!(names, ", `{alias}`");
+    }
+    let cell = |text: &str| text.replace('|', "\\|");
+    let _ = writeln!(
+        out,
+        "| {names} | `{}` | {} |",
+        cell(&keyword.syntax),
+        cell(keyword.help)
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_every_keyword_once() {
+        let text = keywords_markdown();
+        for keyword in KEYWORDS.iter() {
+            let cell = format!("| `{}`", keyword.name);
+            let rows = text
+                .lines()
+                .filter(|l| {
+                    l.starts_with(&format!("{cell} |")) || l.starts_with(&format!("{cell},"))
+                })
+                .count();
+            assert_eq!(rows, 1, "{}", keyword.name);
+        }
+    }
+}

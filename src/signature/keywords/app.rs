@@ -1,0 +1,94 @@
+//! What the application layer found.
+
+use super::{Keyword, Kind};
+use crate::app_layer::{Event, Protocol};
+use crate::signature::ast::{Content, FastPattern, ProtocolTest, Test};
+use crate::signature::buffer::Buffer;
+use crate::signature::draft::Draft;
+use crate::signature::lex::{Fault, Opt};
+
+pub(super) fn keywords() -> Vec<Keyword> {
+    let k = |name, syntax, help, parse| Keyword::option(Kind::Flow, name, syntax, help, parse);
+    vec![
+        k(
+            "app-layer-event",
+            "app-layer-event:PROTOCOL.EVENT;",
+            "Something a protocol's parser found wrong, such as `tls.overflow_heartbeat_message`.",
+            event,
+        ),
+        k(
+            "app-layer-protocol",
+            "app-layer-protocol:[!]http|tls|failed|unknown;",
+            "The protocol found on the flow, whatever its port.",
+            protocol,
+        ),
+        k(
+            "tls.version",
+            "tls.version:1.0|1.1|1.2|1.3;",
+            "Version of TLS in force.",
+            tls_version,
+        ),
+    ]
+}
+
+fn event(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    match Event::from_name(value.text) {
+        Some(event) => {
+            draft.events.push(event);
+            Ok(())
+        }
+        None => Err(value.fault(format!("no parser raises the event `{}`", value.text))),
+    }
+}
+
+fn protocol(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let (negated, value) = opt.value()?.unquoted()?.negation();
+    if value.text.contains(',') {
+        return Err(value.fault("a mode behind the protocol is not read in this version"));
+    }
+    let protocol = match value.text {
+        "http" | "http1" => Protocol::Http1,
+        "tls" => Protocol::Tls,
+        "failed" => Protocol::Unknown,
+        "unknown" => Protocol::Undetermined,
+        other => {
+            return Err(value.fault(format!("protocol `{other}` is not read in this version")));
+        }
+    };
+    if draft.protocols.iter().any(|p| !p.negated || !negated) {
+        return Err(opt
+            .name
+            .fault("only negated protocols may stand more than once"));
+    }
+    draft.protocols.push(ProtocolTest { protocol, negated });
+    Ok(())
+}
+
+/// The version as a test of its own buffer: the whole of it is the number.
+fn tls_version(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let version = match value.text {
+        "1.0" | "0x0301" => "1.0",
+        "1.1" | "0x0302" => "1.1",
+        "1.2" | "0x0303" => "1.2",
+        "1.3" | "0x0304" => "1.3",
+        other => return Err(value.fault(format!("`{other}` is no version of TLS"))),
+    };
+    draft.add_to(
+        Buffer::TlsVersion,
+        opt,
+        Test::Content(Content {
+            pattern: version.as_bytes().to_vec(),
+            negated: false,
+            nocase: false,
+            offset: None,
+            depth: None,
+            distance: None,
+            within: None,
+            startswith: true,
+            endswith: true,
+            fast_pattern: FastPattern::Auto,
+        }),
+    )
+}

@@ -1,0 +1,317 @@
+//! Numbers read out of a buffer.
+
+use super::{Keyword, Kind};
+use crate::signature::ast::{
+    ByteExtract, ByteJump, ByteTest, Comparison, Endian, NumberBase, NumberFormat, Test, Value,
+};
+use crate::signature::draft::Draft;
+use crate::signature::lex::{Arg, Fault, Opt};
+use crate::signature::suggest::nearest;
+
+/// Offsets stay within this, in bytes.
+const REACH: i64 = 65_535;
+/// Longest binary number, in bytes.
+const MAX_BINARY: i64 = 8;
+
+pub(super) fn keywords() -> Vec<Keyword> {
+    let k = |name, syntax, help, parse| Keyword::option(Kind::Payload, name, syntax, help, parse);
+    vec![
+        k(
+            "byte_test",
+            "byte_test:BYTES,[!]<|>|=|<=|>=|!=|&|^,VALUE,OFFSET[,relative][,big|little][,string,hex|dec|oct][,bitmask MASK];",
+            "Compares a number in the buffer; `&` and `^` test whether any bit of the value is set, or none is left.",
+            byte_test,
+        ),
+        k(
+            "byte_jump",
+            "byte_jump:BYTES,OFFSET[,relative][,multiplier N][,big|little][,string,hex|dec|oct][,align][,from_beginning|from_end][,post_offset N][,bitmask MASK];",
+            "Moves the place behind which relative tests look by a number in the buffer.",
+            byte_jump,
+        ),
+        k(
+            "byte_extract",
+            "byte_extract:BYTES,OFFSET,NAME[,relative][,multiplier N][,big|little][,string,hex|dec|oct][,align 2|4];",
+            "Keeps a number in the buffer as a variable for later tests.",
+            byte_extract,
+        ),
+    ]
+}
+
+/// The options common to the three.
+#[derive(Default)]
+struct Format {
+    endian: Option<Endian>,
+    string: bool,
+    base: Option<NumberBase>,
+    relative: bool,
+    mask: Option<u32>,
+}
+
+impl Format {
+    /// Takes `word` if it is one of the common options.
+    fn take(&mut self, word: Arg<'_>) -> Result<bool, Fault> {
+        match word.text {
+            "relative" => self.relative = true,
+            "big" => self.set_endian(Endian::Big, word)?,
+            "little" => self.set_endian(Endian::Little, word)?,
+            "string" => self.string = true,
+            "hex" => self.set_base(NumberBase::Hex, word)?,
+            "dec" => self.set_base(NumberBase::Decimal, word)?,
+            "oct" => self.set_base(NumberBase::Octal, word)?,
+            "dce" => return Err(word.fault("`dce` is not read in this version")),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn set_endian(&mut self, endian: Endian, word: Arg<'_>) -> Result<(), Fault> {
+        match self.endian.replace(endian) {
+            None => Ok(()),
+            Some(_) => Err(word.fault("the order of bytes is given twice")),
+        }
+    }
+
+    fn set_base(&mut self, base: NumberBase, word: Arg<'_>) -> Result<(), Fault> {
+        match self.base.replace(base) {
+            None => Ok(()),
+            Some(_) => Err(word.fault("the base is given twice")),
+        }
+    }
+
+    fn set_mask(&mut self, arg: Arg<'_>) -> Result<(), Fault> {
+        let mask = arg.u32()?;
+        if mask == 0 {
+            return Err(arg.fault("a bitmask has at least one bit"));
+        }
+        self.mask = Some(mask);
+        Ok(())
+    }
+
+    /// Checks the number of bytes against the form; a variable is checked when it is read.
+    fn finish(self, bytes: Value, written: Arg<'_>, opt: &Opt<'_>) -> Result<NumberFormat, Fault> {
+        let string = match (self.string, self.base) {
+            (true, base) => Some(base.unwrap_or(NumberBase::Decimal)),
+            (false, None) => None,
+            (false, Some(_)) => {
+                return Err(opt
+                    .name
+                    .fault("a base without `string`: binary numbers have none"));
+            }
+        };
+        if string.is_some() && self.endian.is_some() {
+            return Err(opt.name.fault("digits (`string`) have no order of bytes"));
+        }
+        // 64 bits written out, in each base. No digits at all means as many as there are.
+        let most = match string {
+            None => MAX_BINARY,
+            Some(NumberBase::Hex) => 14,
+            Some(NumberBase::Decimal) => 20,
+            Some(NumberBase::Octal) => 23,
+        };
+        let least = i64::from(string.is_none());
+        let bytes = match bytes {
+            Value::Var(_) => 0,
+            Value::Const(count) if (least..=most).contains(&count) => {
+                u8::try_from(count).unwrap_or(0)
+            }
+            Value::Const(_) => {
+                return Err(written.fault(format!(
+                    "the number of bytes is between {least} and {most} here"
+                )));
+            }
+        };
+        Ok(NumberFormat {
+            bytes,
+            endian: self.endian.unwrap_or(Endian::Big),
+            string,
+            relative: self.relative,
+            mask: self.mask,
+        })
+    }
+}
+
+/// The next comma-separated part, which must be there.
+fn required<'a>(
+    parts: &mut impl Iterator<Item = Arg<'a>>,
+    whole: Arg<'a>,
+    what: &str,
+) -> Result<Arg<'a>, Fault> {
+    match parts.next() {
+        Some(part) if !part.text.is_empty() => Ok(part),
+        Some(part) => Err(Fault::new(part.span(), format!("{what} is missing"))),
+        None => Err(whole.fault(format!("{what} is missing"))),
+    }
+}
+
+/// `multiplier 4` and the like: the word and what follows it.
+fn with_value<'a>(word: Arg<'a>) -> (Arg<'a>, Option<Arg<'a>>) {
+    match word.text.find(char::is_whitespace) {
+        Some(at) => (
+            word.slice(0, at),
+            Some(word.slice(at, word.text.len()).trim()),
+        ),
+        None => (word, None),
+    }
+}
+
+fn needs_value<'a>(word: Arg<'_>, value: Option<Arg<'a>>) -> Result<Arg<'a>, Fault> {
+    value.ok_or_else(|| word.fault(format!("`{}` needs a value", word.text)))
+}
+
+fn unknown(word: Arg<'_>, known: &[&'static str]) -> Fault {
+    let near = nearest(word.text, known.iter().copied());
+    word.fault(format!("`{}` is no option here", word.text))
+        .help_if(near.map(|n| format!("did you mean `{n}`?")))
+}
+
+const COMMON: &[&str] = &[
+    "relative",
+    "big",
+    "little",
+    "string",
+    "hex",
+    "dec",
+    "oct",
+    "multiplier",
+    "align",
+    "from_beginning",
+    "from_end",
+    "post_offset",
+    "bitmask",
+];
+
+fn byte_test(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let whole = opt.value()?.unquoted()?;
+    let mut parts = whole.split(',');
+    let written = required(&mut parts, whole, "the number of bytes")?;
+    let bytes = draft.value(written, 0..=23)?;
+    let (negated, comparison) = comparison(required(&mut parts, whole, "the comparison")?)?;
+    let value = required(&mut parts, whole, "the value")?;
+    let value = draft.value(value, 0..=i64::MAX)?;
+    let offset = required(&mut parts, whole, "the offset")?;
+    let offset = draft.value(offset, -REACH..=REACH)?;
+    let mut format = Format::default();
+    for word in parts {
+        if format.take(word)? {
+            continue;
+        }
+        match with_value(word) {
+            (name, mask) if name.text == "bitmask" => format.set_mask(needs_value(name, mask)?)?,
+            (name, _) => return Err(unknown(name, COMMON)),
+        }
+    }
+    draft.add(Test::ByteTest(ByteTest {
+        format: format.finish(bytes, written, opt)?,
+        bytes,
+        negated,
+        comparison,
+        value,
+        offset,
+    }));
+    Ok(())
+}
+
+fn comparison(arg: Arg<'_>) -> Result<(bool, Comparison), Fault> {
+    let (negated, operator) = arg.negation();
+    let comparison = match operator.text {
+        "<" => Comparison::Less,
+        ">" => Comparison::Greater,
+        "=" => Comparison::Equal,
+        "<=" => Comparison::LessOrEqual,
+        ">=" => Comparison::GreaterOrEqual,
+        "&" => Comparison::BitAnd,
+        "^" => Comparison::BitOr,
+        "" if negated => Comparison::Equal,
+        _ => return Err(arg.fault("expected <, >, =, <=, >=, !=, & or ^, perhaps behind a `!`")),
+    };
+    Ok((negated, comparison))
+}
+
+fn byte_jump(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let whole = opt.value()?.unquoted()?;
+    let mut parts = whole.split(',');
+    let written = required(&mut parts, whole, "the number of bytes")?;
+    let bytes = draft.value(written, 0..=23)?;
+    let offset = required(&mut parts, whole, "the offset")?;
+    let offset = draft.value(offset, -REACH..=REACH)?;
+    let mut format = Format::default();
+    let (mut multiplier, mut post_offset) = (1, Value::Const(0));
+    let (mut align, mut from_beginning, mut from_end) = (false, false, false);
+    for word in parts {
+        if format.take(word)? {
+            continue;
+        }
+        let (name, value) = with_value(word);
+        match name.text {
+            "align" if value.is_none() => align = true,
+            "from_beginning" if value.is_none() => from_beginning = true,
+            "from_end" if value.is_none() => from_end = true,
+            "multiplier" => multiplier = multiplier_of(needs_value(name, value)?)?,
+            "post_offset" => {
+                post_offset = draft.value(needs_value(name, value)?, -REACH..=REACH)?;
+            }
+            "bitmask" => format.set_mask(needs_value(name, value)?)?,
+            _ => return Err(unknown(word, COMMON)),
+        }
+        if from_beginning && from_end {
+            return Err(name.fault("`from_beginning` and `from_end` exclude each other"));
+        }
+    }
+    draft.add(Test::ByteJump(ByteJump {
+        format: format.finish(bytes, written, opt)?,
+        bytes,
+        offset,
+        multiplier,
+        post_offset,
+        align,
+        from_beginning,
+        from_end,
+    }));
+    Ok(())
+}
+
+fn multiplier_of(arg: Arg<'_>) -> Result<u32, Fault> {
+    let number = arg.integer_in(1..=REACH)?;
+    u32::try_from(number).map_err(|_| arg.fault("too large"))
+}
+
+fn byte_extract(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let whole = opt.value()?.unquoted()?;
+    let mut parts = whole.split(',');
+    let written = required(&mut parts, whole, "the number of bytes")?;
+    let bytes = written.integer_in(0..=23).map(Value::Const)?;
+    let offset_written = required(&mut parts, whole, "the offset")?;
+    let offset = offset_written.integer_in(-REACH..=REACH)?;
+    let offset = i32::try_from(offset).map_err(|_| offset_written.fault("too large"))?;
+    let name = required(&mut parts, whole, "the name of the variable")?;
+    let mut format = Format::default();
+    let (mut multiplier, mut align) = (1, None);
+    for word in parts {
+        if format.take(word)? {
+            continue;
+        }
+        let (name, value) = with_value(word);
+        match name.text {
+            "multiplier" => multiplier = multiplier_of(needs_value(name, value)?)?,
+            "align" => {
+                let value = needs_value(name, value)?;
+                align = Some(match value.text {
+                    "2" => 2,
+                    "4" => 4,
+                    _ => return Err(value.fault("`align` is 2 or 4")),
+                });
+            }
+            _ => return Err(unknown(word, COMMON)),
+        }
+    }
+    let format = format.finish(bytes, written, opt)?;
+    let variable = draft.define_variable(name)?;
+    draft.add(Test::ByteExtract(ByteExtract {
+        format,
+        offset,
+        variable,
+        multiplier,
+        align,
+    }));
+    Ok(())
+}

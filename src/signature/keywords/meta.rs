@@ -1,0 +1,187 @@
+//! What a rule says about itself.
+
+use super::{Keyword, Kind};
+use crate::signature::ast::{Reference, Target};
+use crate::signature::draft::Draft;
+use crate::signature::lex::{Arg, Fault, Opt};
+
+pub(super) fn keywords() -> Vec<Keyword> {
+    let k = |name, syntax, help, parse| Keyword::option(Kind::Meta, name, syntax, help, parse);
+    vec![
+        k("msg", "msg:\"TEXT\";", "What the alert says.", msg),
+        k(
+            "sid",
+            "sid:NUMBER;",
+            "Number of the rule, unique within its `gid`; every rule has one.",
+            sid,
+        ),
+        k(
+            "gid",
+            "gid:NUMBER;",
+            "Group of rule numbers; 1 unless given.",
+            gid,
+        ),
+        k(
+            "rev",
+            "rev:NUMBER;",
+            "Revision; of two rules with one number the higher revision is loaded.",
+            rev,
+        ),
+        k(
+            "classtype",
+            "classtype:NAME;",
+            "Class of the rule, which gives it its priority.",
+            classtype,
+        ),
+        k(
+            "priority",
+            "priority:NUMBER;",
+            "1 (gravest) to 255; wins over the class.",
+            priority,
+        ),
+        k(
+            "reference",
+            "reference:KIND,ID;",
+            "Where to read more, such as `cve,2014-0160` or `url,example.com/a`.",
+            reference,
+        ),
+        k(
+            "metadata",
+            "metadata:KEY VALUE, KEY VALUE, ...;",
+            "Free keys and values, kept in the alert.",
+            metadata,
+        ),
+        k(
+            "target",
+            "target:src_ip|dest_ip;",
+            "Which end is attacked.",
+            target,
+        ),
+        k(
+            "noalert",
+            "noalert;",
+            "Matches, and acts on flowbits, without an alert.",
+            noalert,
+        ),
+    ]
+}
+
+fn once<T>(slot: &mut Option<T>, opt: &Opt<'_>, value: T) -> Result<(), Fault> {
+    if slot.is_some() {
+        return Err(opt.name.fault(format!("`{}` stands twice", opt.name.text)));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+fn msg(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let text = opt.value()?.quoted()?;
+    once(&mut draft.message, opt, unescape(text))
+}
+
+/// Takes the backslash from before `"`, `;`, `:` and another backslash.
+fn unescape(arg: Arg<'_>) -> String {
+    let mut plain = String::with_capacity(arg.text.len());
+    let mut chars = arg.text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match (c, chars.peek()) {
+            ('\\', Some(&next @ ('"' | ';' | ':' | '\\'))) => {
+                plain.push(next);
+                chars.next();
+            }
+            _ => plain.push(c),
+        }
+    }
+    plain
+}
+
+fn sid(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let number = value.u32()?;
+    if number == 0 {
+        return Err(value.fault("a sid is at least 1"));
+    }
+    once(&mut draft.sid, opt, number)
+}
+
+fn gid(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let number = opt.value()?.unquoted()?.u32()?;
+    once(&mut draft.gid, opt, number)
+}
+
+fn rev(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let number = opt.value()?.unquoted()?.u32()?;
+    once(&mut draft.rev, opt, number)
+}
+
+fn classtype(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let name = opt.value()?.unquoted()?;
+    let (class, known) = draft.classes.get_or_unknown(name.text);
+    if !known {
+        let near = draft.classes.suggestion(name.text);
+        draft.warn(
+            name.fault(format!(
+                "unknown class `{}`: taken with priority {}",
+                name.text, class.priority
+            ))
+            .help_if(near.map(|n| format!("did you mean `{n}`?"))),
+        );
+    }
+    once(&mut draft.class, opt, class)
+}
+
+fn priority(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let number = value.integer_in(1..=255)?;
+    let number = u8::try_from(number).map_err(|_| value.fault("not between 1 and 255"))?;
+    once(&mut draft.priority, opt, number)
+}
+
+fn reference(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    match value.split_once(",") {
+        Some((kind, id)) if !kind.text.is_empty() && !id.text.is_empty() => {
+            draft.references.push(Reference {
+                kind: kind.text.to_owned(),
+                id: unescape(id),
+            });
+            Ok(())
+        }
+        _ => Err(value.fault("a reference is a kind, a comma and an id")),
+    }
+}
+
+fn metadata(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    for pair in opt.value()?.unquoted()?.split(',') {
+        if pair.text.is_empty() {
+            continue;
+        }
+        let (key, value) = pair
+            .text
+            .split_once(char::is_whitespace)
+            .unwrap_or((pair.text, ""));
+        draft
+            .metadata
+            .push((key.to_owned(), value.trim().to_owned()));
+    }
+    Ok(())
+}
+
+fn target(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let target = match value.text {
+        "src_ip" => Target::SrcIp,
+        "dest_ip" => Target::DestIp,
+        _ => return Err(value.fault("expected `src_ip` or `dest_ip`")),
+    };
+    if draft.target.replace(target).is_some() {
+        draft.warn(opt.name.fault("`target` stands twice: the last one holds"));
+    }
+    Ok(())
+}
+
+fn noalert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.noalert = true;
+    Ok(())
+}

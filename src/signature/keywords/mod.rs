@@ -1,0 +1,302 @@
+//! The one table of keywords: parser, help, suggestions, documentation and tests read it.
+
+mod app;
+mod bytes;
+mod content;
+mod flow;
+mod meta;
+pub(super) mod pcre;
+mod rate;
+mod size;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::ast::Transform;
+use super::buffer::Buffer;
+use super::draft::Draft;
+use super::lex::{Fault, Opt};
+use super::suggest::nearest;
+
+/// One keyword of the rule language.
+#[derive(Debug)]
+pub struct Keyword {
+    pub name: &'static str,
+    /// Other spellings.
+    pub aliases: &'static [&'static str],
+    /// How it is written, with its semicolon.
+    pub syntax: Cow<'static, str>,
+    /// One sentence.
+    pub help: &'static str,
+    pub kind: Kind,
+    parser: Parser,
+}
+
+/// The chapter a keyword belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Says something about the rule; tests nothing.
+    Meta,
+    /// Tests the flow, its bits or its protocol.
+    Flow,
+    /// Tests the packet.
+    Packet,
+    /// Tests bytes of the buffer in force.
+    Payload,
+    /// Changes the content before it.
+    Modifier,
+    /// Puts the content before it into another buffer.
+    OldModifier,
+    /// Sets the buffer in force.
+    StickyBuffer,
+    /// Changes the bytes of the sticky buffer before it.
+    Transform,
+    /// Bounds how often a rule alerts.
+    Rate,
+}
+
+impl Kind {
+    pub const ALL: &'static [Self] = &[
+        Self::Meta,
+        Self::Flow,
+        Self::Packet,
+        Self::Payload,
+        Self::Modifier,
+        Self::StickyBuffer,
+        Self::OldModifier,
+        Self::Transform,
+        Self::Rate,
+    ];
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Meta => "About the rule",
+            Self::Flow => "Flow and application layer",
+            Self::Packet => "Packet",
+            Self::Payload => "Tests of bytes",
+            Self::Modifier => "Modifiers of the content before",
+            Self::OldModifier => "Older modifiers: the content before is looked for in this buffer",
+            Self::StickyBuffer => "Sticky buffers: what the following tests inspect",
+            Self::Transform => "Transforms of the sticky buffer before",
+            Self::Rate => "Rate",
+        }
+    }
+}
+
+type ParseOption = fn(&mut Draft<'_>, &Opt<'_>) -> Result<(), Fault>;
+
+#[derive(Clone, Debug)]
+enum Parser {
+    Option(ParseOption),
+    Sticky(Buffer),
+    MoveContent(Buffer),
+    Transform(Transform),
+}
+
+impl Keyword {
+    const fn option(
+        kind: Kind,
+        name: &'static str,
+        syntax: &'static str,
+        help: &'static str,
+        parse: ParseOption,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            syntax: Cow::Borrowed(syntax),
+            help,
+            kind,
+            parser: Parser::Option(parse),
+        }
+    }
+
+    const fn transform(
+        name: &'static str,
+        syntax: &'static str,
+        help: &'static str,
+        transform: Transform,
+    ) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            syntax: Cow::Borrowed(syntax),
+            help,
+            kind: Kind::Transform,
+            parser: Parser::Transform(transform),
+        }
+    }
+
+    const fn moves(name: &'static str, syntax: &'static str, buffer: Buffer) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            syntax: Cow::Borrowed(syntax),
+            help: buffer.help(),
+            kind: Kind::OldModifier,
+            parser: Parser::MoveContent(buffer),
+        }
+    }
+
+    /// The buffer it sets or moves a content to.
+    pub const fn buffer(&self) -> Option<Buffer> {
+        match self.parser {
+            Parser::Sticky(buffer) | Parser::MoveContent(buffer) => Some(buffer),
+            Parser::Option(_) | Parser::Transform(_) => None,
+        }
+    }
+
+    pub(super) fn parse(&self, draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+        let result = match &self.parser {
+            Parser::Option(parse) => parse(draft, opt),
+            Parser::Sticky(buffer) => opt
+                .no_value()
+                .and_then(|()| draft.set_sticky(*buffer, opt.span())),
+            Parser::MoveContent(buffer) => opt
+                .no_value()
+                .and_then(|()| draft.move_content(*buffer, opt)),
+            Parser::Transform(transform) => opt
+                .no_value()
+                .and_then(|()| draft.add_transform(opt, transform.clone())),
+        };
+        result.map_err(|fault| {
+            if fault.help.is_some() {
+                fault
+            } else {
+                fault.help(format!("written as `{}`", self.syntax))
+            }
+        })
+    }
+}
+
+fn old_modifiers() -> [Keyword; 13] {
+    [
+        Keyword::moves("http_method", "http_method;", Buffer::HttpMethod),
+        Keyword::moves("http_uri", "http_uri;", Buffer::HttpUri),
+        Keyword::moves("http_raw_uri", "http_raw_uri;", Buffer::HttpUriRaw),
+        Keyword::moves("http_header", "http_header;", Buffer::HttpHeader),
+        Keyword::moves("http_raw_header", "http_raw_header;", Buffer::HttpHeaderRaw),
+        Keyword::moves("http_cookie", "http_cookie;", Buffer::HttpCookie),
+        Keyword::moves("http_host", "http_host;", Buffer::HttpHost),
+        Keyword::moves("http_raw_host", "http_raw_host;", Buffer::HttpHostRaw),
+        Keyword::moves("http_user_agent", "http_user_agent;", Buffer::HttpUserAgent),
+        Keyword::moves(
+            "http_client_body",
+            "http_client_body;",
+            Buffer::HttpRequestBody,
+        ),
+        Keyword::moves(
+            "http_server_body",
+            "http_server_body;",
+            Buffer::HttpResponseBody,
+        ),
+        Keyword::moves("http_stat_code", "http_stat_code;", Buffer::HttpStatusCode),
+        Keyword::moves("http_stat_msg", "http_stat_msg;", Buffer::HttpStatusMessage),
+    ]
+}
+
+fn transforms() -> [Keyword; 6] {
+    [
+        Keyword::transform(
+            "to_lowercase",
+            "to_lowercase;",
+            "Makes ASCII letters small.",
+            Transform::ToLowercase,
+        ),
+        Keyword::transform(
+            "to_uppercase",
+            "to_uppercase;",
+            "Makes ASCII letters large.",
+            Transform::ToUppercase,
+        ),
+        Keyword::transform(
+            "strip_whitespace",
+            "strip_whitespace;",
+            "Removes all white space.",
+            Transform::StripWhitespace,
+        ),
+        Keyword::transform(
+            "compress_whitespace",
+            "compress_whitespace;",
+            "Makes each run of white space one space.",
+            Transform::CompressWhitespace,
+        ),
+        Keyword::transform(
+            "url_decode",
+            "url_decode;",
+            "Undoes percent-encoding once, and makes `+` a space.",
+            Transform::UrlDecode,
+        ),
+        Keyword::transform(
+            "dotprefix",
+            "dotprefix;",
+            "Puts a dot before the bytes, so that `.example.com` matches a domain and all below it.",
+            Transform::DotPrefix,
+        ),
+    ]
+}
+
+/// Not sticky buffers by that name: `tls.version` takes a value, the payload is `pkt_data`.
+const fn sticky_by_own_name(buffer: Buffer) -> bool {
+    !matches!(buffer, Buffer::TlsVersion | Buffer::Payload)
+}
+
+fn sticky_buffers() -> impl Iterator<Item = Keyword> {
+    let own = Buffer::ALL.iter().filter(|b| sticky_by_own_name(**b));
+    own.map(|&buffer| sticky(buffer.as_str(), buffer.aliases(), buffer))
+        .chain([sticky("pkt_data", &[], Buffer::Payload)])
+}
+
+fn sticky(name: &'static str, aliases: &'static [&'static str], buffer: Buffer) -> Keyword {
+    Keyword {
+        name,
+        aliases,
+        syntax: Cow::Owned(format!("{name};")),
+        help: buffer.help(),
+        kind: Kind::StickyBuffer,
+        parser: Parser::Sticky(buffer),
+    }
+}
+
+/// All keywords, in the order of the reference.
+pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
+    [
+        meta::keywords(),
+        flow::keywords(),
+        app::keywords(),
+        size::keywords(),
+        content::keywords(),
+        pcre::keywords(),
+        bytes::keywords(),
+        rate::keywords(),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(sticky_buffers())
+    .chain(old_modifiers())
+    .chain(transforms())
+    .collect()
+});
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Keyword>> = LazyLock::new(|| {
+    let mut by_name = HashMap::new();
+    for keyword in KEYWORDS.iter() {
+        by_name.insert(keyword.name, keyword);
+        by_name.extend(keyword.aliases.iter().map(|alias| (*alias, keyword)));
+    }
+    by_name
+});
+
+/// Looks a keyword up by its name or another spelling.
+pub fn find(name: &str) -> Option<&'static Keyword> {
+    BY_NAME.get(name).copied()
+}
+
+/// The keyword most like `name`.
+pub fn suggestion(name: &str) -> Option<&'static str> {
+    nearest(name, BY_NAME.keys().copied())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+use super::*;
+use crate::signature::classification::Classes;
+use crate::signature::parse::parse_file;
+use crate::signature::vars::Variables;
+
+/// Keyword; options that are read; options that are refused, with `^` before the place named.
+const CASES: &[(&str, &str, &str)] = &[
+    ("msg", r#"msg:"a\;b";"#, r#"msg:^a;"#),
+    ("sid", "sid:7;", "sid:^0;"),
+    ("gid", "gid:3;", "gid:^x;"),
+    ("rev", "rev:2;", "rev:^-1;"),
+    (
+        "classtype",
+        "classtype:misc-attack;",
+        "classtype:misc-attack; ^classtype:misc-attack;",
+    ),
+    ("priority", "priority:255;", "priority:^256;"),
+    ("reference", "reference:url,a.example/b;", "reference:^url;"),
+    ("metadata", "metadata:a b, c d;", "^metadata;"),
+    ("target", "target:dest_ip;", "target:^both;"),
+    ("noalert", "flowbits:set,a; noalert;", "noalert:^1;"),
+    (
+        "flow",
+        "flow:established, to_server, only_stream;",
+        "flow:established,^to_srever;",
+    ),
+    ("flowbits", "flowbits:isset,a|b;", "flowbits:^sett,a;"),
+    ("app-layer-event", "", "app-layer-event:^tls.no_such_event;"),
+    (
+        "app-layer-protocol",
+        "app-layer-protocol:!tls;",
+        "app-layer-protocol:!^smb;",
+    ),
+    ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
+    ("dsize", "dsize:10<>20;", "dsize:^20<>10;"),
+    ("bsize", "http.uri; bsize:>5;", "^bsize:5;"),
+    ("urilen", "urilen:<10,raw;", "urilen:5,^cooked;"),
+    (
+        "content",
+        r#"content:!"|0d 0A|a\"";"#,
+        r#"content:"a|0^z|";"#,
+    ),
+    ("uricontent", r#"uricontent:"/a";"#, r#"uricontent:^"";"#),
+    (
+        "isdataat",
+        r#"content:"ab"; isdataat:!1,relative;"#,
+        "isdataat:1,^relativ;",
+    ),
+    ("nocase", r#"content:"ab"; nocase;"#, "^nocase;"),
+    (
+        "offset",
+        r#"content:"ab"; offset:3;"#,
+        r#"content:"ab"; distance:1; ^offset:3;"#,
+    ),
+    (
+        "depth",
+        r#"content:"ab"; depth:2;"#,
+        r#"content:"ab"; depth:^1;"#,
+    ),
+    (
+        "distance",
+        r#"content:"ab"; content:"cd"; distance:-2;"#,
+        r#"content:"ab"; distance:^nolen;"#,
+    ),
+    (
+        "within",
+        r#"content:"ab"; content:"cd"; within:9;"#,
+        r#"content:"ab"; within:^1;"#,
+    ),
+    (
+        "startswith",
+        r#"content:"ab"; startswith;"#,
+        r#"content:"ab"; offset:1; ^startswith;"#,
+    ),
+    (
+        "endswith",
+        r#"content:"ab"; endswith;"#,
+        r#"content:"ab"; endswith:^1;"#,
+    ),
+    (
+        "fast_pattern",
+        r#"content:"abcd"; fast_pattern:1,3;"#,
+        r#"content:"abcd"; fast_pattern:^2,3;"#,
+    ),
+    ("rawbytes", r#"content:"ab"; rawbytes;"#, "^rawbytes;"),
+    ("pcre", r#"pcre:"/^a\/b$/Ri";"#, r#"pcre:"/ab/i^q";"#),
+    (
+        "byte_test",
+        "byte_test:2,!&,0x8000,-4,relative,little;",
+        "byte_test:2,^~,1,0;",
+    ),
+    (
+        "byte_jump",
+        "byte_jump:4,0,relative,multiplier 2,align,post_offset -1;",
+        "byte_jump:^9,0;",
+    ),
+    (
+        "byte_extract",
+        "byte_extract:2,0,len,relative; byte_test:1,>,len,0;",
+        "byte_extract:2,0,^2len;",
+    ),
+    (
+        "threshold",
+        "threshold:type limit, track by_src, count 1, seconds 60;",
+        "threshold:type limit, track ^by_me, count 1, seconds 60;",
+    ),
+    (
+        "to_lowercase",
+        r#"http.uri; to_lowercase; content:"ab";"#,
+        r#"^to_lowercase; content:"ab";"#,
+    ),
+    (
+        "to_uppercase",
+        r#"http.uri; to_uppercase; content:"AB";"#,
+        r#"http.uri; to_uppercase:^1; content:"AB";"#,
+    ),
+    (
+        "strip_whitespace",
+        r#"http.uri; strip_whitespace; content:"ab";"#,
+        r#"http.uri; content:"ab"; ^strip_whitespace;"#,
+    ),
+    (
+        "compress_whitespace",
+        r#"http.uri; compress_whitespace; content:"ab";"#,
+        r#"http.uri; compress_whitespace:^1; content:"ab";"#,
+    ),
+    (
+        "url_decode",
+        r#"http.uri; url_decode; content:"ab";"#,
+        r#"http.uri; url_decode:^1; content:"ab";"#,
+    ),
+    (
+        "dotprefix",
+        r#"tls.sni; dotprefix; content:".ab"; endswith;"#,
+        r#"^dotprefix; content:"ab";"#,
+    ),
+];
+
+/// Further ways to go wrong.
+const REFUSED: &[&str] = &[
+    "^contnet:\"a\";",
+    "^base64_decode:bytes 4;",
+    "msg:\"a\"; ^msg:\"b\";",
+    "msg:^\"a;b\";",
+    "flow:to_server,^to_client;",
+    "flow:stateless,^established;",
+    "flow:established; ^flow:to_server;",
+    "flowbits:set,^a|b;",
+    "flowbits:set,^a b;",
+    "^http.uri; http.method; content:\"a\";",
+    "^http.uri;",
+    "content:\"ab\"; http.uri; content:\"cd\"; ^http_uri;",
+    "uricontent:\"ab\"; ^http_method;",
+    "http.uri; content:\"ab\"; ^pcre:\"/a/P\";",
+    "http.method; content:\"ab\"; ^uricontent:\"cd\";",
+    "content:\"ab\"; fast_pattern; content:\"cd\"; ^fast_pattern;",
+    "content:!\"ab\"; offset:3; ^fast_pattern;",
+    "content:!\"ab\"; fast_pattern; ^offset:3;",
+    "content:\"ab\"; offset:2; fast_pattern:^only;",
+    "content:\"ab\"; fast_pattern:only; ^distance:1;",
+    "content:!\"ab\"; fast_pattern:^only;",
+    "content:\"ab\"; depth:4; ^depth:5;",
+    "content:\"ab\"; depth:^99999;",
+    "content:\"a^\\q\";",
+    "pcre:\"^ab\";",
+    "pcre:\"^/ab\";",
+    "pcre:\"/(^a/\";",
+    "pcre:\"/ab/U^I\";",
+    "pcre:\"/ab/^, flow:a\";",
+    "pcre:\"/a^(?P<flow_x>b)/\";",
+    "byte_test:^0,>,1,0;",
+    "byte_test:1,>,1,0,^dce;",
+    "byte_test:1,>,^x,0;",
+    "^byte_test:1,>,1,0,hex;",
+    "byte_test:^1,>,1;",
+    "byte_test:1,>,1,0,^relativ;",
+    "byte_test:1,>,1,0,bitmask ^0;",
+    "byte_jump:1,0,from_beginning,^from_end;",
+    "byte_extract:1,0,a; byte_extract:1,0,^a;",
+    "byte_extract:1,0,a,align ^3;",
+    "threshold:^type limit, track by_src, count 1;",
+    "threshold:type limit, ^type limit, track by_src, count 1, seconds 1;",
+    "threshold:type ^backoff, track by_src, count 1, seconds 1;",
+    "app-layer-protocol:tls; ^app-layer-protocol:http;",
+];
+
+/// The rule around the options, and where the options begin.
+fn rule(options: &str) -> (String, usize) {
+    let sid = if options.contains("sid:") {
+        ""
+    } else {
+        " sid:1;"
+    };
+    let head = "alert tcp any any -> any any (";
+    (format!("{head}{options}{sid})"), head.len())
+}
+
+fn read(text: &str) -> crate::signature::parse::ParsedFile {
+    parse_file("t.rules", text, &Variables::default(), &Classes::default())
+}
+
+#[test]
+fn every_keyword_is_read_and_refused() {
+    for (name, good, bad) in CASES {
+        if !good.is_empty() {
+            let (text, _) = rule(good);
+            let parsed = read(&text);
+            assert!(
+                parsed.failures.is_empty() && parsed.signatures.len() == 1,
+                "{name}: {:?}",
+                parsed.failures.first().map(|d| d.render(false))
+            );
+        }
+        refused(bad);
+    }
+}
+
+#[test]
+fn refusals_name_the_place() {
+    for bad in REFUSED {
+        refused(bad);
+    }
+}
+
+fn refused(marked: &str) {
+    let place = marked.find('^').unwrap();
+    let options = marked.replacen('^', "", 1);
+    let (text, begin) = rule(&options);
+    let parsed = read(&text);
+    let [failure] = &parsed.failures[..] else {
+        panic!("{marked} is read");
+    };
+    let expected = u32::try_from(begin + place + 1).unwrap();
+    assert_eq!(
+        failure.column,
+        expected,
+        "{marked}\n{}",
+        failure.render(false)
+    );
+    assert_eq!(failure.line, 1);
+    assert!(failure.end_column > failure.column, "{marked}: {failure:?}");
+}
+
+#[test]
+fn the_cases_cover_the_table() {
+    for keyword in KEYWORDS.iter() {
+        let generic = matches!(keyword.kind, Kind::StickyBuffer | Kind::OldModifier);
+        let covered = CASES.iter().any(|(name, ..)| *name == keyword.name);
+        assert!(generic || covered, "{} has no case", keyword.name);
+    }
+}
+
+#[test]
+fn every_sticky_buffer_and_older_modifier_is_read_and_refused() {
+    for keyword in KEYWORDS.iter() {
+        let names = [keyword.name]
+            .into_iter()
+            .chain(keyword.aliases.iter().copied());
+        for name in names {
+            match keyword.kind {
+                Kind::StickyBuffer => {
+                    let (text, _) = rule(&format!("{name}; content:\"ab\";"));
+                    let parsed = read(&text);
+                    assert!(parsed.failures.is_empty(), "{name}");
+                    let group = &parsed.signatures[0].buffers[0];
+                    assert_eq!(Some(group.buffer), keyword.buffer(), "{name}");
+                    refused(&format!("{name}:^1; content:\"ab\";"));
+                }
+                Kind::OldModifier => {
+                    let (text, _) = rule(&format!("content:\"ab\"; {name};"));
+                    let parsed = read(&text);
+                    assert!(parsed.failures.is_empty(), "{name}");
+                    let groups = &parsed.signatures[0].buffers;
+                    assert_eq!(groups.len(), 1, "the payload has no test left");
+                    assert_eq!(Some(groups[0].buffer), keyword.buffer(), "{name}");
+                    refused(&format!("^{name};"));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_texts_are_whole() {
+    let mut seen = std::collections::HashSet::new();
+    for keyword in KEYWORDS.iter() {
+        for name in [keyword.name].iter().chain(keyword.aliases) {
+            assert!(seen.insert(*name), "{name} twice");
+        }
+        assert!(keyword.syntax.ends_with(';'), "{}", keyword.name);
+        assert!(keyword.help.ends_with('.'), "{}", keyword.name);
+    }
+}
+
+#[test]
+fn an_unknown_keyword_gets_a_suggestion() {
+    let (text, _) = rule("contnet:\"a\";");
+    let parsed = read(&text);
+    assert_eq!(
+        parsed.failures[0].help.as_deref(),
+        Some("did you mean `content`?")
+    );
+    assert_eq!(parsed.failures[0].message, "unknown keyword `contnet`");
+}

@@ -1,0 +1,206 @@
+//! What a rule's parts say about each other: faults, and what is odd.
+
+use super::ast::{Content, Header, PacketTest, Proto, Test, Transform};
+use super::buffer::{Buffer, Owner};
+use super::draft::Draft;
+use super::lex::{Arg, Fault, Statement};
+
+/// Shortest content that is worth looking for first, in bytes.
+const USABLE_PATTERN: usize = 2;
+
+/// Checks a rule after its last option: a fault if it cannot be meant, warnings otherwise.
+pub(super) fn check(
+    draft: &mut Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    protocol_has_buffers(draft, header, statement)?;
+    let found = [
+        lacks_fast_pattern(draft, statement),
+        contradicts_direction(draft, statement),
+        mixes_directions(draft, statement),
+        contents_outgrow_payload(draft),
+        acts_on_nothing(draft, statement),
+        lacks_message(draft, statement),
+    ];
+    for fault in found.into_iter().flatten() {
+        draft.warn(fault);
+    }
+    for fault in contents_that_cannot_be(draft) {
+        draft.warn(fault);
+    }
+    Ok(())
+}
+
+/// Where a keyword stands, or the header if it does not.
+fn at<'a>(statement: &Statement<'a>, names: &[&str]) -> Arg<'a> {
+    statement
+        .options
+        .iter()
+        .find(|o| names.contains(&o.name.text))
+        .map_or(statement.header, |o| o.name)
+}
+
+fn written<'a>(statement: &Statement<'a>, buffer: Buffer) -> Arg<'a> {
+    let names_it =
+        |name: &str| super::keywords::find(name).and_then(|k| k.buffer()) == Some(buffer);
+    statement
+        .options
+        .iter()
+        .find(|o| names_it(o.name.text))
+        .map_or(statement.header, |o| o.name)
+}
+
+/// A buffer of a protocol that the header excludes can never be there.
+fn protocol_has_buffers(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    let any_stream = matches!(
+        header.protocol,
+        Proto::Tcp | Proto::TcpStream | Proto::Ip | Proto::Ipv4 | Proto::Ipv6
+    );
+    for group in &draft.buffers {
+        let possible = match group.buffer.owner() {
+            Owner::Raw => true,
+            Owner::Http | Owner::File => any_stream || header.protocol == Proto::Http,
+            Owner::Tls => any_stream || header.protocol == Proto::Tls,
+        };
+        if !possible {
+            return Err(written(statement, group.buffer).fault(format!(
+                "the protocol of this rule has no `{}`",
+                group.buffer.as_str()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn lacks_fast_pattern(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault> {
+    let expensive = draft
+        .buffers
+        .iter()
+        .flat_map(|g| &g.tests)
+        .any(|t| matches!(t, Test::Content(_) | Test::Pcre(_)));
+    let usable = draft
+        .contents()
+        .any(|(_, c, _)| !c.negated && c.pattern.len() >= USABLE_PATTERN);
+    // These are seldom fulfilled, and cheap.
+    let bounded = !draft.packet.is_empty() || !draft.events.is_empty();
+    if !expensive || usable || bounded {
+        return None;
+    }
+    Some(
+        at(statement, &["content", "pcre"])
+            .fault("nothing to look for first: the rule is tried on all traffic of its kind")
+            .help(format!(
+                "add a content of {USABLE_PATTERN} bytes or more that is not negated"
+            )),
+    )
+}
+
+fn contradicts_direction(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault> {
+    let asked = draft.flow?.direction?;
+    let group = draft
+        .buffers
+        .iter()
+        .find(|g| g.buffer.direction().is_some_and(|d| d != asked))?;
+    Some(written(statement, group.buffer).fault(format!(
+        "never matches: `{}` is not in the direction `{}`",
+        group.buffer.as_str(),
+        asked.as_str()
+    )))
+}
+
+fn mixes_directions(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault> {
+    let mut sided = draft
+        .buffers
+        .iter()
+        .filter_map(|g| Some((g.buffer, g.buffer.direction()?)));
+    let (first, direction) = sided.next()?;
+    let (second, _) = sided.find(|(_, d)| *d != direction)?;
+    Some(written(statement, second).fault(format!(
+        "never matches: `{}` and `{}` belong to different directions",
+        first.as_str(),
+        second.as_str()
+    )))
+}
+
+/// `dsize` below what the contents of the payload need.
+fn contents_outgrow_payload(draft: &Draft<'_>) -> Option<Fault> {
+    let most = draft.packet.iter().find_map(|t| match t {
+        PacketTest::PayloadLength(r) if !r.negated => Some(r.max),
+        PacketTest::PayloadLength(_) => None,
+    })?;
+    draft
+        .contents()
+        .find(|(buffer, content, _)| {
+            *buffer == Buffer::Payload && !content.negated && longer(content, most)
+        })
+        .map(|(_, _, span)| {
+            Fault::new(
+                span,
+                format!(
+                    "never matches: the content is longer than the {most} bytes that `dsize` allows"
+                ),
+            )
+        })
+}
+
+fn longer(content: &Content, most: u64) -> bool {
+    u64::try_from(content.pattern.len()).unwrap_or(u64::MAX) > most
+}
+
+/// Contents that their own buffer can never hold.
+fn contents_that_cannot_be(draft: &Draft<'_>) -> Vec<Fault> {
+    let positive = draft.contents().filter(|(_, c, _)| !c.negated);
+    let mut found = Vec::new();
+    for (buffer, content, span) in positive {
+        let groups = || draft.buffers.iter().filter(move |g| g.buffer == buffer);
+        let mut groups_of_one = groups();
+        let (Some(group), None) = (groups_of_one.next(), groups_of_one.next()) else {
+            continue;
+        };
+        let most = group.tests.iter().find_map(|t| match t {
+            Test::Size(r) if !r.negated => Some(r.max),
+            _ => None,
+        });
+        if let Some(most) = most
+            && group.transforms.is_empty()
+            && longer(content, most)
+        {
+            found.push(Fault::new(
+                span,
+                format!("never matches: the content is longer than the {most} bytes that the buffer may have"),
+            ));
+        }
+        let lower = (buffer == Buffer::HttpHost && group.transforms.is_empty())
+            || group.transforms.last() == Some(&Transform::ToLowercase);
+        if lower && !content.nocase && content.pattern.iter().any(u8::is_ascii_uppercase) {
+            found.push(
+                Fault::new(span, "never matches: this buffer has no capital letters")
+                    .help("write the content in small letters"),
+            );
+        }
+    }
+    found
+}
+
+fn acts_on_nothing(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault> {
+    use super::ast::FlowbitCommand::{Set, Toggle, Unset};
+    let acts = draft
+        .flowbits
+        .iter()
+        .any(|f| matches!(f.command, Set | Unset | Toggle));
+    (draft.noalert && !acts).then(|| {
+        at(statement, &["noalert", "flowbits"]).fault("the rule neither alerts nor sets a flowbit")
+    })
+}
+
+fn lacks_message(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault> {
+    draft
+        .message
+        .is_none()
+        .then(|| statement.header.fault("the rule has no `msg`"))
+}

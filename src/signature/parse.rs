@@ -1,0 +1,252 @@
+//! A file of rules to signatures and diagnostics.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::ast::{Signature, SignatureId, Source};
+use super::classification::{Classes, DEFAULT_PRIORITY};
+use super::diagnostic::{Diagnostic, Severity};
+use super::draft::Draft;
+use super::keywords;
+use super::lex::{Arg, Fault, LogicalRule, Opt, Span, logical_rules, statement};
+use super::lint;
+use super::network::Resolver;
+use super::vars::Variables;
+use super::{header, lex};
+
+/// Group of rules that name none.
+const DEFAULT_GID: u32 = 1;
+
+/// What a file of rules holds.
+#[derive(Clone, Debug, Default)]
+pub struct ParsedFile {
+    pub signatures: Vec<Signature>,
+    /// One for each rule that is not read.
+    pub failures: Vec<Diagnostic>,
+    /// About rules that are read all the same, and about repeated ones.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads every rule of `text`. A rule at fault is left out and listed; the others stand.
+/// `name` is what diagnostics call the file.
+pub fn parse_file(name: &str, text: &str, variables: &Variables, classes: &Classes) -> ParsedFile {
+    let mut reader = Reader {
+        file: name.into(),
+        text,
+        classes,
+        resolver: Resolver::new(variables),
+        replaced: false,
+    };
+    reader.file()
+}
+
+/// The same for bytes: a rule with bytes that are not UTF-8 is at fault.
+pub fn parse_bytes(
+    name: &str,
+    bytes: &[u8],
+    variables: &Variables,
+    classes: &Classes,
+) -> ParsedFile {
+    let text = String::from_utf8_lossy(bytes);
+    let mut reader = Reader {
+        file: name.into(),
+        replaced: matches!(text, std::borrow::Cow::Owned(_)),
+        text: &text,
+        classes,
+        resolver: Resolver::new(variables),
+    };
+    reader.file()
+}
+
+/// Reads one rule, which may be continued over several lines.
+///
+/// # Errors
+/// The rule's fault; also if `text` holds no rule, or more than one.
+pub fn parse_rule(
+    name: &str,
+    text: &str,
+    variables: &Variables,
+    classes: &Classes,
+) -> Result<Signature, Box<Diagnostic>> {
+    let mut parsed = parse_file(name, text, variables, classes);
+    if !parsed.failures.is_empty() {
+        return Err(Box::new(parsed.failures.swap_remove(0)));
+    }
+    match parsed.signatures.pop() {
+        Some(only) if parsed.signatures.is_empty() => Ok(only),
+        _ => Err(Box::new(Diagnostic::new(
+            Severity::Error,
+            &name.into(),
+            text,
+            0..0,
+            "expected one rule",
+        ))),
+    }
+}
+
+struct Reader<'a> {
+    file: Arc<str>,
+    text: &'a str,
+    classes: &'a Classes,
+    resolver: Resolver<'a>,
+    /// U+FFFD may stand for bytes that were not UTF-8.
+    replaced: bool,
+}
+
+impl Reader<'_> {
+    fn file(&mut self) -> ParsedFile {
+        let mut parsed = ParsedFile::default();
+        let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
+        for rule in logical_rules(self.text) {
+            let (signature, faults, sid_at) = match self.rule(&rule) {
+                Ok(read) => read,
+                Err(fault) => {
+                    let failure = self.diagnostic(Severity::Error, &rule, fault);
+                    parsed.failures.push(failure);
+                    continue;
+                }
+            };
+            for fault in faults {
+                let warning = self.diagnostic(Severity::Warning, &rule, fault);
+                parsed.warnings.push(warning);
+            }
+            let Some(&at) = by_id.get(&signature.id) else {
+                by_id.insert(signature.id, parsed.signatures.len());
+                parsed.signatures.push(signature);
+                continue;
+            };
+            let Some(before) = parsed.signatures.get_mut(at) else {
+                continue;
+            };
+            let fault = repeated(&signature, before, sid_at);
+            if signature.rev > before.rev {
+                *before = signature;
+            }
+            let warning = self.diagnostic(Severity::Warning, &rule, fault);
+            parsed.warnings.push(warning);
+        }
+        parsed
+    }
+
+    fn rule(&mut self, rule: &LogicalRule<'_>) -> Result<(Signature, Vec<Fault>, Span), Fault> {
+        if self.replaced
+            && let Some(at) = rule.text.find('\u{fffd}')
+        {
+            let span = Span::new(at, at + '\u{fffd}'.len_utf8());
+            return Err(Fault::new(span, "these bytes are not UTF-8")
+                .help("write bytes of a content as `|hex|`"));
+        }
+        let statement = statement(&rule.text)?;
+        let (action, header) = header::parse(statement.header, &mut self.resolver)?;
+        let mut draft = Draft::new(self.classes);
+        for opt in &statement.options {
+            option(&mut draft, opt)?;
+        }
+        draft.close_sticky()?;
+        let sid_at = statement
+            .options
+            .iter()
+            .find(|o| o.name.text == "sid")
+            .map_or(statement.header.span(), Opt::span);
+        let whole = Arg {
+            text: rule.text.trim(),
+            start: 0,
+        };
+        let Some(sid) = draft.sid else {
+            return Err(statement
+                .header
+                .fault("the rule has no `sid`")
+                .help("every rule needs a number of its own: `sid:1000001;`"));
+        };
+        lint::check(&mut draft, &header, &statement)?;
+        let priority = draft
+            .priority
+            .or(draft.class.as_ref().map(|c| c.priority))
+            .unwrap_or(DEFAULT_PRIORITY);
+        let signature = Signature {
+            id: SignatureId {
+                gid: draft.gid.unwrap_or(DEFAULT_GID),
+                sid,
+            },
+            rev: draft.rev.unwrap_or(0),
+            action,
+            header,
+            message: draft.message.unwrap_or_default(),
+            class: draft.class,
+            priority,
+            references: draft.references,
+            metadata: draft.metadata,
+            target: draft.target,
+            flow: draft.flow.unwrap_or_default(),
+            packet: draft.packet,
+            buffers: draft.buffers,
+            variables: draft.variables,
+            flowbits: draft.flowbits,
+            events: draft.events,
+            protocols: draft.protocols,
+            threshold: draft.threshold,
+            noalert: draft.noalert,
+            source: Source {
+                file: Arc::clone(&self.file),
+                line: rule.line,
+            },
+            text: whole.text.into(),
+        };
+        Ok((signature, draft.warnings, sid_at))
+    }
+
+    fn diagnostic(&self, severity: Severity, rule: &LogicalRule<'_>, fault: Fault) -> Diagnostic {
+        let span = rule.physical_span(fault.span);
+        let first = rule.physical(0);
+        let joined = self
+            .text
+            .get(first..span.start)
+            .map_or(0, |t| t.bytes().filter(|b| *b == b'\n').count());
+        let line = usize::try_from(rule.line).unwrap_or(usize::MAX - joined) + joined;
+        Diagnostic::on_line(
+            severity,
+            &self.file,
+            self.text,
+            line,
+            span.start..span.end,
+            fault.message,
+        )
+        .with_help(fault.help)
+    }
+}
+
+fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {
+    match keywords::find(opt.name.text) {
+        Some(keyword) => keyword.parse(draft, opt),
+        None => {
+            let near = keywords::suggestion(opt.name.text);
+            Err(opt
+                .name
+                .fault(format!("unknown keyword `{}`", opt.name.text))
+                .help_if(near.map(|n| format!("did you mean `{n}`?"))))
+        }
+    }
+}
+
+fn repeated(this: &Signature, before: &Signature, at: Span) -> Fault {
+    let place = format!("{}:{}", before.source.file, before.source.line);
+    let SignatureId { gid, sid } = this.id;
+    if this.rev > before.rev {
+        Fault::new(
+            at,
+            format!(
+                "rule {gid}:{sid} rev {} replaces rev {} of {place}",
+                this.rev, before.rev
+            ),
+        )
+    } else {
+        Fault::new(
+            at,
+            format!("rule {gid}:{sid} already stands in {place}: skipped"),
+        )
+        .help("give it a sid of its own, or a higher rev to replace the other")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,100 @@
+//! One direction of a connection: its sequence space and its bytes.
+
+use super::buffer::Buffer;
+use super::chunk::ChunkPool;
+
+/// What one end sends, by stream offset: 0 is the byte behind its SYN.
+#[derive(Debug, Default)]
+pub(super) struct Half {
+    /// Initial sequence number; `None`: this end has not been heard.
+    isn: Option<u32>,
+    /// Picked up midstream: the first payload tells where the stream stands.
+    pub unsynced: bool,
+    /// Advertised by this end, unscaled, and its scale (RFC 7323 section 2).
+    window: u16,
+    scale: u8,
+    /// Offset behind the last byte, once a FIN said so.
+    pub fin: Option<u64>,
+    pub buffer: Buffer,
+}
+
+impl Half {
+    pub fn open(isn: u32, scale: u8) -> Self {
+        Self {
+            isn: Some(isn),
+            scale,
+            ..Self::default()
+        }
+    }
+
+    /// Midstream: `seq` is the next byte, and nothing is known of options.
+    pub fn picked_up(seq: u32) -> Self {
+        Self {
+            isn: Some(seq.wrapping_sub(1)),
+            unsynced: true,
+            scale: 14,
+            ..Self::default()
+        }
+    }
+
+    pub const fn isn(&self) -> Option<u32> {
+        self.isn
+    }
+
+    /// Next offset that the receiver has not got contiguously.
+    pub fn next(&self) -> u64 {
+        self.buffer.end()
+    }
+
+    /// Everything below was acknowledged by the other end.
+    pub fn acked(&self) -> u64 {
+        self.buffer.start()
+    }
+
+    /// Signed stream offset of a sequence number: the one nearest to what comes next.
+    pub fn offset(&self, seq: u32) -> i64 {
+        let first = self.isn.unwrap_or(0).wrapping_add(1);
+        let expected = first.wrapping_add(self.next() as u32);
+        self.next() as i64 + i64::from(seq.wrapping_sub(expected) as i32)
+    }
+
+    /// The sequence number at a stream offset.
+    pub fn sequence(&self, offset: u64) -> u32 {
+        self.isn
+            .unwrap_or(0)
+            .wrapping_add(1)
+            .wrapping_add(offset as u32)
+    }
+
+    /// Without its scale a window is that of a SYN (RFC 7323 section 2.2).
+    pub fn heard_window(&mut self, window: u16) {
+        self.window = window;
+    }
+
+    /// Bytes that this end lets the other send beyond what it acknowledged.
+    pub fn window_bytes(&self) -> u64 {
+        u64::from(self.window) << self.scale
+    }
+
+    /// The other end has everything below `offset`.
+    pub fn acknowledged(&mut self, offset: u64, pool: &mut ChunkPool) {
+        if offset > self.acked() {
+            self.buffer.forget_below(offset, pool);
+        }
+    }
+
+    /// Midstream: the stream stands here.
+    pub fn sync(&mut self, seq: u32) {
+        self.isn = Some(seq.wrapping_sub(1));
+        self.unsynced = false;
+    }
+
+    /// The receiver has bytes that went by unseen; the number of them.
+    pub fn skip_to(&mut self, offset: u64, pool: &mut ChunkPool) -> u64 {
+        let missed = offset.saturating_sub(self.next());
+        if missed > 0 {
+            self.buffer.skip_to(offset, pool);
+        }
+        missed
+    }
+}

@@ -1,0 +1,440 @@
+//! Simulated connections: what is delivered depends on the bytes, not on how they came.
+
+use etherparse::TcpHeader as Builder;
+use proptest::prelude::*;
+
+use super::*;
+use crate::decode::{ChecksumTrust, Transport, decode_ip};
+
+const CLIENT_ISN: u32 = 0xffff_fff0;
+const SERVER_ISN: u32 = 77;
+
+struct Lab {
+    session: TcpSession,
+    pool: ChunkPool,
+    config: StreamConfig,
+    counters: Counters,
+    delivered: [Vec<u8>; 2],
+    gaps: u64,
+}
+
+fn packet(set: impl FnOnce(&mut Builder), payload: &[u8]) -> Vec<u8> {
+    let mut tcp = Builder::new(1, 2, 0, 0xffff);
+    set(&mut tcp);
+    let mut bytes = Vec::new();
+    let mut ip = etherparse::Ipv4Header::new(
+        (tcp.header_len() + payload.len()) as u16,
+        64,
+        etherparse::IpNumber::TCP,
+        [1; 4],
+        [2; 4],
+    )
+    .unwrap();
+    ip.header_checksum = ip.calc_header_checksum();
+    ip.write(&mut bytes).unwrap();
+    tcp.write(&mut bytes).unwrap();
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+fn with_tcp<R>(bytes: &[u8], f: impl FnOnce(&TcpHeader<'_>, &[u8]) -> R) -> R {
+    let packet = decode_ip(bytes, ChecksumTrust::Ignored).unwrap();
+    let Transport::Tcp(tcp) = packet.transport else {
+        panic!("not TCP")
+    };
+    f(&tcp, packet.payload)
+}
+
+impl Lab {
+    fn new() -> Self {
+        let syn = packet(
+            |t| {
+                t.syn = true;
+                t.sequence_number = CLIENT_ISN;
+            },
+            b"",
+        );
+        let config = StreamConfig::default();
+        Self {
+            session: with_tcp(&syn, |tcp, _| TcpSession::from_syn(tcp)),
+            pool: ChunkPool::new(&config),
+            config,
+            counters: Counters::default(),
+            delivered: [Vec::new(), Vec::new()],
+            gaps: 0,
+        }
+    }
+
+    fn open() -> Self {
+        let mut lab = Self::new();
+        assert_eq!(lab.syn_ack(SERVER_ISN, CLIENT_ISN), None);
+        assert_eq!(lab.data(0, b""), None);
+        assert!(lab.session.is_established());
+        lab
+    }
+
+    fn send(&mut self, dir: Direction, set: impl FnOnce(&mut Builder), payload: &[u8]) -> SegmentOutcome {
+        let bytes = packet(set, payload);
+        let (delivered, gaps) = (&mut self.delivered, &mut self.gaps);
+        with_tcp(&bytes, |tcp, payload| {
+            self.session.on_segment(
+                dir,
+                tcp,
+                payload,
+                &mut self.pool,
+                &self.config,
+                &self.counters,
+                &mut |dir, delivery| match delivery {
+                    Delivery::Bytes(b) => delivered[dir.index()].extend_from_slice(b),
+                    Delivery::Gap(n) => *gaps += n,
+                },
+            )
+        })
+    }
+
+    fn syn_ack(&mut self, isn: u32, acknowledged_isn: u32) -> Option<DropReason> {
+        let set = |t: &mut Builder| {
+            t.syn = true;
+            t.ack = true;
+            t.sequence_number = isn;
+            t.acknowledgment_number = acknowledged_isn.wrapping_add(1);
+        };
+        self.send(Direction::ToClient, set, b"").refused
+    }
+
+    /// From the client, at a stream offset.
+    fn data(&mut self, offset: u32, payload: &[u8]) -> Option<DropReason> {
+        let ack = self.session.next_sequence(Direction::ToClient);
+        let set = |t: &mut Builder| {
+            t.ack = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+            t.acknowledgment_number = ack;
+        };
+        self.send(Direction::ToServer, set, payload).refused
+    }
+
+    /// From the server: an ACK of the client's bytes below `offset`.
+    fn acknowledge(&mut self, offset: u32) -> Option<DropReason> {
+        let seq = self.session.next_sequence(Direction::ToClient);
+        let set = |t: &mut Builder| {
+            t.ack = true;
+            t.sequence_number = seq;
+            t.acknowledgment_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+        };
+        self.send(Direction::ToClient, set, b"").refused
+    }
+
+    fn reset(&mut self, offset: u32) -> Option<DropReason> {
+        let set = |t: &mut Builder| {
+            t.rst = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+        };
+        self.send(Direction::ToServer, set, b"").refused
+    }
+
+    fn from_client(&self) -> &[u8] {
+        &self.delivered[0]
+    }
+}
+
+#[test]
+fn the_segment_that_fills_the_hole_delivers_all() {
+    let mut lab = Lab::open();
+    assert_eq!(lab.data(3, b"def"), None);
+    assert_eq!(lab.data(9, b"jkl"), None);
+    assert_eq!(lab.from_client(), b"");
+    assert_eq!(lab.data(0, b"abc"), None);
+    assert_eq!(lab.from_client(), b"abcdef");
+    assert_eq!(lab.data(6, b"ghi"), None);
+    assert_eq!(lab.from_client(), b"abcdefghijkl");
+}
+
+#[test]
+fn a_copy_that_differs_is_refused_until_the_first_is_acknowledged() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abcdef");
+    lab.data(10, b"klm");
+    assert_eq!(lab.data(2, b"cdef"), None, "identical");
+    assert_eq!(lab.data(2, b"cXef"), Some(DropReason::StreamRetransmitDiffers));
+    assert_eq!(lab.data(4, b"efghijkXm"), Some(DropReason::StreamRetransmitDiffers));
+    assert_eq!(lab.data(10, b"kXm"), Some(DropReason::StreamRetransmitDiffers));
+    lab.acknowledge(6);
+    assert_eq!(lab.data(0, b"XXXXXX"), None, "the receiver ignores it");
+    assert_eq!(lab.data(2, b"XXXXghi"), None, "only the tail is new");
+    assert_eq!(lab.from_client(), b"abcdefghi");
+    assert_eq!(lab.session.retained_bytes(), 3 + 3);
+}
+
+#[test]
+fn what_the_receiver_ignores_is_refused() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    assert_eq!(lab.data(90_000_000, b"x"), Some(DropReason::StreamOutOfWindow));
+    let seq = CLIENT_ISN.wrapping_add(4);
+    let refused = |lab: &mut Lab, set: &dyn Fn(&mut Builder)| {
+        let ack = lab.session.next_sequence(Direction::ToClient);
+        lab.send(
+            Direction::ToServer,
+            |t| {
+                t.ack = true;
+                t.sequence_number = seq;
+                t.acknowledgment_number = ack;
+                set(t);
+            },
+            b"evil",
+        )
+        .refused
+    };
+    assert_eq!(refused(&mut lab, &|t| t.ack = false), Some(DropReason::StreamNoAck));
+    assert_eq!(
+        refused(&mut lab, &|t| t.acknowledgment_number = SERVER_ISN.wrapping_add(500)),
+        Some(DropReason::StreamOutOfWindow)
+    );
+    assert_eq!(
+        refused(&mut lab, &|t| t.acknowledgment_number = SERVER_ISN.wrapping_sub(10)),
+        Some(DropReason::StreamOutOfWindow)
+    );
+    assert_eq!(refused(&mut lab, &|t| t.syn = true), Some(DropReason::StreamInvalidFlags));
+    assert_eq!(
+        refused(&mut lab, &|t| {
+            t.urg = true;
+            t.urgent_pointer = 1;
+        }),
+        Some(DropReason::StreamUrgent)
+    );
+    assert_eq!(
+        refused(&mut lab, &|t| {
+            let md5 = [19, 18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            t.set_options_raw(&md5).unwrap();
+        }),
+        Some(DropReason::StreamInvalidFlags)
+    );
+    assert_eq!(lab.from_client(), b"abc");
+    assert_eq!(lab.data(3, b"def"), None);
+    assert_eq!(lab.from_client(), b"abcdef");
+}
+
+#[test]
+fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    lab.data(10, b"klm");
+    assert_eq!(lab.reset(5), Some(DropReason::StreamBadReset), "in the window, inexact");
+    assert_eq!(lab.reset(900_000), Some(DropReason::StreamBadReset));
+    assert!(!lab.session.is_closed());
+    assert_eq!(lab.reset(13), None, "right edge of what was selectively acknowledged");
+    assert!(lab.session.is_closed());
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    assert_eq!(lab.reset(3), None);
+    assert!(lab.session.is_closed());
+    assert_eq!(lab.data(3, b"def"), None);
+    assert_eq!(lab.from_client(), b"abcdef");
+}
+
+#[test]
+fn handshakes() {
+    let mut lab = Lab::new();
+    assert_eq!(lab.data(0, b"early"), Some(DropReason::StreamOutOfWindow));
+    assert_eq!(lab.syn_ack(5, 12345), None, "the client resets it and tries again");
+    assert_eq!(lab.syn_ack(SERVER_ISN, CLIENT_ISN), None);
+    assert_eq!(lab.syn_ack(SERVER_ISN, CLIENT_ISN), None, "sent again");
+    assert_eq!(lab.syn_ack(5, CLIENT_ISN), Some(DropReason::StreamInvalidFlags));
+    let ack = |t: &mut Builder| {
+        t.ack = true;
+        t.sequence_number = SERVER_ISN + 1;
+        t.acknowledgment_number = CLIENT_ISN.wrapping_add(1);
+    };
+    assert_eq!(lab.send(Direction::ToClient, ack, b"220 hi").refused, None);
+    assert_eq!(lab.delivered[1], b"220 hi", "before the client's own ACK");
+    assert_eq!(lab.data(0, b"on the third"), None);
+    assert_eq!(lab.from_client(), b"on the third");
+    let syn = |t: &mut Builder| t.syn = true;
+    let split = lab.send(Direction::ToClient, syn, b"").refused;
+    assert_eq!(split, Some(DropReason::StreamInvalidFlags), "split handshake");
+    let syn_fin = |t: &mut Builder| {
+        t.syn = true;
+        t.fin = true;
+    };
+    let refused = lab.send(Direction::ToServer, syn_fin, b"").refused;
+    assert_eq!(refused, Some(DropReason::StreamInvalidFlags));
+}
+
+#[test]
+fn a_new_connection_on_the_same_ports_begins_when_the_server_says_so() {
+    let mut lab = Lab::open();
+    lab.data(0, b"old");
+    let syn = |t: &mut Builder| {
+        t.syn = true;
+        t.sequence_number = 5000;
+    };
+    assert!(!lab.send(Direction::ToServer, syn, b"").restarted);
+    lab.data(3, b"still old");
+    assert_eq!(lab.from_client(), b"oldstill old");
+    let answer = |t: &mut Builder| {
+        t.syn = true;
+        t.ack = true;
+        t.sequence_number = 9000;
+        t.acknowledgment_number = 5001;
+    };
+    assert!(lab.send(Direction::ToClient, answer, b"").restarted);
+    let new = |t: &mut Builder| {
+        t.ack = true;
+        t.sequence_number = 5001;
+        t.acknowledgment_number = 9001;
+    };
+    assert_eq!(lab.send(Direction::ToServer, new, b"new").refused, None);
+    assert!(lab.from_client().ends_with(b"new"));
+}
+
+#[test]
+fn after_a_fin_nothing_more_is_let_through() {
+    let mut lab = Lab::open();
+    let fin = |offset: u32| {
+        move |t: &mut Builder| {
+            t.fin = true;
+            t.ack = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+            t.acknowledgment_number = SERVER_ISN + 1;
+        }
+    };
+    assert_eq!(lab.send(Direction::ToServer, fin(5), b"").refused, None, "a FIN ahead of its data");
+    assert_eq!(lab.data(0, b"abcde"), None);
+    assert_eq!(lab.data(5, b"more"), Some(DropReason::StreamAfterClose));
+    assert_eq!(lab.from_client(), b"abcde");
+    assert_eq!(lab.acknowledge(6), None, "the FIN counts for one");
+}
+
+#[test]
+fn keep_alives_pass() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    lab.acknowledge(3);
+    assert_eq!(lab.data(2, b"X"), None);
+    assert_eq!(lab.data(2, b""), None);
+    assert_eq!(lab.from_client(), b"abc");
+}
+
+#[test]
+fn midstream_starts_with_the_first_payload_of_each_end() {
+    let first = packet(
+        |t| {
+            t.ack = true;
+            t.sequence_number = 1000;
+            t.acknowledgment_number = 2000;
+        },
+        b"",
+    );
+    let mut lab = Lab::new();
+    lab.session = with_tcp(&first, |tcp, _| TcpSession::midstream(Direction::ToServer, tcp));
+    let from = |seq: u32, ack: u32| {
+        move |t: &mut Builder| {
+            t.ack = true;
+            t.sequence_number = seq;
+            t.acknowledgment_number = ack;
+        }
+    };
+    assert_eq!(lab.send(Direction::ToClient, from(7000, 1000), b"answer").refused, None);
+    assert_eq!(lab.send(Direction::ToServer, from(1000, 7006), b"request").refused, None);
+    assert_eq!(lab.delivered, [b"request".to_vec(), b"answer".to_vec()]);
+    assert!(lab.session.is_midstream() && lab.session.is_established());
+}
+
+#[test]
+fn what_passed_unseen_is_a_gap_where_that_can_be() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    assert_eq!(lab.acknowledge(10), Some(DropReason::StreamOutOfWindow));
+    lab.config.tolerate_gaps = true;
+    assert_eq!(lab.acknowledge(10), None);
+    assert_eq!(lab.gaps, 7);
+    assert_eq!(lab.data(10, b"klm"), None);
+    assert_eq!(lab.from_client(), b"abcklm");
+}
+
+#[test]
+fn memory_is_bounded_and_given_back() {
+    let mut lab = Lab::open();
+    lab.config.max_out_of_order_bytes = 10_000;
+    let mut refused = 0;
+    for n in 1..1000 {
+        refused += u32::from(lab.data(n * 100, &[7; 50]).is_some());
+    }
+    assert_eq!(refused, 999 - 200);
+    assert!(lab.pool.lent_bytes() < 40_000);
+    let mut lab = Lab::open();
+    lab.pool = ChunkPool::new(&StreamConfig {
+        pool_bytes: 8192,
+        ..StreamConfig::default()
+    });
+    assert_eq!(lab.data(0, &[1; 8192]), None);
+    assert_eq!(lab.data(8192, &[1; 8192]), Some(DropReason::StreamReassemblyMemory));
+    lab.acknowledge(8192);
+    assert_eq!(lab.pool.lent_bytes(), 0);
+    assert_eq!(lab.data(8192, &[1; 8192]), None);
+    lab.session.release(&mut lab.pool);
+    assert_eq!(lab.pool.lent_bytes(), 0);
+}
+
+proptest! {
+    /// Whatever the cuts, the order and the repetitions, the bytes are delivered once, in order.
+    #[test]
+    fn delivery_does_not_depend_on_segmentation(
+        stream in proptest::collection::vec(any::<u8>(), 1..20_000),
+        mut cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..30),
+        order in any::<u64>(),
+        acks in any::<u64>(),
+    ) {
+        let mut at: Vec<usize> = cuts.drain(..).map(|i| i.index(stream.len())).collect();
+        at.extend([0, stream.len()]);
+        at.sort_unstable();
+        at.dedup();
+        let mut segments: Vec<(usize, usize)> = at.windows(2).map(|w| (w[0], w[1])).collect();
+        // Overlapping repetitions with the same bytes.
+        for n in 0..segments.len().min(5) {
+            let (from, to) = segments[n];
+            segments.push((from / 2, to));
+        }
+        let mut seed = order;
+        for n in (1..segments.len()).rev() {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            segments.swap(n, (seed >> 33) as usize % (n + 1));
+        }
+        let mut lab = Lab::open();
+        for (n, (from, to)) in segments.iter().enumerate() {
+            prop_assert_eq!(lab.data(*from as u32, &stream[*from..*to]), None);
+            if acks >> (n % 64) & 1 == 1 {
+                let got = lab.from_client().len() as u32;
+                prop_assert_eq!(lab.acknowledge(got), None);
+            }
+        }
+        prop_assert_eq!(lab.from_client(), &stream[..]);
+        lab.acknowledge(stream.len() as u32);
+        prop_assert_eq!(lab.session.retained_bytes(), 0);
+        prop_assert_eq!(lab.pool.lent_bytes(), 0);
+    }
+
+    /// A copy with other bytes never passes while the first may still be lost behind us.
+    #[test]
+    fn differing_copies_never_pass(
+        segments in proptest::collection::vec((0_u32..200, 1_usize..40, any::<bool>()), 1..60),
+    ) {
+        let mut lab = Lab::open();
+        let mut truth: Vec<Option<u8>> = vec![None; 300];
+        for (offset, length, evil) in segments {
+            let byte = |n: usize| if evil { 0xee } else { n as u8 };
+            let payload: Vec<u8> = (offset as usize..offset as usize + length).map(byte).collect();
+            let passed = lab.data(offset, &payload).is_none();
+            let agrees = payload.iter().enumerate()
+                .all(|(n, b)| truth[offset as usize + n].is_none_or(|t| t == *b));
+            prop_assert_eq!(passed, agrees);
+            if passed {
+                for (n, b) in payload.iter().enumerate() {
+                    truth[offset as usize + n] = Some(*b);
+                }
+            }
+        }
+        let contiguous: Vec<u8> = truth.iter().map_while(|b| *b).collect();
+        prop_assert_eq!(lab.from_client(), &contiguous[..]);
+    }
+}
