@@ -218,6 +218,8 @@ enum Choice {
     Drop,
     /// Forward the bytes as they now are.
     Rewritten,
+    /// Drop, and inject these.
+    Answer([Reset; 2]),
 }
 
 #[derive(Debug, Default)]
@@ -247,6 +249,8 @@ impl Reader {
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = net.spawn(Place::Gateway, move || {
             let mut queue = Queue::open(&config).unwrap();
+            let injector = Injector::open(PlanConfig::default().mark).unwrap();
+            let mut answers = Vec::new();
             ready.send(()).unwrap();
             let mut seen = Seen::default();
             while !stopped.load(Ordering::Relaxed) {
@@ -261,11 +265,19 @@ impl Reader {
                         Choice::Accept => Decision::ACCEPT,
                         Choice::Drop => Decision::DROP,
                         Choice::Rewritten => Decision::rewrite(packet.data),
+                        Choice::Answer(resets) => {
+                            answers.extend(resets);
+                            Decision::DROP
+                        }
                     };
                     batch.verdicts.decide(packet.id, decision).unwrap();
                 }
                 assert_eq!(batch.verdicts.undecided(), 0);
+                // Verdicts first: a reset must not overtake what was accepted before it.
                 batch.verdicts.flush().unwrap();
+                for reset in answers.drain(..) {
+                    injector.send(reset.as_bytes()).unwrap();
+                }
             }
             let stats = queue.stats().unwrap();
             assert_eq!(stats.malformed, 0);
@@ -296,13 +308,30 @@ fn address(host: &str, port: u16) -> SocketAddr {
     SocketAddr::new(host.parse::<IpAddr>().unwrap(), port)
 }
 
+/// A test must fail rather than wait for ever.
+fn accept(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).unwrap();
+    let end = Instant::now() + SOON;
+    loop {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false).unwrap();
+                return stream;
+            }
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
+        assert!(Instant::now() < end, "no connection came");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// The client sends so many bytes to the server; gives what arrived.
 fn transfer(net: &Net, server: &'static str, bytes: usize) -> Vec<u8> {
     let listener = net.run(Place::Server, move || {
         TcpListener::bind(address(server, 80)).unwrap()
     });
     let receiver = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
+        let mut stream = accept(&listener);
         stream.set_read_timeout(Some(SOON)).unwrap();
         let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();
@@ -790,27 +819,20 @@ fn injected_resets_end_both_sides_and_skip_the_queue() {
         return;
     }
     let net = Net::new();
-    let config = PlanConfig::default();
-    let injector = net.run(Place::Gateway, {
-        let mark = config.mark;
-        move || Injector::open(mark).unwrap()
-    });
-    net.install(Place::Gateway, config);
-    let reader = Reader::start(&net, QueueConfig::default(), move |packet| {
+    net.install(Place::Gateway, PlanConfig::default());
+    let reader = Reader::start(&net, QueueConfig::default(), |packet| {
         assert_eq!(packet.mark, 0, "an injected packet came to the queue");
-        let Some((to_server, to_client)) = resets_for(packet.data) else {
-            return Choice::Accept;
-        };
-        injector.send(to_server.as_bytes()).unwrap();
-        injector.send(to_client.as_bytes()).unwrap();
-        Choice::Drop
+        match resets_for(packet.data) {
+            Some(resets) => Choice::Answer(resets),
+            None => Choice::Accept,
+        }
     });
     for family in [0, 1] {
         let listener = net.run(Place::Server, move || {
             TcpListener::bind(address(SERVER[family], 80)).unwrap()
         });
         let server = thread::spawn(move || {
-            let (mut stream, _) = listener.accept().unwrap();
+            let mut stream = accept(&listener);
             stream.set_read_timeout(Some(SOON)).unwrap();
             stream.read(&mut [0; 100])
         });
@@ -829,7 +851,7 @@ fn injected_resets_end_both_sides_and_skip_the_queue() {
 }
 
 /// Resets for both ends of a connection in which a segment says `attack`.
-fn resets_for(data: &[u8]) -> Option<(Reset, Reset)> {
+fn resets_for(data: &[u8]) -> Option<[Reset; 2]> {
     use etherparse::{NetSlice, SlicedPacket, TransportSlice};
     let packet = SlicedPacket::from_ip(data).ok()?;
     let Some(TransportSlice::Tcp(tcp)) = packet.transport else {
@@ -864,7 +886,7 @@ fn resets_for(data: &[u8]) -> Option<(Reset, Reset)> {
         Some(tcp.acknowledgment_number()),
         6,
     );
-    Some((Reset::new(&to_server)?, Reset::new(&to_client)?))
+    Some([Reset::new(&to_server)?, Reset::new(&to_client)?])
 }
 
 #[test]
