@@ -36,7 +36,7 @@ fn attacks_never_reach_the_server_and_their_twins_do() -> Fallible<()> {
                 let exchange =
                     client.exchange(family, nginx::PORT, &case.request, delivery, patience)?;
                 let good = match case.attack {
-                    true => exchange.status() == 0,
+                    true => exchange.status() == 0 && exchange.end == End::Reset,
                     false => exchange.status() == 200 && exchange.end == End::Closed,
                 };
                 if !good {

@@ -16,6 +16,7 @@ use support::rawtcp::{Delivery, End, RawClient};
 use support::requirements::live;
 use support::tap::{self, Tap};
 use support::tls_responder::{CANARY, Certificate, TlsResponder};
+use support::udp::{self, Sink};
 
 #[test]
 fn nmap_calls_the_server_vulnerable_and_ordinary_tls_works_beside_it() -> Fallible<()> {
@@ -128,5 +129,48 @@ fn a_request_that_breaks_off_is_not_taken_for_an_answered_one() -> Fallible<()> 
     let logged = nginx.requests_with("broken-off");
     println!("{logged:?}");
     assert!(logged.iter().all(|request| !request.answered()));
+    Ok(())
+}
+
+#[test]
+fn a_flood_arrives_to_its_last_packet() -> Fallible<()> {
+    let Some(_turn) = live("the flood control", &[]) else {
+        return Ok(());
+    };
+    let lab = Lab::new()?;
+    let sink = Sink::open(&lab)?;
+    udp::flood(&lab, 10)?;
+    std::thread::sleep(Duration::from_millis(200));
+    let before = sink.arrived()?;
+    let sent = udp::flood(&lab, 60_000)?;
+    std::thread::sleep(Duration::from_millis(200));
+    let arrived = sink.arrived()? - before;
+    println!("{sent} sent, {arrived} arrived");
+    assert_eq!(arrived, sent);
+    Ok(())
+}
+
+#[test]
+fn wrk_and_iperf3_are_understood() -> Fallible<()> {
+    let Some(_turn) = live("the load control", &["nginx", "wrk", "iperf3"]) else {
+        return Ok(());
+    };
+    let lab = Lab::new()?;
+    let _nginx = Nginx::start(&lab, Purpose::Load, None)?;
+    for family in Family::BOTH {
+        let load = load::Wrk {
+            url: format!("http://{}/", lab.authority(family, nginx::PORT)),
+            connections: 4,
+            seconds: 1,
+            new_connections: family == Family::V6,
+            cpu: None,
+        }
+        .run(&lab)?;
+        println!("{}: {load:?}", family.name());
+        assert!(load.requests > 0 && load.failed == 0 && load.p99_ms > 0.0);
+        let gbit = load::iperf3(&lab, family, 1, None)?;
+        println!("{}: iperf3 {gbit:.1} Gbit/s", family.name());
+        assert!(gbit > 0.0);
+    }
     Ok(())
 }

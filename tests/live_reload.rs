@@ -202,6 +202,34 @@ fn sighup_reloads_and_rollback_goes_back() -> Fallible<()> {
     Ok(())
 }
 
+#[test]
+fn a_changed_file_is_taken_up_by_itself() -> Fallible<()> {
+    let Some(_turn) = live_with_daemon("the watched files", &["nginx"]) else {
+        return Ok(());
+    };
+    let scene = Scene::new(Purpose::Load)?;
+    let setup = Setup {
+        watch: true,
+        ..Setup::with_rules(&scene.rules)
+    };
+    let daemon = Daemon::start(&scene.lab, &setup)?;
+    let client = scene.lab.client();
+    let status = || http::once_here(scene.server, "/?seen-word", Duration::from_millis(500));
+    assert_eq!(scene.lab.inside(&client, status)?, 200);
+    let written = Instant::now();
+    scene.block("seen-word")?;
+    let blocked = scene.lab.inside(&client, || {
+        wait_for(Duration::from_secs(10), || {
+            let asked = written.elapsed();
+            (status() == 0).then_some(asked)
+        })
+    })?;
+    println!("from the write of the rules file to the first refused request: {blocked:.1?}");
+    assert!(blocked.is_some());
+    daemon.stop()?;
+    Ok(())
+}
+
 /// Set `STOPGAP_CORPUS` to the folder that has `rules/et-open.rules`.
 #[test]
 fn building_a_large_ruleset_leaves_latency_alone() -> Fallible<()> {

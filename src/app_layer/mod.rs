@@ -16,6 +16,7 @@ mod session;
 use crate::direction::Direction;
 
 pub use limits::Limits;
+pub use session::{AppLayer, Progress};
 
 /// A protocol, by its name in rules and in EVE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -70,7 +70,6 @@ impl Capture {
 pub struct Netfilter {
     /// Whether the daemon installs the kernel rules itself.
     pub manage: bool,
-    pub tool: Tool,
     pub mode: Placement,
     pub failure: FailureMode,
     /// In host mode: local TCP ports that are never queued, so that a mistake locks nobody out.
@@ -81,18 +80,6 @@ pub struct Netfilter {
     /// The bits of a packet's mark that are ours.
     #[serde(deserialize_with = "within::<_, _, 1, 0xffff_ffff>")]
     pub mask: u32,
-}
-
-/// What kernel rules are installed with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(serde::Serialize))]
-#[serde(rename_all = "snake_case")]
-pub enum Tool {
-    /// nftables where the kernel has its `queue` statement, else iptables.
-    #[default]
-    Auto,
-    Nft,
-    Iptables,
 }
 
 /// Whose traffic is inspected.
@@ -123,7 +110,6 @@ impl Default for Netfilter {
     fn default() -> Self {
         Self {
             manage: true,
-            tool: Tool::Auto,
             mode: Placement::Gateway,
             failure: FailureMode::Closed,
             management_ports: vec![22],

@@ -46,8 +46,10 @@ pub struct Policy {
     pub reassembly_memory: ExceptionPolicy,
     /// A transaction that a parser had to give up.
     pub parser_error: ExceptionPolicy,
-    /// Inspection that takes too long.
-    pub time_budget: ExceptionPolicy,
+    /// An IP fragment that the kernel did not put together before us.
+    pub fragment: ExceptionPolicy,
+    /// The engine itself failed on a packet; the rest of its flow is treated alike.
+    pub internal_error: ExceptionPolicy,
     /// A TCP flow whose handshake was not seen, after the time of grace.
     pub midstream: ExceptionPolicy,
     /// Seconds after the start in which such flows are picked up and inspected from there on.
@@ -61,7 +63,8 @@ impl Default for Policy {
             flow_table_full: ExceptionPolicy::Drop,
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
-            time_budget: ExceptionPolicy::Drop,
+            fragment: ExceptionPolicy::Drop,
+            internal_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             midstream_grace_secs: 60,
         }

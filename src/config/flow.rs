@@ -53,6 +53,10 @@ impl Default for Flow {
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct Stream {
+    /// Bytes of each direction that raw payload signatures see; the count begins anew with each
+    /// transaction of a protocol that is parsed.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 1_099_511_627_776>")]
+    pub depth_bytes: u64,
     /// Bytes that came before their turn, for each direction of a flow.
     #[serde(deserialize_with = "within::<_, _, 65_536, 1_073_741_824>")]
     pub out_of_order_bytes: usize,
@@ -67,6 +71,7 @@ pub struct Stream {
 impl Default for Stream {
     fn default() -> Self {
         Self {
+            depth_bytes: 1 << 20,
             out_of_order_bytes: 1 << 20,
             retained_bytes: 4 << 20,
             pool_bytes: 256 << 20,

@@ -20,7 +20,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 pub use app_layer::{AppLayer, Http, Tls};
-pub use capture::{Backend, Capture, FailureMode, Netfilter, Placement, Tool};
+pub use capture::{Backend, Capture, FailureMode, Netfilter, Placement};
 pub use engine::{Engine, Policy, Vars};
 pub use error::ConfigError;
 pub use flow::{Flow, Stream};

@@ -161,6 +161,11 @@ impl Policy {
         self.mode_of(signature.patch.as_deref()).0
     }
 
+    /// The mode in force for a patch.
+    pub fn effective_mode_of(&self, patch: &PatchInfo) -> Mode {
+        self.mode_of(Some(patch)).0
+    }
+
     /// What may be done about a match of `signature` in this flow.
     pub fn decide(&self, signature: &CompiledSignature, ctx: &FlowContext) -> Decision {
         self.decide_patch(signature.patch.as_deref(), ctx)

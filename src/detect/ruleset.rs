@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::compile::{Layer, Traffic};
+use super::compile::{CompiledSignature, Layer, Traffic};
 use super::context::FlowContext;
+use super::hit::Hit;
 use super::policy::Policy;
 use crate::decode::protocol;
 use crate::direction::Direction;
@@ -25,6 +26,12 @@ impl Ruleset {
             layers: Vec::new(),
             policy: Arc::new(Policy::default()),
         }
+    }
+
+    /// The signature that matched; `None` for a hit of another ruleset.
+    pub fn signature(&self, hit: &Hit) -> Option<&CompiledSignature> {
+        let layer = self.layers.get(usize::from(hit.layer))?;
+        layer.signatures().get(hit.signature as usize)
     }
 
     pub fn signature_count(&self) -> usize {

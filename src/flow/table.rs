@@ -13,7 +13,7 @@ use crate::direction::Direction;
 use crate::time::Timestamp;
 
 /// Slots come in chunks of this many, so that growth never copies the table.
-const CHUNK: usize = 1024;
+const CHUNK: usize = 64;
 
 #[derive(Clone, Debug)]
 pub struct FlowTableConfig {

@@ -65,7 +65,7 @@ impl Iptables {
     /// Whether IPv6 rules are in force, too, and what to warn of.
     pub(super) fn install(&self, plan: &Plan) -> Result<(bool, Vec<String>), Error> {
         let before = self.current(Family::V4)?;
-        let planned = Layout::planned(plan, Family::V4, self.makes_table(Family::V4, &before)?);
+        let planned = Layout::planned(plan, Family::V4, self.makes(plan, Family::V4, &before)?);
         self.restore(Family::V4, &before.transition(&planned))?;
         let mut warnings = before.shadowed_rules(plan, self.ipv4);
         let ipv6 = kernel_has_ipv6();
@@ -80,7 +80,7 @@ impl Iptables {
 
     fn install_ipv6(&self, plan: &Plan) -> Result<Vec<String>, Error> {
         let before = self.current(Family::V6)?;
-        let planned = Layout::planned(plan, Family::V6, self.makes_table(Family::V6, &before)?);
+        let planned = Layout::planned(plan, Family::V6, self.makes(plan, Family::V6, &before)?);
         self.restore(Family::V6, &before.transition(&planned))?;
         Ok(before.shadowed_rules(plan, self.ipv6))
     }
@@ -132,40 +132,41 @@ impl Iptables {
         if self.kind == Kind::Legacy && !legacy_table_loaded(family) {
             return Ok(Layout::default());
         }
-        match self.save(family, &["-c", "-t", "mangle"]) {
+        match self.save(family) {
             Ok(listing) => Ok(Layout::parse(&listing)),
             Err(Error::Missing(_)) => Ok(Layout::default()),
             Err(error) => Err(error),
         }
     }
 
-    /// Whether the table comes into being by our rules, now or at an earlier installation.
-    fn makes_table(&self, family: Family, before: &Layout) -> Result<bool, Error> {
-        Ok(match self.kind {
-            Kind::Legacy => false,
-            Kind::Nft if before.is_empty() => {
-                // With `-t` it would list a table that is not there.
-                let listing = self.save(family, &[])?;
-                !listing.lines().any(|line| line == "*mangle")
-            }
-            Kind::Nft => before.made_table(),
-        })
+    /// What comes into being by our rules, now or at an earlier installation: nft
+    /// has a table and base chains only once they are used. Without `nft` nobody can tell.
+    fn makes(&self, plan: &Plan, family: Family, before: &Layout) -> Result<Vec<String>, Error> {
+        if self.kind == Kind::Legacy {
+            return Ok(Vec::new());
+        }
+        let Some(chains) = nft::iptables_chains(family.nft_name())? else {
+            return Ok(Vec::new());
+        };
+        Ok(before.makes(plan, &chains))
     }
 
-    /// Removes the table if our rules brought it into being and it is empty now.
-    /// A legacy table cannot be unloaded, and without `nft` an empty one stays.
+    /// Removes the table and base chains that our rules brought into being, if
+    /// nobody uses them. A legacy table cannot be unloaded; without `nft` they stay.
     fn tidy(&self, family: Family, before: &Layout, after: &Layout) -> Result<(), Error> {
-        if self.kind != Kind::Nft || !before.made_table() || !after.is_empty() {
+        if !after.is_empty() {
             return Ok(());
         }
-        match nft::delete_empty_table(family.nft_name(), "mangle") {
-            Err(Error::Missing(_)) => Ok(()),
-            result => result,
+        let (chains, table) = before.made();
+        if chains.is_empty() {
+            return Ok(());
         }
+        nft::delete_idle(family.nft_name(), &chains, table)
     }
 
-    fn save(&self, family: Family, arguments: &[&str]) -> Result<String, Error> {
-        run(&format!("{}-save", self.command(family)), arguments, "")
+    fn save(&self, family: Family) -> Result<String, Error> {
+        let command = format!("{}-save", self.command(family));
+        run(&command, &["-c", "-t", "mangle"], "")
     }
 
     fn restore(&self, family: Family, script: &str) -> Result<(), Error> {

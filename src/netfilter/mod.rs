@@ -69,7 +69,7 @@ pub struct Installed {
     pub queued_packets: u64,
 }
 
-/// Puts a plan in force.
+/// Puts a plan in force through the first backend that can carry it.
 ///
 /// The counters of [`packet_counter`] start at zero.
 ///
@@ -77,36 +77,49 @@ pub struct Installed {
 /// No backend can carry the rules; what was in force before still is.
 pub fn install(plan: &Plan) -> Result<Installation, Error> {
     let variants = Iptables::variants();
+    let backends = std::iter::once(Backend::Nft).chain(variants.iter().map(Iptables::backend));
     let mut refusals = Vec::new();
-    match nft::install(plan) {
-        Ok(()) => {
-            remove_iptables(&variants, None)?;
-            return Ok(Installation {
-                backend: Backend::Nft,
-                ipv6: true,
-                warnings: Vec::new(),
-            });
-        }
-        Err(error) => refusals.push((Backend::Nft.to_string(), error)),
-    }
-    for variant in &variants {
-        match variant.install(plan) {
-            Ok((ipv6, warnings)) => {
-                remove_iptables(&variants, Some(variant))?;
-                nft::remove()?;
-                return Ok(Installation {
-                    backend: variant.backend(),
-                    ipv6,
-                    warnings,
-                });
-            }
-            Err(error) => refusals.push((variant.backend().to_string(), error)),
+    for backend in backends {
+        match install_with(&backend, plan) {
+            Ok(installation) => return Ok(installation),
+            Err(error) => refusals.push((backend.to_string(), error)),
         }
     }
     if variants.is_empty() {
-        refusals.push(("iptables".to_owned(), Error::Missing("iptables".to_owned())));
+        let iptables = "iptables".to_owned();
+        refusals.push((iptables.clone(), Error::Missing(iptables)));
     }
     Err(Error::NoBackend(refusals))
+}
+
+/// Puts a plan in force through this backend, and takes away what another one has of ours.
+///
+/// # Errors
+/// The backend cannot carry the rules, or another one could not give up its own.
+pub fn install_with(backend: &Backend, plan: &Plan) -> Result<Installation, Error> {
+    let variants = Iptables::variants();
+    let Backend::Iptables(command) = backend else {
+        nft::install(plan)?;
+        remove_iptables(&variants, None)?;
+        return Ok(Installation {
+            backend: Backend::Nft,
+            ipv6: true,
+            warnings: Vec::new(),
+        });
+    };
+    let variant = variants
+        .iter()
+        .find(|variant| variant.backend() == *backend)
+        .ok_or_else(|| Error::Missing((*command).to_owned()))?;
+    let (ipv6, warnings) = variant.install(plan)?;
+    // Until here both queue: a packet may come to us twice, and never passes beside us.
+    remove_iptables(&variants, Some(variant))?;
+    nft::remove()?;
+    Ok(Installation {
+        backend: backend.clone(),
+        ipv6,
+        warnings,
+    })
 }
 
 /// Takes all our rules away, whoever carries them; whether there were any.
@@ -145,7 +158,11 @@ pub fn status() -> Result<Vec<Installed>, Error> {
 
 /// Packets that met a rule that queues, IPv4 and IPv6, since [`install`].
 ///
-/// At rest this less the packets received is what passed or was lost unseen.
+/// At rest this less the packets received is what passed or was lost unseen. Packets
+/// that an older installation brought to an open queue are received and not counted
+/// here: to be exact, open the queue, install, and only then begin to receive, less
+/// what waited in the queue when `install` returned. Each call runs the tools: it
+/// takes some 20 ms, off the packet path.
 ///
 /// # Errors
 /// As [`status`].

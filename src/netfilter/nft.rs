@@ -138,42 +138,82 @@ fn packets(rule: &str) -> Option<u64> {
     rest.contains("queue").then(|| number.parse().ok())?
 }
 
-/// Deletes an iptables table that holds nothing but empty base chains. One
-/// chain is named after the other, so that nft refuses where a rule has come in.
-pub(super) fn delete_empty_table(family: &str, table: &str) -> Result<(), Error> {
-    let listing = run("nft", &["list", "table", family, table], "")?;
-    let Some(chains) = empty_base_chains(&listing) else {
-        return Ok(());
-    };
-    let mut script = String::new();
-    for chain in chains {
-        let _ = writeln!(script, "delete chain {family} {table} {chain}");
-    }
-    let _ = writeln!(script, "delete table {family} {table}");
-    run("nft", &["-f", "-"], &script).map(drop)
+/// A chain of an iptables table, as nft lists it.
+#[derive(Debug, PartialEq, Eq)]
+struct TableChain<'a> {
+    name: &'a str,
+    /// No rule, and a policy that accepts.
+    idle: bool,
 }
 
-/// The names of the chains, if there is nothing in the table besides.
-fn empty_base_chains(listing: &str) -> Option<Vec<&str>> {
-    let mut chains = Vec::new();
+/// The chains of an iptables table: `None` without nft, empty without the table.
+pub(super) fn iptables_chains(family: &str) -> Result<Option<Vec<String>>, Error> {
+    let Some(listing) = list_mangle(family)? else {
+        return Ok(None);
+    };
+    let chains = chains(&listing);
+    Ok(Some(chains.iter().map(|c| c.name.to_owned()).collect()))
+}
+
+/// Deletes these base chains of an iptables table where they are idle, and the
+/// table where nothing else is in it.
+///
+/// nft deletes a chain together with its rules, so one that comes in between the
+/// look and the deletion, some milliseconds, is lost with a chain that was ours.
+pub(super) fn delete_idle(family: &str, names: &[&str], with_table: bool) -> Result<(), Error> {
+    let Some(listing) = list_mangle(family)? else {
+        return Ok(());
+    };
+    let script = deletion(family, &chains(&listing), names, with_table);
+    match run("nft", &["-f", "-"], &script) {
+        // Somebody refers to the chain by now: it is theirs.
+        Err(Error::Refused { .. }) => Ok(()),
+        result => result.map(drop),
+    }
+}
+
+fn deletion(family: &str, chains: &[TableChain<'_>], names: &[&str], with_table: bool) -> String {
+    let goes = |chain: &&TableChain<'_>| chain.idle && names.contains(&chain.name);
+    let mut script = String::new();
+    for chain in chains.iter().filter(goes) {
+        let _ = writeln!(script, "delete chain {family} mangle {}", chain.name);
+    }
+    if with_table && !chains.is_empty() && chains.iter().all(|chain| goes(&chain)) {
+        let _ = writeln!(script, "delete table {family} mangle");
+    }
+    script
+}
+
+fn list_mangle(family: &str) -> Result<Option<String>, Error> {
+    match run("nft", &["list", "table", family, "mangle"], "") {
+        Ok(listing) => Ok(Some(listing)),
+        Err(Error::Missing(_)) => Ok(None),
+        Err(Error::Refused { message, .. }) if message.contains("No such file or directory") => {
+            Ok(Some(String::new()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn chains(listing: &str) -> Vec<TableChain<'_>> {
+    let mut chains: Vec<TableChain<'_>> = Vec::new();
     for line in listing.lines().map(str::trim) {
-        if let Some(name) = line
-            .strip_prefix("chain ")
-            .and_then(|l| l.strip_suffix(" {"))
-        {
-            chains.push(name);
+        let name = line.strip_prefix("chain ");
+        if let Some(name) = name.and_then(|name| name.strip_suffix(" {")) {
+            chains.push(TableChain { name, idle: true });
             continue;
         }
-        let expected = line.is_empty()
+        let says_nothing = line.is_empty()
             || line == "}"
             || line.starts_with('#')
-            || line.starts_with("table ")
             || (line.starts_with("type ") && line.ends_with("policy accept;"));
-        if !expected {
-            return None;
+        if let Some(chain) = chains.last_mut()
+            && !says_nothing
+        {
+            chain.idle = false;
         }
     }
-    Some(chains)
+    chains
 }
 
 #[cfg(test)]
@@ -246,13 +286,24 @@ mod tests {
     }
 
     #[test]
-    fn only_a_table_without_rules_is_empty() {
-        let empty = "table ip mangle {\n\tchain FORWARD {\n\
-            \t\ttype filter hook forward priority mangle; policy accept;\n\t}\n}\n";
-        assert_eq!(empty_base_chains(empty), Some(vec!["FORWARD"]));
-        let dropping = empty.replace("policy accept", "policy drop");
-        assert_eq!(empty_base_chains(&dropping), None);
-        let ruled = empty.replace("\t}", "\t\tcounter accept\n\t}");
-        assert_eq!(empty_base_chains(&ruled), None);
+    fn only_idle_chains_of_ours_are_deleted() {
+        let listing = "table ip mangle {\n\tchain FORWARD {\n\
+            \t\ttype filter hook forward priority mangle; policy accept;\n\t}\n\n\
+            \tchain INPUT {\n\t\ttype filter hook input priority mangle; policy accept;\n\t}\n}\n";
+        let delete = |listing: &str, names: &[&str]| deletion("ip", &chains(listing), names, true);
+        assert_eq!(
+            delete(listing, &["FORWARD", "INPUT"]),
+            "delete chain ip mangle FORWARD\ndelete chain ip mangle INPUT\ndelete table ip mangle\n"
+        );
+        let one = "delete chain ip mangle FORWARD\n";
+        assert_eq!(delete(listing, &["FORWARD"]), one);
+        let dropping = listing.replace(
+            "input priority mangle; policy accept",
+            "input priority mangle; policy drop",
+        );
+        assert_eq!(delete(&dropping, &["FORWARD", "INPUT"]), one);
+        let ruled = listing.replace("accept;\n\t}\n}", "accept;\n\t\tcounter\n\t}\n}");
+        assert_eq!(delete(&ruled, &["FORWARD", "INPUT"]), one);
+        assert_eq!(delete("", &["FORWARD"]), "");
     }
 }

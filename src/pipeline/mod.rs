@@ -1,1 +1,18 @@
-//! One worker's data path: bytes and now in, verdict and events out.
+//! One worker's data path: bytes and `now` in, a verdict and events out.
+//!
+//! No I/O, no clock, no allocation per packet in steady state. `runtime` owns
+//! a [`Worker`] per queue; `replay` and `scenario` drive the same type.
+
+mod event;
+mod flow_state;
+mod inspect;
+mod judge;
+mod policy;
+mod reset;
+mod worker;
+
+pub use event::{
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reset,
+};
+pub use policy::{Exceptions, Midstream, WorkerConfig};
+pub use worker::{RawPacket, Worker};

@@ -1,1 +1,22 @@
 //! Builds, tests and swaps rulesets off the data path.
+//!
+//! A [`Builder`] reads packs and rules files, plays the scenarios of every
+//! patch whose content changed, compiles what changed into layers, and keeps
+//! the ruleset before for a rollback. It never touches a worker: `runtime`
+//! hands the result over.
+
+mod builder;
+mod engine;
+mod holds;
+mod layers;
+mod network;
+mod selection;
+mod summary;
+
+pub use builder::{BuildError, Builder, Built, Sources, Strictness};
+pub use engine::{PatchEngine, patch_engines};
+pub use holds::{Exception, Holds, HoldsFile, Side};
+pub use layers::patch_info;
+pub use network::Network;
+pub use selection::{RulesFile, Selection};
+pub use summary::{PatchRow, RulesetSummary};

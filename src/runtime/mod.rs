@@ -1,1 +1,4 @@
-//! Threads, signals, wiring.
+//! Threads, signals, wiring: the only room that reads a clock and does I/O.
+
+pub mod priority;
+pub mod settings;

@@ -32,8 +32,8 @@ pub struct StreamConfig {
 impl Default for StreamConfig {
     fn default() -> Self {
         Self {
-            max_out_of_order_bytes: 4 * 1024 * 1024,
-            max_retained_bytes: 16 * 1024 * 1024,
+            max_out_of_order_bytes: 1024 * 1024,
+            max_retained_bytes: 4 * 1024 * 1024,
             pool_bytes: 256 * 1024 * 1024,
             tolerate_gaps: false,
         }

@@ -101,6 +101,17 @@ impl TcpSession {
         }
     }
 
+    /// Whether this very SYN opened the connection.
+    pub fn was_opened_by(&self, syn: &TcpHeader<'_>) -> bool {
+        self.halves[0].isn() == Some(syn.seq())
+    }
+
+    /// All bytes of this direction are known, up to its FIN.
+    pub fn has_ended(&self, dir: Direction) -> bool {
+        let half = &self.halves[dir.index()];
+        half.fin == Some(half.next())
+    }
+
     pub fn is_established(&self) -> bool {
         matches!(self.state, State::Established | State::Closed)
     }

@@ -34,11 +34,15 @@ pub struct Setup {
     pub when_stopped: WhenStopped,
     /// Whether the kernel forwards what the queue cannot hold.
     pub queue_fail_open: bool,
-    pub queue: Option<u16>,
+    /// Queues, each with a worker; 0 for one on each processor.
+    pub queues: u16,
+    /// Whether a changed file starts a reload by itself.
+    pub watch: bool,
     pub metrics: Option<String>,
     /// Lines that go to the config file as they are.
     pub extra_config: String,
-    pub cpu: Option<usize>,
+    /// A command that runs the daemon with these words behind its own, for example `taskset -c 1`.
+    pub wrapper: Vec<String>,
 }
 
 impl Default for Setup {
@@ -51,10 +55,11 @@ impl Default for Setup {
             log_dir: None,
             when_stopped: WhenStopped::Closed,
             queue_fail_open: false,
-            queue: None,
+            queues: 0,
+            watch: false,
             metrics: None,
             extra_config: String::new(),
-            cpu: None,
+            wrapper: Vec::new(),
         }
     }
 }
@@ -77,18 +82,23 @@ impl Setup {
         }
     }
 
-    /// The config file's text: the one place of the tests that knows its keys.
-    fn config(&self) -> String {
-        let mut text = String::from("[capture]\n");
-        if let Some(queue) = self.queue {
-            let _ = writeln!(text, "queue = {queue}");
-        }
-        let _ = writeln!(text, "fail_open = {}", self.queue_fail_open);
-        let when_stopped = match self.when_stopped {
+    /// The config file's text: the one place of the tests that knows its keys. `state_dir` is a folder.
+    fn config(&self, state_dir: &Path) -> String {
+        let failure = match self.when_stopped {
             WhenStopped::Closed => "closed",
             WhenStopped::Open => "open",
         };
-        let _ = writeln!(text, "\n[netfilter]\nwhen_stopped = \"{when_stopped}\"");
+        let mut text = format!(
+            "[capture]\nqueues = {}\nfail_open = {}\n\n[netfilter]\nfailure = \"{failure}\"\n\n\
+             [log]\nstats_secs = 1\n\n[control]\nstate_dir = \"{}\"\n\n[reload]\nwatch = {}\n",
+            self.queues,
+            self.queue_fail_open,
+            state_dir.display(),
+            self.watch,
+        );
+        if self.packs.is_none() {
+            text.push_str("\n[packs]\ndirs = []\n");
+        }
         if let Some(listen) = &self.metrics {
             let _ = writeln!(text, "\n[metrics]\nlisten = \"{listen}\"");
         }
@@ -282,14 +292,16 @@ fn launch(lab: &Lab, setup: &Setup) -> Fallible<(Running, PathBuf, PathBuf)> {
     let log_dir = setup.log_dir.clone().unwrap_or_else(|| folder.join("log"));
     fs::create_dir(&folder)?;
     fs::create_dir_all(&log_dir)?;
+    let state_dir = folder.join("state");
+    fs::create_dir(&state_dir)?;
     let config = folder.join("stopgap.toml");
-    fs::write(&config, setup.config())?;
+    fs::write(&config, setup.config(&state_dir))?;
 
-    let mut command = match setup.cpu {
+    let mut command = match setup.wrapper.split_first() {
         None => command_in(&lab.gateway(), binary()),
-        Some(cpu) => {
-            let mut command = command_in(&lab.gateway(), "taskset");
-            command.args(["-c", &cpu.to_string()]).arg(binary());
+        Some((wrapper, words)) => {
+            let mut command = command_in(&lab.gateway(), wrapper);
+            command.args(words).arg(binary());
             command
         }
     };

@@ -17,6 +17,7 @@ pub mod rawtcp;
 pub mod requirements;
 pub mod tap;
 pub mod tls_responder;
+pub mod udp;
 
 use std::error::Error;
 use std::time::{Duration, Instant};

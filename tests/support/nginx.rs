@@ -182,6 +182,7 @@ http {{
     '"case":"$http_x_case","host":"$http_host","user_agent":"$http_user_agent","cookie":"$http_cookie",'
     '"referer":"$http_referer","content_type":"$http_content_type","api_version":"$http_x_api_version",'
     '"test":"$http_x_test","forwarded":"$http_x_forwarded_for","client":"$remote_addr","body":"$request_body"}}';
+  sendfile on;
   client_body_buffer_size 256k;
   client_max_body_size 8m;
   large_client_header_buffers 8 32k;

@@ -1,6 +1,7 @@
 //! Whether this machine can run a live test, and the turn-taking among live tests.
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// One live test at a time: they measure time and load the machine.
@@ -15,17 +16,28 @@ pub fn live(test: &str, tools: &[&str]) -> Option<Turn> {
     match missing(tools) {
         None => Some(Turn(TURN.lock().unwrap_or_else(PoisonError::into_inner))),
         Some(reason) => {
-            let required = std::env::var_os("STOPGAP_REQUIRE_LIVE").is_some_and(|v| v == "1");
-            assert!(!required, "{test} cannot run here: {reason}");
-            println!("skipped {test}: {reason}");
+            refuse_or_skip(test, &reason);
             None
         }
     }
 }
 
-/// As [`live`], for a test that starts the daemon.
+/// As [`live`], for a test that starts the daemon: the program must have one to start.
 pub fn live_with_daemon(test: &str, tools: &[&str]) -> Option<Turn> {
-    live(test, tools)
+    let program = super::daemon::binary();
+    let help = Command::new(&program).args(["run", "--help"]).output();
+    if help.is_ok_and(|said| said.status.success() && !said.stdout.is_empty()) {
+        return live(test, tools);
+    }
+    let reason = format!("{} has no `run`", program.display());
+    refuse_or_skip(test, &reason);
+    None
+}
+
+fn refuse_or_skip(test: &str, reason: &str) {
+    let required = std::env::var_os("STOPGAP_REQUIRE_LIVE").is_some_and(|v| v == "1");
+    assert!(!required, "{test} cannot run here: {reason}");
+    println!("skipped {test}: {reason}");
 }
 
 fn missing(tools: &[&str]) -> Option<String> {

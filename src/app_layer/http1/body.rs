@@ -64,16 +64,33 @@ impl Decoder {
     }
 
     /// Decodes into the body. `Some`: decoding has ended, with an event if something was wrong.
-    fn push(&mut self, input: &[u8], body: &mut Vec<u8>, limit: usize, limits: &Limits) -> Option<Stop> {
+    fn push(
+        &mut self,
+        input: &[u8],
+        body: &mut Vec<u8>,
+        limit: usize,
+        limits: &Limits,
+    ) -> Option<Stop> {
         let room = limit.saturating_sub(self.wire.len());
-        self.wire.extend_from_slice(input.get(..room).unwrap_or(input));
+        self.wire
+            .extend_from_slice(input.get(..room).unwrap_or(input));
         let written = &mut self.written;
         let mut sink = |bytes: &[u8]| {
             let room = limit.saturating_sub(body.len());
             body.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-            if bytes.len() >= room { Err(Stop::Full) } else { Ok(()) }
+            if bytes.len() >= room {
+                Err(Stop::Full)
+            } else {
+                Ok(())
+            }
         };
-        let result = run(&mut self.layers, input, written, limits.decompressed_bytes, &mut sink);
+        let result = run(
+            &mut self.layers,
+            input,
+            written,
+            limits.decompressed_bytes,
+            &mut sink,
+        );
         result.err()
     }
 
@@ -183,7 +200,12 @@ impl Side {
     }
 
     /// The body has ended. A compressed one that is cut short is kept as sent, too.
-    pub(super) fn end_body(&mut self, decoder: &mut Option<Box<Decoder>>, limit: usize, beyond: &mut u64) -> Option<Event> {
+    pub(super) fn end_body(
+        &mut self,
+        decoder: &mut Option<Box<Decoder>>,
+        limit: usize,
+        beyond: &mut u64,
+    ) -> Option<Event> {
         let active = decoder.take()?;
         let whole = active.wire.is_empty() || active.layers.iter().all(Layer::is_whole);
         if whole {
@@ -199,14 +221,25 @@ mod tests {
     use super::super::inflate::tests::{gzip, zlib};
     use super::*;
 
-    fn run_body(encoding: &str, wire: &[u8], step: usize, limits: &Limits) -> (Vec<u8>, Vec<Event>, u64) {
+    fn run_body(
+        encoding: &str,
+        wire: &[u8],
+        step: usize,
+        limits: &Limits,
+    ) -> (Vec<u8>, Vec<Event>, u64) {
         let mut side = Side::default();
         let (decoder, event) = Decoder::new(encoding.as_bytes(), limits);
         let mut decoder = decoder.map(Box::new);
         let mut events: Vec<_> = event.into_iter().collect();
         let mut beyond = 0;
         for part in wire.chunks(step) {
-            let raised = side.push_body(part, &mut decoder, limits.request_body_bytes, limits, &mut beyond);
+            let raised = side.push_body(
+                part,
+                &mut decoder,
+                limits.request_body_bytes,
+                limits,
+                &mut beyond,
+            );
             events.extend(raised.into_iter().flatten());
         }
         events.extend(side.end_body(&mut decoder, limits.request_body_bytes, &mut beyond));
@@ -218,21 +251,47 @@ mod tests {
     fn codings_are_undone_or_told() {
         let limits = Limits::default();
         let mut broken = gzip(b"some text that is long enough");
-        broken[12] ^= 0xff;
+        broken[10] = 0xff;
         let cut = gzip(b"body")[..12].to_vec();
-        let cases: Vec<(&str, Vec<u8>, Option<&[u8]>, &[Event])> = vec![
+        type Case<'a> = (&'a str, Vec<u8>, Option<&'a [u8]>, &'a [Event]);
+        let cases: Vec<Case<'_>> = vec![
             ("gzip", gzip(b"body"), Some(b"body"), &[]),
             ("GZIP", gzip(b"body"), Some(b"body"), &[]),
             ("gzip, identity", gzip(b"body"), Some(b"body"), &[]),
             ("gzip, gzip", gzip(&gzip(b"body")), Some(b"body"), &[]),
             ("deflate, gzip", gzip(&zlib(b"body")), Some(b"body"), &[]),
-            ("gzip,", gzip(b"body"), Some(b"body"), &[Event::AbnormalCeHeader]),
-            ("deflate", gzip(b"body"), Some(b"body"), &[Event::AbnormalCeHeader]),
-            ("br", b"body".to_vec(), Some(b"body"), &[Event::AbnormalCeHeader]),
-            ("gzip", b"plain".to_vec(), Some(b"plain"), &[Event::GzipDecompressionFailed]),
+            (
+                "gzip,",
+                gzip(b"body"),
+                Some(b"body"),
+                &[Event::AbnormalCeHeader],
+            ),
+            (
+                "deflate",
+                gzip(b"body"),
+                Some(b"body"),
+                &[Event::AbnormalCeHeader],
+            ),
+            (
+                "br",
+                b"body".to_vec(),
+                Some(b"body"),
+                &[Event::AbnormalCeHeader],
+            ),
+            (
+                "gzip",
+                b"plain".to_vec(),
+                Some(b"plain"),
+                &[Event::GzipDecompressionFailed],
+            ),
             ("gzip", broken, None, &[Event::GzipDecompressionFailed]),
             ("gzip", cut, None, &[Event::GzipDecompressionFailed]),
-            ("gzip,gzip,gzip", gzip(&gzip(b"body")), Some(b"body"), &[Event::TooManyEncodingLayers]),
+            (
+                "gzip,gzip,gzip",
+                gzip(&gzip(b"body")),
+                Some(b"body"),
+                &[Event::TooManyEncodingLayers],
+            ),
         ];
         for (encoding, wire, expected, events) in cases {
             for step in [1, 3, wire.len()] {
@@ -261,7 +320,10 @@ mod tests {
 
     #[test]
     fn beyond_the_limit_is_counted() {
-        let limits = Limits { request_body_bytes: 10, ..Limits::default() };
+        let limits = Limits {
+            request_body_bytes: 10,
+            ..Limits::default()
+        };
         let (body, events, beyond) = run_body("", b"0123456789abcdef", 4, &limits);
         assert_eq!((&body[..], beyond), (&b"0123456789"[..], 6));
         assert_eq!(events, [Event::AbnormalCeHeader]);

@@ -5,13 +5,25 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunked {
     /// In a size, of which so many digits were read.
-    Size { size: u64, digits: u8 },
+    Size {
+        size: u64,
+        digits: u8,
+    },
     /// Behind the size: blanks up to an extension or the line end.
-    SizeEnd { size: u64 },
-    Extension { size: u64, length: u32 },
+    SizeEnd {
+        size: u64,
+    },
+    Extension {
+        size: u64,
+        length: u32,
+    },
     /// A CR behind the size; only LF may follow.
-    SizeLf { size: u64 },
-    Data { left: u64 },
+    SizeLf {
+        size: u64,
+    },
+    Data {
+        left: u64,
+    },
     /// Behind a chunk: CR or LF.
     DataEnd,
     /// Behind a chunk and its CR.

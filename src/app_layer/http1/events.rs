@@ -64,7 +64,7 @@ events! {
     ResponseInvalidStatus = "response_invalid_status", "A status that is no number from 100 to 999.";
     ContinueAlreadySeen = "100_continue_already_seen", "A second `100 Continue`.";
     UnableToMatchResponseToRequest = "unable_to_match_response_to_request", "A response without a request.";
-    RequestAuthUnrecognized = "request_auth_unrecognized", "An Authorization scheme that is none of the registered ones.";
+    RequestAuthUnrecognized = "request_auth_unrecognized", "An Authorization scheme other than Basic, Digest and Bearer.";
     TooManyTransactions = "too_many_transactions", "More requests without response than the limit; ours, not Suricata's.";
 }
 

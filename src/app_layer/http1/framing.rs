@@ -13,7 +13,6 @@ pub(super) enum Framing {
     ToEof,
 }
 
-
 /// What a response's framing depends on in its request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -50,9 +49,7 @@ impl Side {
         let digits = self.head.status.map(|s| s.of(&self.arena));
         digits
             .filter(|d| d.len() == 3 && d.iter().all(u8::is_ascii_digit))
-            .map_or(0, |d| {
-                d.iter().fold(0, |n, b| n * 10 + u16::from(b - b'0'))
-            })
+            .map_or(0, |d| d.iter().fold(0, |n, b| n * 10 + u16::from(b - b'0')))
     }
 
     /// What Transfer-Encoding and Content-Length say; `None` if neither is there.
@@ -125,7 +122,9 @@ impl Side {
     /// HTTP/1.1 and later minor versions.
     pub(super) fn is_http_1_1(&self) -> bool {
         let protocol = self.head.protocol.map(|p| p.of(&self.arena));
-        let minor = protocol.and_then(|p| p.get(5..)).and_then(|v| v.strip_prefix(b"1."));
+        let minor = protocol
+            .and_then(|p| p.get(5..))
+            .and_then(|v| v.strip_prefix(b"1."));
         minor.is_some_and(|m| !m.is_empty() && m.iter().any(|&b| b != b'0'))
     }
 }
@@ -168,25 +167,99 @@ mod tests {
         use Event::*;
         let cases: &[(&str, &[&str], Framing, &[Event])] = &[
             ("GET / HTTP/1.1", &[], Framing::None, &[]),
-            ("POST / HTTP/1.1", &["Content-Length: 0004"], Framing::Length(4), &[]),
-            ("POST / HTTP/1.1", &["Transfer-Encoding: ChUnKeD"], Framing::Chunked, &[]),
-            ("POST / HTTP/1.1", &["Transfer-Encoding: chunked", "Content-Length: 4"], Framing::Chunked, &[InvalidTransferEncodingValueInRequest]),
-            ("POST / HTTP/1.0", &["Transfer-Encoding: chunked"], Framing::Chunked, &[InvalidTransferEncodingValueInRequest]),
-            ("POST / HTTP/1.1", &["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], Framing::Chunked, &[InvalidTransferEncodingValueInRequest]),
-            ("POST / HTTP/1.1", &["Transfer-Encoding: gzip, chunked"], Framing::Chunked, &[InvalidTransferEncodingValueInRequest]),
-            ("POST / HTTP/1.1", &["Transfer-Encoding: xchunked"], Framing::ToEof, &[InvalidTransferEncodingValueInRequest]),
-            ("POST / HTTP/1.1", &["Transfer-Encoding: \x0bchunked"], Framing::ToEof, &[InvalidTransferEncodingValueInRequest]),
-            ("POST / HTTP/1.1", &["Content-Length: 4", "Content-Length: 4"], Framing::Length(4), &[DuplicateContentLengthFieldInRequest]),
-            ("POST / HTTP/1.1", &["Content-Length: 4, 5"], Framing::Length(4), &[DuplicateContentLengthFieldInRequest]),
-            ("POST / HTTP/1.1", &["Content-Length: +4"], Framing::None, &[InvalidContentLengthFieldInRequest]),
-            ("POST / HTTP/1.1", &["Content-Length: 99999999999999999999"], Framing::None, &[InvalidContentLengthFieldInRequest]),
-            ("POST / HTTP/1.1", &["Content-Length:"], Framing::None, &[InvalidContentLengthFieldInRequest]),
-            ("CONNECT a:1 HTTP/1.1", &["Content-Length: 4"], Framing::None, &[]),
+            (
+                "POST / HTTP/1.1",
+                &["Content-Length: 0004"],
+                Framing::Length(4),
+                &[],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Transfer-Encoding: ChUnKeD"],
+                Framing::Chunked,
+                &[],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Transfer-Encoding: chunked", "Content-Length: 4"],
+                Framing::Chunked,
+                &[InvalidTransferEncodingValueInRequest],
+            ),
+            (
+                "POST / HTTP/1.0",
+                &["Transfer-Encoding: chunked"],
+                Framing::Chunked,
+                &[InvalidTransferEncodingValueInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+                Framing::Chunked,
+                &[InvalidTransferEncodingValueInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Transfer-Encoding: gzip, chunked"],
+                Framing::Chunked,
+                &[InvalidTransferEncodingValueInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Transfer-Encoding: xchunked"],
+                Framing::ToEof,
+                &[InvalidTransferEncodingValueInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Transfer-Encoding: \x0bchunked"],
+                Framing::ToEof,
+                &[InvalidTransferEncodingValueInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Content-Length: 4", "Content-Length: 4"],
+                Framing::Length(4),
+                &[DuplicateContentLengthFieldInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Content-Length: 4, 5"],
+                Framing::Length(4),
+                &[DuplicateContentLengthFieldInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Content-Length: +4"],
+                Framing::None,
+                &[InvalidContentLengthFieldInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Content-Length: 99999999999999999999"],
+                Framing::None,
+                &[InvalidContentLengthFieldInRequest],
+            ),
+            (
+                "POST / HTTP/1.1",
+                &["Content-Length:"],
+                Framing::None,
+                &[InvalidContentLengthFieldInRequest],
+            ),
+            (
+                "CONNECT a:1 HTTP/1.1",
+                &["Content-Length: 4"],
+                Framing::None,
+                &[],
+            ),
         ];
         for (line, headers, framing, events) in cases {
             let side = side(line, headers, Direction::ToServer);
             let mut got = Vec::new();
-            assert_eq!(side.request_framing(&mut |e| got.push(e)), *framing, "{headers:?}");
+            assert_eq!(
+                side.request_framing(&mut |e| got.push(e)),
+                *framing,
+                "{headers:?}"
+            );
             assert_eq!(got, *events, "{headers:?}");
         }
     }
@@ -194,19 +267,54 @@ mod tests {
     #[test]
     fn responses_end_where_their_request_says() {
         let plain = Asked::default();
-        let head = Asked { head: true, connect: false };
-        let connect = Asked { head: false, connect: true };
+        let head = Asked {
+            head: true,
+            connect: false,
+        };
+        let connect = Asked {
+            head: false,
+            connect: true,
+        };
         for (line, headers, asked, framing) in [
-            ("HTTP/1.1 200 OK", vec!["Content-Length: 5"], plain, Framing::Length(5)),
+            (
+                "HTTP/1.1 200 OK",
+                vec!["Content-Length: 5"],
+                plain,
+                Framing::Length(5),
+            ),
             ("HTTP/1.1 200 OK", vec![], plain, Framing::ToEof),
-            ("HTTP/1.1 200 OK", vec!["Content-Length: 5"], head, Framing::None),
-            ("HTTP/1.1 204 No Content", vec!["Content-Length: 5"], plain, Framing::None),
-            ("HTTP/1.1 304 Not Modified", vec!["Transfer-Encoding: chunked"], plain, Framing::None),
+            (
+                "HTTP/1.1 200 OK",
+                vec!["Content-Length: 5"],
+                head,
+                Framing::None,
+            ),
+            (
+                "HTTP/1.1 204 No Content",
+                vec!["Content-Length: 5"],
+                plain,
+                Framing::None,
+            ),
+            (
+                "HTTP/1.1 304 Not Modified",
+                vec!["Transfer-Encoding: chunked"],
+                plain,
+                Framing::None,
+            ),
             ("HTTP/1.1 200 OK", vec![], connect, Framing::None),
-            ("HTTP/1.1 403 No", vec!["Content-Length: 5"], connect, Framing::Length(5)),
+            (
+                "HTTP/1.1 403 No",
+                vec!["Content-Length: 5"],
+                connect,
+                Framing::Length(5),
+            ),
         ] {
             let side = side(line, &headers, Direction::ToClient);
-            assert_eq!(side.response_framing(asked, &mut |_| {}), framing, "{line} {headers:?}");
+            assert_eq!(
+                side.response_framing(asked, &mut |_| {}),
+                framing,
+                "{line} {headers:?}"
+            );
         }
     }
 }

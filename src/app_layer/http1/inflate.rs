@@ -34,17 +34,35 @@ pub(super) struct Broken;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// At the start of a body, or of what follows a gzip member.
-    Magic { first: Option<u8>, member: u32 },
+    Magic {
+        first: Option<u8>,
+        member: u32,
+    },
     /// In a gzip header (RFC 1952 section 2.3); so many of its ten fixed bytes were read.
-    Fixed { read: u8, flags: u8 },
-    ExtraLength { low: Option<u8>, flags: u8 },
-    Extra { left: u16, flags: u8 },
+    Fixed {
+        read: u8,
+        flags: u8,
+    },
+    ExtraLength {
+        low: Option<u8>,
+        flags: u8,
+    },
+    Extra {
+        left: u16,
+        flags: u8,
+    },
     /// A name or comment, up to its NUL.
-    Text { flags: u8 },
-    HeaderChecksum { left: u8 },
+    Text {
+        flags: u8,
+    },
+    HeaderChecksum {
+        left: u8,
+    },
     Deflated,
     /// Checksum and size behind the deflated bytes.
-    Trailer { left: u8 },
+    Trailer {
+        left: u8,
+    },
     /// Bytes behind the end: given out as they are.
     Beyond,
 }
@@ -138,7 +156,11 @@ impl Layer {
 
     /// Decodes into `out` until either end is reached; returns bytes read and written.
     /// Nothing read and nothing written means that more input is needed.
-    pub(super) fn decode(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, usize), Broken> {
+    pub(super) fn decode(
+        &mut self,
+        input: &[u8],
+        out: &mut [u8],
+    ) -> Result<(usize, usize), Broken> {
         let mut read = 0;
         let mut written = 0;
         loop {
@@ -272,9 +294,8 @@ impl Layer {
         }
         // RFC 1950 section 2.2: method 8, a multiple of 31, no preset dictionary.
         let [method, flags] = bytes;
-        let zlib = method & 0x0f == 8
-            && u16::from_be_bytes(bytes).is_multiple_of(31)
-            && flags & 0x20 == 0;
+        let zlib =
+            method & 0x0f == 8 && u16::from_be_bytes(bytes).is_multiple_of(31) && flags & 0x20 == 0;
         if zlib {
             self.held = Held::default();
             self.trailer = 4;
@@ -354,7 +375,9 @@ pub(super) mod tests {
         let mut wrong_checksum = gzip(b"body");
         let at = wrong_checksum.len() - 6;
         wrong_checksum[at] ^= 0xff;
-        let mut full_header = vec![0x1f, 0x8b, 8, 0x1e, 0, 0, 0, 0, 0, 3, 3, 0, b'x', b'y', b'z'];
+        let mut full_header = vec![
+            0x1f, 0x8b, 8, 0x1e, 0, 0, 0, 0, 0, 3, 3, 0, b'x', b'y', b'z',
+        ];
         full_header.extend_from_slice(b"name\0comment\0\x12\x34");
         full_header.extend_from_slice(&raw(b"body"));
         full_header.extend_from_slice(&[0; 8]);

@@ -79,7 +79,10 @@ impl Side {
             raise(Event::RequestLineLeadingWhitespace);
         }
         let bytes = text.of(arena);
-        let method_length = bytes.iter().position(|&b| is_blank(b)).unwrap_or(bytes.len());
+        let method_length = bytes
+            .iter()
+            .position(|&b| is_blank(b))
+            .unwrap_or(bytes.len());
         let method = Span::new(text.start(), text.start() + method_length);
         self.head.method = Some(method);
         let rest = Span::new(method.end(), text.end()).trim(arena, is_blank);
@@ -88,7 +91,10 @@ impl Side {
             raise(Event::MethodDelimNonCompliant);
         }
         let words = rest.of(arena);
-        let last = words.iter().rposition(|&b| is_blank(b)).map_or(0, |at| at + 1);
+        let last = words
+            .iter()
+            .rposition(|&b| is_blank(b))
+            .map_or(0, |at| at + 1);
         let word = words.get(last..).unwrap_or_default();
         let looks_like_protocol = word
             .get(..5)
@@ -108,7 +114,9 @@ impl Side {
         }
         let protocol = Span::new(rest.start() + last, rest.end());
         let target = Span::new(rest.start(), protocol.start()).trim(arena, is_blank);
-        let gap = arena.get(target.end()..protocol.start()).unwrap_or_default();
+        let gap = arena
+            .get(target.end()..protocol.start())
+            .unwrap_or_default();
         if gap.contains(&b'\t') || target.of(arena).iter().any(|&b| is_blank(b)) {
             raise(Event::UriDelimNonCompliant);
         }
@@ -125,14 +133,20 @@ impl Side {
         self.head.line = Some(line);
         let text = line.trim(arena, is_blank);
         let bytes = text.of(arena);
-        let protocol_length = bytes.iter().position(|&b| is_blank(b)).unwrap_or(bytes.len());
+        let protocol_length = bytes
+            .iter()
+            .position(|&b| is_blank(b))
+            .unwrap_or(bytes.len());
         let protocol = Span::new(text.start(), text.start() + protocol_length);
         if !is_protocol(protocol.of(arena)) {
             raise(Event::ResponseInvalidProtocol);
         }
         let rest = Span::new(protocol.end(), text.end()).trim(arena, is_blank);
         let bytes = rest.of(arena);
-        let length = bytes.iter().position(|&b| is_blank(b)).unwrap_or(bytes.len());
+        let length = bytes
+            .iter()
+            .position(|&b| is_blank(b))
+            .unwrap_or(bytes.len());
         let status = Span::new(rest.start(), rest.start() + length);
         let digits = status.of(arena);
         if digits.len() != 3 || !digits.iter().all(u8::is_ascii_digit) || digits.starts_with(b"0") {
@@ -162,17 +176,58 @@ mod tests {
     #[test]
     fn request_lines_fall_into_words() {
         use Event::*;
-        let cases: &[(&str, [Option<&str>; 3], &[Event])] = &[
-            ("GET / HTTP/1.1\r\n", [Some("GET"), Some("/"), Some("HTTP/1.1")], &[]),
-            ("FOO   /x   HTTP/1.2 \n", [Some("FOO"), Some("/x"), Some("HTTP/1.2")], &[]),
-            ("GET /a b HTTP/1.0\r\n", [Some("GET"), Some("/a b"), Some("HTTP/1.0")], &[UriDelimNonCompliant]),
-            ("GET\t/a\tHTTP/1.0\r\n", [Some("GET"), Some("/a"), Some("HTTP/1.0")], &[MethodDelimNonCompliant, UriDelimNonCompliant]),
-            (" GET / HTTP/1.1", [Some("GET"), Some("/"), Some("HTTP/1.1")], &[RequestLineLeadingWhitespace]),
-            ("GET /evil\r\n", [Some("GET"), Some("/evil"), None], &[RequestLineMissingProtocol]),
-            ("GET /a b\r\n", [Some("GET"), Some("/a b"), None], &[RequestLineInvalid]),
-            ("GET / HTTP/x\r\n", [Some("GET"), Some("/"), Some("HTTP/x")], &[RequestLineInvalid]),
-            ("GET\r\n", [Some("GET"), None, None], &[RequestLineMissingProtocol]),
-            ("GET HTTP/1.1\r\n", [Some("GET"), None, Some("HTTP/1.1")], &[]),
+        type Case<'a> = (&'a str, [Option<&'a str>; 3], &'a [Event]);
+        let cases: &[Case<'_>] = &[
+            (
+                "GET / HTTP/1.1\r\n",
+                [Some("GET"), Some("/"), Some("HTTP/1.1")],
+                &[],
+            ),
+            (
+                "FOO   /x   HTTP/1.2 \n",
+                [Some("FOO"), Some("/x"), Some("HTTP/1.2")],
+                &[],
+            ),
+            (
+                "GET /a b HTTP/1.0\r\n",
+                [Some("GET"), Some("/a b"), Some("HTTP/1.0")],
+                &[UriDelimNonCompliant],
+            ),
+            (
+                "GET\t/a\tHTTP/1.0\r\n",
+                [Some("GET"), Some("/a"), Some("HTTP/1.0")],
+                &[MethodDelimNonCompliant, UriDelimNonCompliant],
+            ),
+            (
+                " GET / HTTP/1.1",
+                [Some("GET"), Some("/"), Some("HTTP/1.1")],
+                &[RequestLineLeadingWhitespace],
+            ),
+            (
+                "GET /evil\r\n",
+                [Some("GET"), Some("/evil"), None],
+                &[RequestLineMissingProtocol],
+            ),
+            (
+                "GET /a b\r\n",
+                [Some("GET"), Some("/a b"), None],
+                &[RequestLineInvalid],
+            ),
+            (
+                "GET / HTTP/x\r\n",
+                [Some("GET"), Some("/"), Some("HTTP/x")],
+                &[RequestLineInvalid],
+            ),
+            (
+                "GET\r\n",
+                [Some("GET"), None, None],
+                &[RequestLineMissingProtocol],
+            ),
+            (
+                "GET HTTP/1.1\r\n",
+                [Some("GET"), None, Some("HTTP/1.1")],
+                &[],
+            ),
         ];
         for (line, words, events) in cases {
             let got = request(line);
@@ -185,16 +240,38 @@ mod tests {
     fn status_lines_fall_into_words() {
         for (text, protocol, status, reason, events) in [
             ("HTTP/1.1 200 OK", "HTTP/1.1", "200", "OK", vec![]),
-            ("HTTP/1.0 404 Not Found", "HTTP/1.0", "404", "Not Found", vec![]),
+            (
+                "HTTP/1.0 404 Not Found",
+                "HTTP/1.0",
+                "404",
+                "Not Found",
+                vec![],
+            ),
             ("HTTP/1.1 200", "HTTP/1.1", "200", "", vec![]),
-            ("HTTP/1.1 2x0 OK", "HTTP/1.1", "2x0", "OK", vec![Event::ResponseInvalidStatus]),
-            ("HTTP/ 200 OK", "HTTP/", "200", "OK", vec![Event::ResponseInvalidProtocol]),
+            (
+                "HTTP/1.1 2x0 OK",
+                "HTTP/1.1",
+                "2x0",
+                "OK",
+                vec![Event::ResponseInvalidStatus],
+            ),
+            (
+                "HTTP/ 200 OK",
+                "HTTP/",
+                "200",
+                "OK",
+                vec![Event::ResponseInvalidProtocol],
+            ),
         ] {
             let mut side = Side::default();
             side.arena.extend_from_slice(text.as_bytes());
             let mut got = Vec::new();
             side.parse_status_line(Span::new(0, text.len()), &mut |e| got.push(e));
-            for (span, expected) in [(side.head.protocol, protocol), (side.head.status, status), (side.head.reason, reason)] {
+            for (span, expected) in [
+                (side.head.protocol, protocol),
+                (side.head.status, status),
+                (side.head.reason, reason),
+            ] {
                 assert_eq!(span.unwrap().of(&side.arena), expected.as_bytes(), "{text}");
             }
             assert_eq!(got, events, "{text}");

@@ -1,12 +1,32 @@
 //! HTTP/0.9, 1.0 and 1.1.
+//!
+//! [`Parser`] reads both directions in any segmentation and keeps
+//! [`Transaction`]s, whose buffers are those that Suricata documents for its
+//! HTTP keywords. Where receivers disagree about a message there is an
+//! [`Event`], and the parser goes on in the way most of them do.
 
+mod body;
+mod chunked;
+mod detect;
 mod events;
+mod framing;
+mod head;
 mod headers;
+mod inflate;
+mod line;
+mod parser;
+mod reader;
 mod side;
 mod span;
 mod transaction;
+mod uri;
 
+pub(super) use detect::detect;
 use side::Head;
 
 pub use events::Event;
+pub use parser::Parser;
 pub use transaction::{Transaction, progress};
+
+#[cfg(test)]
+mod tests;

@@ -118,10 +118,7 @@ pub(super) fn split_authority(arena: &[u8], authority: Span) -> (Span, Span) {
 pub(super) fn is_port(port: &[u8]) -> bool {
     port.len() <= 5
         && port.iter().all(u8::is_ascii_digit)
-        && port
-            .iter()
-            .fold(0_u32, |n, b| n * 10 + u32::from(b - b'0'))
-            <= 65_535
+        && port.iter().fold(0_u32, |n, b| n * 10 + u32::from(b - b'0')) <= 65_535
 }
 
 /// Bytes that a host name or an address may have; not empty.
@@ -152,7 +149,7 @@ fn decode(arena: &mut Vec<u8>, source: Span, part: Part) {
     while at < source.end() {
         let (byte, used) = match arena.get(at..source.end()) {
             Some(&[b'%', high, low, ..]) => match (hex(high), hex(low)) {
-                (Some(high), Some(low)) => (high << 4 | low, 3),
+                (Some(high), Some(low)) => ((high << 4) | low, 3),
                 _ => (b'%', 1),
             },
             Some(&[byte, ..]) => (byte, 1),
@@ -295,7 +292,13 @@ mod tests {
 
     #[test]
     fn ports_are_numbers_up_to_65535() {
-        for (port, good) in [("", true), ("0", true), ("65535", true), ("65536", false), ("8o", false)] {
+        for (port, good) in [
+            ("", true),
+            ("0", true),
+            ("65535", true),
+            ("65536", false),
+            ("8o", false),
+        ] {
             assert_eq!(is_port(port.as_bytes()), good, "{port}");
         }
     }

@@ -174,11 +174,6 @@ impl Interner {
         self.port_ids.insert(ports.clone(), id);
         id
     }
-
-    /// The sets by their numbers, without what only interning needs.
-    pub(crate) fn finish(self) -> (Vec<AddressSet>, Vec<Box<[(u16, u16)]>>) {
-        (self.addresses, self.ports)
-    }
 }
 
 #[cfg(test)]

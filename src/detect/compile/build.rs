@@ -222,12 +222,15 @@ impl Builder {
                     _ => None,
                 });
                 let head = content.and_then(program::head);
-                let own = content.map_or(0, |c| c.pattern.len() as u32);
+                let own = match tests.tests.as_slice() {
+                    [Test::Content(only)] => only.pattern.len() as u32,
+                    _ => content.map_or(0, |c| c.pattern.len() as u32),
+                };
                 self.payload[traffic as usize][direction.index()].push(Entry {
                     rule: number,
                     pattern: choice.map(|c| c.pattern.clone()),
                     head,
-                    lookback: payload.span.max(own).max(head.unwrap_or(0)),
+                    lookback: payload.span.max(own),
                 });
             }
             self.summary.without_prefilter += usize::from(choice.is_none());
@@ -289,8 +292,10 @@ impl Builder {
 
     fn finish(mut self, signatures: Vec<CompiledSignature>) -> Layer {
         let kind = self.options.matcher;
-        let (addresses, ports) = self.sets.finish();
-        let sets = Sets { addresses, ports };
+        let sets = Sets {
+            addresses: self.sets.addresses,
+            ports: self.sets.ports,
+        };
         let rules = self.rules;
         let index = |numbers: &[u32]| {
             let rules: Vec<_> = numbers

@@ -3,8 +3,9 @@
 //! The ports are cut at every boundary that a rule uses; between two cuts the
 //! same rules hold. Stretches with the same rules share one group.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use super::addresses::port_in;
 use super::rule::Rule;
 use super::screen::Screen;
 use crate::detect::prefilter::{Kind, Pattern};
@@ -149,6 +150,16 @@ fn is_any(ports: &[(u16, u16)]) -> bool {
 /// An entry with the ports it stands at, in up to two sets.
 type Placed<'e, 'p> = (&'e Entry, [&'p [(u16, u16)]; 2]);
 
+/// Groups of one partition at most, besides the one that the rest share.
+const OWN_BY_BREADTH: usize = 8;
+const OWN_BY_RULES: usize = 24;
+
+/// The rules that hold on some ports, by their indexes among the partition's entries.
+struct Stretch {
+    start: u16,
+    entries: Vec<u32>,
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     groups: Vec<Group>,
@@ -157,24 +168,14 @@ struct Shared {
 
 impl Shared {
     fn partition(&mut self, entries: &[Placed<'_, '_>], kind: Kind) -> Partition {
-        if entries.is_empty() {
-            return Partition::default();
-        }
-        let mut cuts = vec![0u16];
-        for (_, sets) in entries {
-            for &(first, last) in sets.iter().copied().flatten() {
-                cuts.push(first);
-                cuts.extend(last.checked_add(1));
-            }
-        }
-        cuts.sort_unstable();
-        cuts.dedup();
+        let mut stretches = stretches(entries);
+        merge_rare(&mut stretches);
         let mut partition = Partition::default();
-        for start in cuts {
-            let here: Vec<&Entry> = entries
+        for stretch in stretches {
+            let here: Vec<&Entry> = stretch
+                .entries
                 .iter()
-                .filter(|(_, sets)| sets.iter().any(|s| super::addresses::port_in(s, start)))
-                .map(|&(entry, _)| entry)
+                .filter_map(|&i| entries.get(i as usize).map(|&(entry, _)| entry))
                 .collect();
             let key = here.iter().map(|e| e.rule).collect();
             let id = *self.ids.entry(key).or_insert_with(|| {
@@ -182,10 +183,91 @@ impl Shared {
                 self.groups.len() as u32 - 1
             });
             if partition.groups.last() != Some(&id) {
-                partition.starts.push(start);
+                partition.starts.push(stretch.start);
                 partition.groups.push(id);
             }
         }
         partition
+    }
+}
+
+fn stretches(entries: &[Placed<'_, '_>]) -> Vec<Stretch> {
+    if entries.is_empty() {
+        return Vec::new();
+    }
+    let mut cuts = vec![0u16];
+    for (_, sets) in entries {
+        for &(first, last) in sets.iter().copied().flatten() {
+            cuts.push(first);
+            cuts.extend(last.checked_add(1));
+        }
+    }
+    cuts.sort_unstable();
+    cuts.dedup();
+    let holds = |sets: &[&[(u16, u16)]; 2], port| sets.iter().any(|s| port_in(s, port));
+    let at = |start| Stretch {
+        start,
+        entries: (0u32..)
+            .zip(entries)
+            .filter(|(_, (_, sets))| holds(sets, start))
+            .map(|(i, _)| i)
+            .collect(),
+    };
+    cuts.into_iter().map(at).collect()
+}
+
+/// Each group has a matcher of all its patterns, most of which are those of rules for any port.
+/// So that memory does not grow with every odd port a rule names, only what most ports share and
+/// what has the most rules stays apart; the rest becomes one group with the rules of all of them.
+fn merge_rare(stretches: &mut [Stretch]) {
+    let mut breadth: HashMap<&[u32], u32> = HashMap::new();
+    for (at, stretch) in stretches.iter().enumerate() {
+        let end = stretches
+            .get(at + 1)
+            .map_or(1 << 16, |next| u32::from(next.start));
+        *breadth.entry(&stretch.entries).or_default() += end - u32::from(stretch.start);
+    }
+    if breadth.len() <= OWN_BY_BREADTH + OWN_BY_RULES + 1 {
+        return;
+    }
+    let mut sets: Vec<(&[u32], u32)> = breadth.into_iter().collect();
+    sets.sort_unstable_by_key(|&(entries, ports)| (std::cmp::Reverse(ports), entries));
+    let rest = sets.split_off(OWN_BY_BREADTH);
+    let mut own: HashSet<Vec<u32>> = sets.iter().map(|(entries, _)| entries.to_vec()).collect();
+    let mut rest: Vec<&[u32]> = rest.into_iter().map(|(entries, _)| entries).collect();
+    rest.sort_unstable_by_key(|entries| (std::cmp::Reverse(entries.len()), *entries));
+    let rare = rest.split_off(OWN_BY_RULES.min(rest.len()));
+    own.extend(rest.into_iter().map(<[u32]>::to_vec));
+    let mut union: Vec<u32> = rare.concat();
+    union.sort_unstable();
+    union.dedup();
+    for stretch in stretches.iter_mut().filter(|s| !own.contains(&s.entries)) {
+        stretch.entries.clone_from(&union);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odd_ports_share_a_group_and_lose_no_rule() {
+        let mut all: Vec<Stretch> = (0..200u16)
+            .map(|i| Stretch {
+                start: i,
+                entries: vec![0, u32::from(i) + 1],
+            })
+            .collect();
+        merge_rare(&mut all);
+        for (i, s) in all.iter().enumerate() {
+            assert!(s.entries.contains(&0) && s.entries.contains(&(i as u32 + 1)));
+        }
+        let distinct: HashSet<&[u32]> = all.iter().map(|s| s.entries.as_slice()).collect();
+        assert_eq!(distinct.len(), OWN_BY_BREADTH + OWN_BY_RULES + 1);
+        assert_eq!(
+            all[199].entries,
+            [0, 200],
+            "what most ports share stays apart"
+        );
     }
 }

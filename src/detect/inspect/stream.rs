@@ -41,18 +41,35 @@ impl Ruleset {
             found.clear();
             round.find_stream_rules(scratch, ctx, flow, &window, &mut found);
             found.sort_unstable();
-            found.dedup();
-            for &number in &found {
-                round.try_stream(scratch, number, ctx, flow, &window, hits);
+            found.dedup_by_key(|f| Found(*f).rule());
+            for &one in &found {
+                round.try_stream(scratch, Found(one), ctx, flow, &window, hits);
             }
         }
         scratch.found = found;
-        let new_start = window.start_offset.saturating_add(window.new_from as u64);
         let end = window
             .start_offset
             .saturating_add(window.bytes.len() as u64);
-        debug_assert!(new_start <= end);
         flow.stream[direction.index()].retain(|c| c.until > end || c.floor > 0);
+    }
+}
+
+/// A rule to be tried. Orders by rule, then what a scan has just found first.
+#[derive(Clone, Copy)]
+struct Found(u32);
+
+impl Found {
+    const fn waiting(rule: u32) -> Self {
+        Self(rule << 1 | 1)
+    }
+
+    const fn rule(self) -> u32 {
+        self.0 >> 1
+    }
+
+    /// Its fast pattern is in the new bytes.
+    const fn is_fresh(self) -> bool {
+        self.0 & 1 == 0
     }
 }
 
@@ -68,7 +85,6 @@ impl Round<'_> {
         let new_start = window.start_offset.saturating_add(window.new_from as u64);
         let groups = self.layer.payload(Traffic::TcpStream, self.direction);
         for group in groups.of(ctx.client.1, ctx.server.1) {
-            found.extend_from_slice(&group.always);
             if let Some(screen) = &group.head
                 && let Some(left) = u64::from(group.head_bytes).checked_sub(window.start_offset)
                 && new_start < u64::from(group.head_bytes)
@@ -88,20 +104,27 @@ impl Round<'_> {
                 screen.scan(window.bytes, window.new_from, &mut scratch.prefilter, found);
             }
         }
+        for rule in found.iter_mut() {
+            *rule <<= 1;
+        }
+        for group in groups.of(ctx.client.1, ctx.server.1) {
+            found.extend(group.always.iter().map(|&rule| Found::waiting(rule).0));
+        }
         let waiting = flow.stream[self.direction.index()].iter();
         let waiting = waiting.filter(|c| c.rule.layer == self.number && c.until > new_start);
-        found.extend(waiting.map(|c| c.rule.rule));
+        found.extend(waiting.map(|c| Found::waiting(c.rule.rule).0));
     }
 
     fn try_stream(
         &self,
         scratch: &mut Scratch,
-        number: u32,
+        found: Found,
         ctx: &FlowContext,
         flow: &mut FlowDetect,
         window: &StreamWindow<'_>,
         hits: &mut Hits,
     ) {
+        let number = found.rule();
         let Some(rule) = self.layer.rules.get(number as usize) else {
             return;
         };
@@ -120,7 +143,8 @@ impl Round<'_> {
         };
         let candidates = &flow.stream[self.direction.index()];
         let known = candidates.binary_search_by_key(&reference, |c| c.rule).ok();
-        let mut floor = known.map_or(0, |at| candidates[at].floor);
+        let (mut floor, waiting_until) =
+            known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
         let ready = rule.flow.matches(ctx, self.direction)
             && rule.app.matches(ctx.app)
             && (rule.is_mixed() || rule.bits.matches(&flow.bits));
@@ -132,8 +156,12 @@ impl Round<'_> {
         let end = window
             .start_offset
             .saturating_add(window.bytes.len() as u64);
-        let until = end.saturating_add(u64::from(payload.span));
-        if floor > 0 || payload.span > 0 {
+        let until = if found.is_fresh() {
+            end.saturating_add(u64::from(payload.span))
+        } else {
+            waiting_until
+        };
+        if floor > 0 || until > end {
             remember(
                 &mut flow.stream[self.direction.index()],
                 StreamCandidate {

@@ -239,6 +239,3 @@ impl Machine<'_> {
         there != d.negated
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,10 +5,16 @@ use crate::signature::ast::{
     ByteExtract, ByteJump, ByteTest, Comparison, Endian, NumberBase, NumberFormat,
 };
 
+/// Digits of a 64-bit number in octal, the longest form.
+const MOST_DIGITS: usize = 23;
+
 /// Reads a number at the start of `bytes`, at most `count` bytes long. Gives it with the number of
-/// bytes it took: for digits that may be fewer.
+/// bytes it took: for digits that may be fewer. No count of digits means as many as there are.
 fn read(format: &NumberFormat, count: usize, bytes: &[u8]) -> Option<(u64, usize)> {
-    let bytes = bytes.get(..count)?;
+    let bytes = match count {
+        0 if format.string.is_some() => &bytes[..bytes.len().min(MOST_DIGITS)],
+        _ => bytes.get(..count)?,
+    };
     let (value, taken) = match format.string {
         Some(base) => digits(base, bytes)?,
         None => (binary(format.endian, bytes)?, count),
@@ -108,7 +114,7 @@ impl Machine<'_> {
     pub(super) fn byte_jump(&self, j: &ByteJump, cursor: i64) -> Option<i64> {
         let count = usize::try_from(self.value(j.bytes)).ok()?;
         let (at, bytes) = self.bytes_from(j.format.relative, cursor, self.value(j.offset))?;
-        let (value, taken) = if count == 0 {
+        let (value, taken) = if count == 0 && j.format.string.is_none() {
             (0, 0)
         } else {
             read(&j.format, count, bytes)?

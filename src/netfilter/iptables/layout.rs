@@ -6,8 +6,11 @@ use super::super::plan::{Failure, Hook, Hooks, Plan};
 
 /// All our chains start with this.
 const PREFIX: &str = "STOPGAP-";
-/// An empty chain: says that there was no `mangle` table before our rules.
-const MADE_TABLE: &str = "STOPGAP-TABLE";
+/// An empty chain with this and a base chain's name says that the base chain came
+/// into being with our rules.
+const MADE: &str = "STOPGAP-MADE-";
+/// The same of the `mangle` table.
+const MADE_TABLE: &str = "STOPGAP-MADE-TABLE";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
@@ -53,7 +56,8 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn planned(plan: &Plan, family: Family, makes_table: bool) -> Self {
+    /// `makes` as [`Self::makes`] gives it.
+    pub(super) fn planned(plan: &Plan, family: Family, makes: Vec<String>) -> Self {
         let mut layout = Self::default();
         for &hook in plan.chains() {
             let name = format!("{PREFIX}{}", base_chain(hook));
@@ -69,12 +73,10 @@ impl Layout {
                     .collect(),
             });
         }
-        if makes_table {
-            layout.chains.push(Chain {
-                name: MADE_TABLE.to_owned(),
-                rules: Vec::new(),
-            });
-        }
+        layout.chains.extend(makes.into_iter().map(|name| Chain {
+            name,
+            rules: Vec::new(),
+        }));
         layout
     }
 
@@ -118,8 +120,33 @@ impl Layout {
         self.chains.is_empty() && self.jumps.is_empty()
     }
 
-    pub(super) fn made_table(&self) -> bool {
-        self.chains.iter().any(|chain| chain.name == MADE_TABLE)
+    /// The chains that tell what a plan brings into being where `existing` are
+    /// the table's chains; those of earlier installations stay.
+    pub(super) fn makes(&self, plan: &Plan, existing: &[String]) -> Vec<String> {
+        let mut makes: Vec<_> = self
+            .chains
+            .iter()
+            .filter(|chain| chain.name.starts_with(MADE))
+            .map(|chain| chain.name.clone())
+            .collect();
+        let bases = plan.chains().iter().map(|&hook| base_chain(hook));
+        let missing = bases.filter(|base| existing.iter().all(|name| name != base));
+        makes.extend(missing.map(|base| format!("{MADE}{base}")));
+        if existing.is_empty() {
+            makes.push(MADE_TABLE.to_owned());
+        }
+        makes
+    }
+
+    /// Which base chains, and whether the table, came into being with our rules.
+    pub(super) fn made(&self) -> (Vec<&str>, bool) {
+        let names = self.chains.iter().map(|chain| chain.name.as_str());
+        let table = names.clone().any(|name| name == MADE_TABLE);
+        let bases = names
+            .filter(|name| *name != MADE_TABLE)
+            .filter_map(|name| name.strip_prefix(MADE))
+            .collect();
+        (bases, table)
     }
 
     pub(super) fn queued_packets(&self) -> u64 {
@@ -278,12 +305,11 @@ mod tests {
 
     #[test]
     fn a_first_installation() {
-        let planned = Layout::planned(&plan(|c| c.queues = 4..8), Family::V4, true);
+        let planned = Layout::planned(&plan(|c| c.queues = 4..8), Family::V4, vec![]);
         assert_eq!(
             Layout::default().transition(&planned),
             "*mangle\n\
              :STOPGAP-FORWARD - [0:0]\n\
-             :STOPGAP-TABLE - [0:0]\n\
              -A STOPGAP-FORWARD -m mark --mark 0x53470000/0xffff0000 -j RETURN\n\
              -A STOPGAP-FORWARD -j NFQUEUE --queue-balance 4:7\n\
              -I FORWARD 1 -j STOPGAP-FORWARD\n\
@@ -292,7 +318,7 @@ mod tests {
     }
 
     const LISTING: &str = "# Generated\n*mangle\n:PREROUTING ACCEPT [0:0]\n:FORWARD ACCEPT [3:4]\n\
-        :STOPGAP-FORWARD - [0:0]\n:STOPGAP-TABLE - [0:0]\n\
+        :STOPGAP-FORWARD - [0:0]\n:STOPGAP-MADE-FORWARD - [0:0]\n\
         [7:70] -A FORWARD -j STOPGAP-FORWARD\n\
         [1:10] -A FORWARD -p tcp -j TCPMSS --clamp-mss-to-pmtu\n\
         [2:20] -A STOPGAP-FORWARD -m mark --mark 0x1/0x1 -j RETURN\n\
@@ -303,7 +329,7 @@ mod tests {
     fn a_listing_is_read_whole() {
         let layout = Layout::parse(LISTING);
         assert_eq!(layout.queued_packets(), 9);
-        assert!(layout.made_table());
+        assert_eq!(layout.made(), (vec!["FORWARD"], false));
         assert_eq!(layout.rules("iptables").len(), 4);
         assert_eq!(layout.shadowed_rules(&plan(|_| ()), "iptables").len(), 1);
         let host = plan(|c| {
@@ -321,7 +347,7 @@ mod tests {
                 management_ports: vec![22],
             }
         });
-        let planned = Layout::planned(&host, Family::V6, false);
+        let planned = Layout::planned(&host, Family::V6, vec![]);
         let script = Layout::parse(LISTING).transition(&planned);
         for line in [
             ":STOPGAP-INPUT - [0:0]",
@@ -333,7 +359,7 @@ mod tests {
             "-I INPUT 1 -j STOPGAP-INPUT",
             "-F STOPGAP-FORWARD",
             "-X STOPGAP-FORWARD",
-            "-X STOPGAP-TABLE",
+            "-X STOPGAP-MADE-FORWARD",
         ] {
             assert!(script.lines().any(|l| l == line), "{line}\n{script}");
         }
@@ -341,9 +367,25 @@ mod tests {
     }
 
     #[test]
+    fn what_our_rules_bring_into_being_is_remembered() {
+        let makes = Layout::default().makes(&plan(|_| ()), &[]);
+        assert_eq!(makes, ["STOPGAP-MADE-FORWARD", "STOPGAP-MADE-TABLE"]);
+        let host = plan(|c| {
+            c.hooks = Hooks::Host {
+                management_ports: vec![],
+            }
+        });
+        let existing = ["FORWARD".to_owned(), "INPUT".to_owned()];
+        let makes = Layout::parse(LISTING).makes(&host, &existing);
+        assert_eq!(makes, ["STOPGAP-MADE-FORWARD", "STOPGAP-MADE-OUTPUT"]);
+        let layout = Layout::planned(&host, Family::V4, makes);
+        assert_eq!(layout.made(), (vec!["FORWARD", "OUTPUT"], false));
+    }
+
+    #[test]
     fn going_back_restores_the_rules_as_they_were() {
         let before = Layout::parse(LISTING);
-        let planned = Layout::planned(&plan(|_| ()), Family::V4, true);
+        let planned = Layout::planned(&plan(|_| ()), Family::V4, vec![]);
         let script = planned.transition(&before);
         assert!(script.contains("-A STOPGAP-FORWARD -i a -j NFQUEUE --queue-num 3\n"));
         assert!(script.contains("-I FORWARD 1 -j STOPGAP-FORWARD\n"));

@@ -1,0 +1,67 @@
+//! What `./dev` runs in network namespaces: the demo, the side-by-side benchmark, and the sweep of what a
+//! killed run left behind.
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod demo;
+mod peers;
+mod suricata;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use support::netns;
+
+#[derive(Parser)]
+#[command(about = "Stopgap in network namespaces: client, gateway, server")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Show Heartbleed succeed without Stopgap and fail with it
+    Demo,
+    /// Measure Stopgap beside Suricata on the same path and core
+    BenchPeers {
+        /// Rules of which both load what Stopgap can
+        #[arg(long)]
+        rules: PathBuf,
+        /// Seconds for each measurement
+        #[arg(long, default_value_t = 4)]
+        seconds: u32,
+        /// Rounds; the median of them counts
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// Inspectors to measure, out of none, suricata, stopgap
+        #[arg(long, value_delimiter = ',', default_value = "none,suricata,stopgap")]
+        only: Vec<String>,
+    },
+    /// Remove namespaces of runs that were killed
+    Sweep,
+}
+
+fn main() -> ExitCode {
+    netns::sweep();
+    let outcome = match Arguments::parse().what {
+        What::Demo => demo::run(),
+        What::BenchPeers {
+            rules,
+            seconds,
+            rounds,
+            only,
+        } => peers::run(&rules, seconds, rounds, &only),
+        What::Sweep => Ok(()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,535 @@
+//! The incremental parser: two directions, a queue of transactions.
+//!
+//! It never fails and holds no bytes back. What it cannot read becomes an
+//! event; what it cannot frame any more is counted, and [`Parser::failed`] says
+//! so. Responses belong to requests in their order (RFC 9112 section 9.3.2).
+
+use std::collections::VecDeque;
+
+use super::Event;
+use super::chunked::{Chunked, Piece};
+use super::reader::{Reader, State};
+use super::transaction::{Transaction, progress};
+use crate::app_layer::Limits;
+use crate::direction::Direction;
+
+/// Emptied transactions kept for reuse.
+const SPARE: usize = 4;
+
+/// HTTP/1 of one TCP flow.
+#[derive(Debug, Default)]
+pub struct Parser {
+    /// Oldest first; ids follow each other without a hole.
+    pub(super) live: VecDeque<Transaction>,
+    spare: Vec<Transaction>,
+    next_id: u64,
+    pub(super) readers: [Reader; 2],
+    /// The transaction that the next response belongs to.
+    next_response: u64,
+    /// The transaction that holds bytes which are no request, while it may grow.
+    foreign: Option<u64>,
+    tunnel: bool,
+    /// First and last transaction that the last call changed.
+    touched: Option<(u64, u64)>,
+}
+
+/// How far a step went.
+pub(super) struct Step {
+    taken: usize,
+    /// A transaction has to be looked at before going on.
+    pause: bool,
+}
+
+impl Step {
+    pub(super) const fn on(taken: usize) -> Self {
+        Self {
+            taken,
+            pause: false,
+        }
+    }
+
+    pub(super) const fn pause(taken: usize) -> Self {
+        Self { taken, pause: true }
+    }
+}
+
+impl Parser {
+    /// Live transactions, oldest first.
+    pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
+        self.live.iter()
+    }
+
+    /// Those that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
+    pub fn touched(&self) -> impl Iterator<Item = &Transaction> {
+        let (first, last) = self.touched.unwrap_or((1, 0));
+        let front = self.live.front().map_or(0, Transaction::id);
+        let skip = usize::try_from(first.saturating_sub(front)).unwrap_or(usize::MAX);
+        self.live
+            .iter()
+            .skip(skip)
+            .take_while(move |tx| tx.id <= last)
+    }
+
+    /// Another protocol has taken over: `101`, or CONNECT with `2xx`.
+    pub const fn is_tunnel(&self) -> bool {
+        self.tunnel
+    }
+
+    /// This direction cannot be read any more; an event tells why.
+    pub fn failed(&self, direction: Direction) -> bool {
+        self.reader(direction).state == State::Failed
+    }
+
+    /// Bytes so far that no buffer of a transaction holds.
+    pub fn beyond_limit(&self, direction: Direction) -> u64 {
+        self.reader(direction).beyond
+    }
+
+    /// Reads on, up to the end of a head or of a message; returns the bytes taken.
+    pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
+        self.touched = None;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let step = self.step(direction, rest, limits);
+            rest = rest.get(step.taken..).unwrap_or_default();
+            if step.pause && rest.len() < bytes.len() {
+                break;
+            }
+        }
+        bytes.len() - rest.len()
+    }
+
+    /// So many bytes are missing. Within a body that is survived.
+    pub fn gap(&mut self, direction: Direction, length: u64) {
+        self.touched = None;
+        let reader = self.reader_mut(direction);
+        reader.beyond = reader.beyond.saturating_add(length);
+        let survived = match &mut reader.state {
+            State::Length(left) if *left >= length => {
+                *left -= length;
+                true
+            }
+            State::Chunked(Chunked::Data { left }) if *left >= length => {
+                *left -= length;
+                true
+            }
+            State::ToEof | State::Closed | State::Failed => true,
+            _ => false,
+        };
+        if survived {
+            // A compressed body cannot be decoded behind a hole.
+            reader.decoder = None;
+        } else {
+            self.fail(direction, None);
+        }
+    }
+
+    /// The direction has ended.
+    pub fn eof(&mut self, direction: Direction, limits: &Limits) {
+        self.touched = None;
+        match self.reader(direction).state {
+            State::Line => self.end_in_line(direction, limits),
+            State::Headers => self.end_in_headers(direction, limits),
+            State::Idle | State::Closed | State::Failed => {}
+            State::Trailers => {
+                self.end_trailers(direction, limits);
+                self.end_message(direction, limits);
+            }
+            _ => self.end_message(direction, limits),
+        }
+        self.close_foreign(true);
+        let reader = self.reader_mut(direction);
+        if reader.state != State::Failed {
+            reader.state = State::Closed;
+        }
+        if direction == Direction::ToClient {
+            self.expect_no_responses();
+        }
+    }
+
+    /// Takes out transactions that are complete both ways; their memory is used again.
+    pub fn take_finished(&mut self) {
+        while self.live.front().is_some_and(Transaction::is_finished) {
+            if let Some(tx) = self.live.pop_front() {
+                self.recycle(tx);
+            }
+        }
+        self.touched = None;
+    }
+
+    fn recycle(&mut self, mut tx: Transaction) {
+        if self.spare.len() < SPARE {
+            tx.clear();
+            self.spare.push(tx);
+        }
+    }
+
+    fn step(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> Step {
+        match self.reader(direction).state {
+            State::Idle => self.between_messages(direction, bytes, limits),
+            State::Line => self.in_line(direction, bytes, limits),
+            State::Headers => self.in_headers(direction, bytes, limits),
+            State::Trailers => self.in_trailers(direction, bytes, limits),
+            State::Foreign => self.in_foreign_line(bytes, limits),
+            State::Length(left) => {
+                let taken = usize::try_from(left).map_or(bytes.len(), |n| n.min(bytes.len()));
+                self.push_body(direction, bytes.get(..taken).unwrap_or_default(), limits);
+                let left = left - taken as u64;
+                self.reader_mut(direction).state = State::Length(left);
+                if left == 0 {
+                    self.end_message(direction, limits);
+                    return Step::pause(taken);
+                }
+                Step::on(taken)
+            }
+            State::Chunked(state) => self.in_chunks(direction, state, bytes, limits),
+            State::ToEof => {
+                self.push_body(direction, bytes, limits);
+                Step::on(bytes.len())
+            }
+            State::Closed | State::Failed => {
+                self.reader_mut(direction).beyond += bytes.len() as u64;
+                Step::on(bytes.len())
+            }
+        }
+    }
+
+    /// Skips empty lines (RFC 9112 section 2.2) and begins a message.
+    fn between_messages(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> Step {
+        let reader = self.reader_mut(direction);
+        let mut skipped = 0;
+        for &byte in bytes {
+            match byte {
+                b'\r' | b'\n' => reader.leading_blank = false,
+                b' ' | b'\t' if direction == Direction::ToServer => reader.leading_blank = true,
+                _ => {
+                    self.begin_message(direction, limits);
+                    break;
+                }
+            }
+            skipped += 1;
+        }
+        Step::on(skipped)
+    }
+
+    pub(super) fn begin_message(&mut self, direction: Direction, limits: &Limits) {
+        if self.live.len() >= limits.transactions && direction == Direction::ToServer {
+            self.reader_mut(direction).tx = self.next_id.saturating_sub(1);
+            return self.fail(direction, Some(Event::TooManyTransactions));
+        }
+        let id = match direction {
+            Direction::ToServer => self.new_transaction(),
+            Direction::ToClient => self.transaction_of_response(),
+        };
+        self.touch(id);
+        let index = self.index(id);
+        let [to_server, to_client] = &mut self.readers;
+        if let Some(tx) = index.and_then(|i| self.live.get_mut(i)) {
+            match direction {
+                Direction::ToServer => to_server.begin(id, tx.side(direction)),
+                Direction::ToClient => to_client.begin(id, tx.side(direction)),
+            }
+        }
+    }
+
+    fn new_transaction(&mut self) -> u64 {
+        let mut tx = self.spare.pop().unwrap_or_default();
+        tx.id = self.next_id;
+        self.next_id += 1;
+        let deaf = matches!(
+            self.reader(Direction::ToClient).state,
+            State::Failed | State::Closed
+        );
+        if deaf {
+            tx.finish(Direction::ToClient);
+        }
+        let id = tx.id;
+        self.live.push_back(tx);
+        id
+    }
+
+    /// The oldest transaction without its response, or a new one without request.
+    fn transaction_of_response(&mut self) -> u64 {
+        let front = self.live.front().map_or(self.next_id, Transaction::id);
+        self.next_response = self.next_response.max(front);
+        while self
+            .find(self.next_response)
+            .is_some_and(|tx| tx.is_complete(Direction::ToClient))
+        {
+            self.next_response += 1;
+        }
+        if self.find(self.next_response).is_some() {
+            return self.next_response;
+        }
+        let expected = matches!(
+            self.reader(Direction::ToServer).state,
+            State::Failed | State::Closed
+        );
+        let id = self.new_transaction();
+        self.next_response = id;
+        if let Some(tx) = self.find_mut(id) {
+            tx.finish(Direction::ToServer);
+            if !expected {
+                tx.raise(Direction::ToClient, Event::UnableToMatchResponseToRequest);
+            }
+        }
+        id
+    }
+
+    fn in_chunks(
+        &mut self,
+        direction: Direction,
+        mut state: Chunked,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Step {
+        let (taken, piece) = state.take(bytes);
+        self.reader_mut(direction).state = State::Chunked(state);
+        match piece {
+            Piece::Framing => {}
+            Piece::Extension => self.raise(
+                direction,
+                match direction {
+                    Direction::ToServer => Event::RequestChunkExtension,
+                    Direction::ToClient => Event::ResponseChunkExtension,
+                },
+            ),
+            Piece::Data => {
+                self.push_body(direction, bytes.get(..taken).unwrap_or_default(), limits)
+            }
+            Piece::Last => self.begin_trailers(direction),
+            Piece::Invalid => {
+                self.raise(
+                    direction,
+                    match direction {
+                        Direction::ToServer => Event::InvalidRequestChunkLen,
+                        Direction::ToClient => Event::InvalidResponseChunkLen,
+                    },
+                );
+                // The framing is lost: whatever follows is looked at as body.
+                self.reader_mut(direction).state = State::ToEof;
+            }
+        }
+        Step::on(taken)
+    }
+
+    pub(super) fn push_body(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
+        let Some((tx, reader)) = self.parts(direction) else {
+            return;
+        };
+        let side = tx.side_mut(direction);
+        if side.progress < progress::BODY {
+            side.advance(progress::BODY);
+        }
+        let limit = limits.body_bytes(direction);
+        let events = side.push_body(
+            bytes,
+            &mut reader.decoder,
+            limit,
+            limits,
+            &mut reader.beyond,
+        );
+        for event in events.into_iter().flatten() {
+            tx.raise(direction, event);
+        }
+    }
+
+    /// The message of this direction has ended.
+    pub(super) fn end_message(&mut self, direction: Direction, limits: &Limits) {
+        let Some((tx, reader)) = self.parts(direction) else {
+            return;
+        };
+        let limit = limits.body_bytes(direction);
+        let side = tx.side_mut(direction);
+        let event = side.end_body(&mut reader.decoder, limit, &mut reader.beyond);
+        if let Some(event) = event {
+            tx.raise(direction, event);
+        }
+        tx.finish(direction);
+        reader.state = State::Idle;
+        if direction == Direction::ToServer {
+            return;
+        }
+        let answered = reader.tx;
+        self.next_response = answered + 1;
+        let request = self.reader(Direction::ToServer);
+        // What was answered without being framed has ended, too.
+        if self.foreign == Some(answered) && request.state != State::Foreign {
+            self.close_foreign(true);
+        }
+        let request = self.reader(Direction::ToServer);
+        let open = request.tx == answered && request.state == State::Headers;
+        if open && request.without_protocol {
+            self.end_message(Direction::ToServer, limits);
+        }
+    }
+
+    /// Gives a direction up.
+    pub(super) fn fail(&mut self, direction: Direction, event: Option<Event>) {
+        if let Some(event) = event {
+            self.raise(direction, event);
+        }
+        let id = self.reader(direction).tx;
+        let reader = self.reader_mut(direction);
+        let reading = reader.state != State::Idle;
+        reader.state = State::Failed;
+        reader.decoder = None;
+        if reading && let Some(tx) = self.find_mut(id) {
+            tx.finish(direction);
+        }
+        if direction == Direction::ToClient {
+            self.expect_no_responses();
+        }
+    }
+
+    fn expect_no_responses(&mut self) {
+        for tx in &mut self.live {
+            tx.finish(Direction::ToClient);
+        }
+        self.touch_all();
+    }
+
+    /// Another protocol takes over behind a response.
+    pub(super) fn become_tunnel(&mut self) {
+        self.tunnel = true;
+        for reader in &mut self.readers {
+            reader.state = State::Closed;
+            reader.decoder = None;
+        }
+        for tx in &mut self.live {
+            tx.finish(Direction::ToServer);
+            tx.finish(Direction::ToClient);
+        }
+        self.touch_all();
+    }
+
+    fn in_foreign_line(&mut self, bytes: &[u8], limits: &Limits) -> Step {
+        let end = memchr::memchr(b'\n', bytes);
+        let taken = end.map_or(bytes.len(), |at| at + 1);
+        self.push_body(
+            Direction::ToServer,
+            bytes.get(..taken).unwrap_or_default(),
+            limits,
+        );
+        if end.is_some() {
+            self.reader_mut(Direction::ToServer).state = State::Idle;
+        }
+        Step::on(taken)
+    }
+
+    /// What was read of a line is no request: it becomes the body of its
+    /// transaction, or of the one before if that holds such bytes already.
+    pub(super) fn turn_foreign(&mut self, limits: &Limits) {
+        let Some((tx, reader)) = self.parts(Direction::ToServer) else {
+            return;
+        };
+        let id = reader.tx;
+        reader.state = State::Foreign;
+        let line = std::mem::take(&mut tx.side_mut(Direction::ToServer).arena);
+        let before = self.foreign.filter(|&f| f + 1 == id);
+        let unanswered = self.reader(Direction::ToClient).state == State::Idle;
+        let last = self.live.back().is_some_and(|tx| tx.id == id);
+        if let Some(before) = before.filter(|_| last && unanswered) {
+            if let Some(tx) = self.live.pop_back() {
+                self.recycle(tx);
+            }
+            self.next_id = id;
+            self.reader_mut(Direction::ToServer).tx = before;
+            self.touch(before);
+        } else {
+            self.close_foreign(false);
+            self.foreign = Some(id);
+        }
+        self.push_body(Direction::ToServer, &line, limits);
+        self.raise(Direction::ToServer, Event::RequestBodyUnexpected);
+    }
+
+    /// Bytes that were no request get no more of them. Unless they may still be
+    /// answered, the next response belongs to what follows.
+    pub(super) fn close_foreign(&mut self, may_be_answered: bool) {
+        let Some(id) = self.foreign.take() else {
+            return;
+        };
+        let response = self.reader(Direction::ToClient);
+        let answering = response.tx == id && response.state != State::Idle;
+        self.touch(id);
+        if let Some(tx) = self.find_mut(id) {
+            tx.finish(Direction::ToServer);
+            if !answering && !may_be_answered {
+                tx.finish(Direction::ToClient);
+            }
+        }
+    }
+
+    pub(super) fn raise(&mut self, direction: Direction, event: Event) {
+        let id = self.reader(direction).tx;
+        self.touch(id);
+        if let Some(tx) = self.find_mut(id) {
+            tx.raise(direction, event);
+        }
+    }
+
+    pub(super) fn reader(&self, direction: Direction) -> &Reader {
+        match direction {
+            Direction::ToServer => &self.readers[0],
+            Direction::ToClient => &self.readers[1],
+        }
+    }
+
+    pub(super) fn reader_mut(&mut self, direction: Direction) -> &mut Reader {
+        match direction {
+            Direction::ToServer => &mut self.readers[0],
+            Direction::ToClient => &mut self.readers[1],
+        }
+    }
+
+    /// The transaction a direction is reading, and how far it is.
+    pub(super) fn parts(
+        &mut self,
+        direction: Direction,
+    ) -> Option<(&mut Transaction, &mut Reader)> {
+        let id = self.reader(direction).tx;
+        self.touch(id);
+        let index = self.index(id)?;
+        let reader = match direction {
+            Direction::ToServer => &mut self.readers[0],
+            Direction::ToClient => &mut self.readers[1],
+        };
+        Some((self.live.get_mut(index)?, reader))
+    }
+
+    pub(super) fn find(&self, id: u64) -> Option<&Transaction> {
+        self.live.get(self.index(id)?)
+    }
+
+    fn find_mut(&mut self, id: u64) -> Option<&mut Transaction> {
+        let index = self.index(id)?;
+        self.live.get_mut(index)
+    }
+
+    fn index(&self, id: u64) -> Option<usize> {
+        let front = self.live.front()?.id;
+        usize::try_from(id.checked_sub(front)?).ok()
+    }
+
+    pub(super) fn touch(&mut self, id: u64) {
+        let (first, last) = self.touched.unwrap_or((id, id));
+        self.touched = Some((first.min(id), last.max(id)));
+    }
+
+    fn touch_all(&mut self) {
+        if let (Some(first), Some(last)) = (self.live.front(), self.live.back()) {
+            self.touched = Some((first.id, last.id));
+        }
+    }
+}
+
+/// Whether what was read of a response still looks like HTTP.
+pub(super) fn may_be_status_line(read: &[u8]) -> bool {
+    let length = read.len().min(5);
+    read.get(..length).is_some_and(|r| {
+        b"HTTP/"
+            .get(..length)
+            .is_some_and(|h| r.eq_ignore_ascii_case(h))
+    })
+}

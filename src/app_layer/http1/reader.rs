@@ -1,0 +1,105 @@
+//! Where one direction of an HTTP connection stands.
+
+use super::body::Decoder;
+use super::chunked::Chunked;
+use super::side::Side;
+use super::span::Span;
+use crate::app_layer::Limits;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum State {
+    /// Between messages.
+    #[default]
+    Idle,
+    /// In a first line.
+    Line,
+    Headers,
+    /// In a line that is no request line.
+    Foreign,
+    /// In a body of which so many bytes are left.
+    Length(u64),
+    Chunked(Chunked),
+    Trailers,
+    ToEof,
+    /// Ended, or another protocol from here on.
+    Closed,
+    /// Given up: what follows cannot be read.
+    Failed,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    pub state: State,
+    /// The transaction being read; has no meaning in [`State::Idle`].
+    pub tx: u64,
+    /// Where the current line begins in the arena.
+    pub line_start: usize,
+    /// Where the headers as sent begin in the arena.
+    pub head_start: usize,
+    /// Bytes of the head, as sent.
+    head_bytes: usize,
+    pub decoder: Option<Box<Decoder>>,
+    /// Bytes that no buffer holds: beyond a limit, or not readable.
+    pub beyond: u64,
+    /// The request line had no protocol: headers may follow, or nothing.
+    pub without_protocol: bool,
+    /// Blanks stood before the request line.
+    pub leading_blank: bool,
+    /// The transaction that a `100 Continue` was seen for.
+    pub continued: Option<u64>,
+}
+
+/// What came of reading a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Its end is still to come.
+    Open,
+    /// The line with its line end.
+    Whole(Span),
+    /// The head has reached its limit.
+    TooLong,
+}
+
+impl Reader {
+    pub(super) fn begin(&mut self, tx: u64, side: &Side) {
+        self.state = State::Line;
+        self.tx = tx;
+        self.line_start = side.arena.len();
+        self.head_start = self.line_start;
+        self.head_bytes = 0;
+        self.decoder = None;
+        self.without_protocol = false;
+    }
+
+    /// Appends to the arena up to a line end; returns how many bytes were taken.
+    pub(super) fn read_line(
+        &mut self,
+        side: &mut Side,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> (usize, Line) {
+        let end = memchr::memchr(b'\n', bytes);
+        let wanted = end.map_or(bytes.len(), |at| at + 1);
+        let room = limits.header_bytes.saturating_sub(self.head_bytes);
+        let taken = wanted.min(room);
+        side.arena
+            .extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        self.head_bytes += taken;
+        if taken < wanted {
+            return (taken, Line::TooLong);
+        }
+        if end.is_none() {
+            return (taken, Line::Open);
+        }
+        let line = Span::new(self.line_start, side.arena.len());
+        self.line_start = side.arena.len();
+        (taken, Line::Whole(line))
+    }
+
+    /// Lines of the headers are read next, behind what the arena holds.
+    pub(super) fn expect_headers(&mut self, side: &Side) {
+        self.state = State::Headers;
+        self.head_start = side.arena.len();
+        self.line_start = self.head_start;
+    }
+}

@@ -1,0 +1,34 @@
+//! `stopgap run`: the daemon.
+
+use std::path::PathBuf;
+
+use super::{Failure, Outcome, Result, RuleArgs};
+use crate::runtime;
+
+/// Run the daemon: inspect the gateway's traffic until told to stop.
+///
+/// Prints one line when packets flow: `ready`, with queues, patches and
+/// signatures. SIGHUP reloads packs, rules and log file; SIGTERM ends.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Where eve.json is written.
+    #[arg(long, value_name = "DIR")]
+    log_dir: Option<PathBuf>,
+    /// The socket that `stopgap ctl` talks to.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+pub fn run(args: Args) -> Result {
+    let mut config = args.rules.configuration()?;
+    if let Some(dir) = args.log_dir {
+        config.log.dir = dir;
+    }
+    if let Some(socket) = args.socket {
+        config.control.socket = socket;
+    }
+    runtime::run(config, args.rules.extra()).map_err(Failure)?;
+    Ok(Outcome::Holds)
+}

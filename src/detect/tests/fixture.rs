@@ -1,0 +1,296 @@
+//! A ruleset and the traffic it is held against.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use crate::app_layer::{Event, Protocol};
+use crate::decode::{ChecksumTrust, decode_ip};
+use crate::detect::buffers::{Transaction, View, has_instances};
+use crate::detect::prefilter::Kind;
+use crate::detect::{
+    CompileOptions, FlowContext, FlowDetect, Hit, Hits, Layer, Policy, RuleInput, Ruleset, Scratch,
+    StreamWindow,
+};
+use crate::direction::Direction;
+use crate::signature::buffer::Buffer;
+use crate::signature::{Classes, Variables, parse_file};
+use crate::time::Timestamp;
+
+pub(super) const CLIENT: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
+pub(super) const SERVER: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
+
+/// Every way to find candidates; all must give the same hits.
+pub(super) fn ways() -> Vec<CompileOptions> {
+    let with = |matcher, prefilter| CompileOptions {
+        matcher,
+        prefilter,
+        ..CompileOptions::default()
+    };
+    vec![
+        with(Kind::Naive, false),
+        with(Kind::Naive, true),
+        with(Kind::AhoCorasick, true),
+        with(Kind::QGram, true),
+        with(Kind::Auto, true),
+    ]
+}
+
+pub(super) fn inputs(rules: &str) -> Vec<RuleInput> {
+    let parsed = parse_file(
+        "test.rules",
+        rules,
+        &Variables::default(),
+        &Classes::default(),
+    );
+    assert!(parsed.failures.is_empty(), "{:?}", parsed.failures);
+    let input = |signature| RuleInput {
+        signature,
+        patch: None,
+    };
+    parsed.signatures.into_iter().map(input).collect()
+}
+
+/// One flow under one ruleset.
+pub(super) struct Rig {
+    pub(super) ruleset: Ruleset,
+    pub(super) scratch: Scratch,
+    pub(super) flow: FlowDetect,
+    pub(super) ctx: FlowContext,
+    pub(super) hits: Hits,
+    /// All of each direction's stream so far.
+    sent: [Vec<u8>; 2],
+}
+
+impl Rig {
+    pub(super) fn new(rules: &str, options: &CompileOptions) -> Self {
+        let layer = Layer::compile(inputs(rules), options);
+        Self {
+            ruleset: Ruleset {
+                epoch: 1,
+                layers: vec![Arc::new(layer)],
+                policy: Arc::new(Policy::default()),
+            },
+            scratch: Scratch::new(),
+            flow: FlowDetect::new(),
+            ctx: FlowContext {
+                client: CLIENT,
+                server: SERVER,
+                protocol: 6,
+                app: Protocol::Unknown,
+                established: true,
+                stream: true,
+                flow_id: 1,
+                now: Timestamp::from_secs(1),
+            },
+            hits: Hits::new(),
+            sent: Default::default(),
+        }
+    }
+
+    fn sids_of(&self, hits: &[Hit]) -> Vec<u32> {
+        let sid = |h: &Hit| {
+            let layer = &self.ruleset.layers[usize::from(h.layer)];
+            layer.signatures()[h.signature as usize].id().sid
+        };
+        hits.iter().map(sid).collect()
+    }
+
+    /// Sids of the hits so far, sorted; hits are cleared.
+    pub(super) fn take(&mut self) -> Vec<u32> {
+        let mut sids = self.sids_of(self.hits.as_slice());
+        sids.sort_unstable();
+        self.hits.clear();
+        sids
+    }
+
+    /// Shows the next bytes of a stream, with no more before them than the ruleset asks for.
+    pub(super) fn stream(&mut self, direction: Direction, bytes: &[u8]) -> Vec<u32> {
+        let keep = self.ruleset.stream_window_bytes(&self.ctx, direction);
+        let sent = &mut self.sent[direction.index()];
+        let start = sent.len().saturating_sub(keep);
+        let new_from = sent.len() - start;
+        sent.extend_from_slice(bytes);
+        let window = StreamWindow {
+            bytes: &sent[start..],
+            start_offset: start as u64,
+            new_from,
+        };
+        self.ruleset.on_stream(
+            &mut self.scratch,
+            &self.ctx,
+            &mut self.flow,
+            direction,
+            window,
+            &mut self.hits,
+        );
+        self.take()
+    }
+
+    pub(super) fn tx(&mut self, direction: Direction, tx: &FakeTx) -> Vec<u32> {
+        self.ctx.app = tx.protocol;
+        self.ruleset.inspect_transaction(
+            &mut self.scratch,
+            &self.ctx,
+            &mut self.flow,
+            direction,
+            tx,
+            &mut self.hits,
+        );
+        self.take()
+    }
+
+    /// A packet of the flow.
+    pub(super) fn packet(&mut self, direction: Direction, datagram: &[u8]) -> Vec<u32> {
+        let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
+        let flow = Some((&self.ctx, &mut self.flow));
+        self.ruleset
+            .on_packet(&mut self.scratch, flow, direction, &packet, &mut self.hits);
+        self.take()
+    }
+
+    /// A packet that belongs to no flow.
+    pub(super) fn lone_packet(&mut self, datagram: &[u8]) -> Vec<u32> {
+        let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
+        let to_server = Direction::ToServer;
+        self.ruleset
+            .on_packet(&mut self.scratch, None, to_server, &packet, &mut self.hits);
+        self.take()
+    }
+}
+
+pub(super) fn tcp(payload: &[u8]) -> Vec<u8> {
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64)
+        .tcp(CLIENT.1, SERVER.1, 1, 1000)
+        .ack(1);
+    let mut out = Vec::new();
+    builder.write(&mut out, payload).unwrap();
+    out
+}
+
+pub(super) fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64).udp(src, dst);
+    let mut out = Vec::new();
+    builder.write(&mut out, payload).unwrap();
+    out
+}
+
+pub(super) fn icmp(payload: &[u8]) -> Vec<u8> {
+    let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64)
+        .icmpv4_echo_request(1, 2);
+    let mut out = Vec::new();
+    builder.write(&mut out, payload).unwrap();
+    out
+}
+
+/// A transaction whose buffers a test sets.
+#[derive(Clone)]
+pub(super) struct FakeTx {
+    pub(super) protocol: Protocol,
+    pub(super) id: u64,
+    pub(super) revisions: [u32; 2],
+    pub(super) complete: [bool; 2],
+    pub(super) events: Vec<Event>,
+    /// Buffer, direction, bytes, and whether that is all.
+    pub(super) buffers: Vec<(Buffer, Direction, Vec<u8>, bool)>,
+}
+
+impl FakeTx {
+    pub(super) fn http(id: u64) -> Self {
+        Self {
+            protocol: Protocol::Http1,
+            id,
+            revisions: [0; 2],
+            complete: [false; 2],
+            events: Vec::new(),
+            buffers: Vec::new(),
+        }
+    }
+
+    pub(super) fn tls(id: u64) -> Self {
+        Self {
+            protocol: Protocol::Tls,
+            ..Self::http(id)
+        }
+    }
+
+    /// Sets a buffer, or another instance of one that may have many.
+    pub(super) fn set(&mut self, buffer: Buffer, bytes: &[u8]) -> &mut Self {
+        let direction = buffer.direction().unwrap_or(Direction::ToServer);
+        self.grow(buffer, direction, bytes, true)
+    }
+
+    pub(super) fn grow(
+        &mut self,
+        buffer: Buffer,
+        direction: Direction,
+        bytes: &[u8],
+        complete: bool,
+    ) -> &mut Self {
+        if !has_instances(buffer) {
+            self.buffers.retain(|b| (b.0, b.1) != (buffer, direction));
+        }
+        self.buffers
+            .push((buffer, direction, bytes.to_vec(), complete));
+        self.touch(direction)
+    }
+
+    pub(super) fn touch(&mut self, direction: Direction) -> &mut Self {
+        self.revisions[direction.index()] += 1;
+        self
+    }
+
+    pub(super) fn end(&mut self, direction: Direction) -> &mut Self {
+        self.complete[direction.index()] = true;
+        self.touch(direction)
+    }
+
+    fn of(
+        &self,
+        buffer: Buffer,
+        direction: Direction,
+    ) -> impl Iterator<Item = &(Buffer, Direction, Vec<u8>, bool)> {
+        self.buffers
+            .iter()
+            .filter(move |b| b.0 == buffer && b.1 == direction)
+    }
+}
+
+impl Transaction for FakeTx {
+    fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn revision(&self, direction: Direction) -> u32 {
+        self.revisions[direction.index()]
+    }
+
+    fn is_complete(&self, direction: Direction) -> bool {
+        self.complete[direction.index()]
+    }
+
+    fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    fn amendable_bytes(&self, direction: Direction) -> usize {
+        self.of(Buffer::HttpHeaderRaw, direction)
+            .map(|b| b.2.len())
+            .sum()
+    }
+
+    fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
+        self.of(buffer, direction).count()
+    }
+
+    fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {
+        let (_, _, bytes, complete) = self.of(buffer, direction).nth(instance)?;
+        Some(View {
+            bytes,
+            complete: *complete,
+        })
+    }
+}

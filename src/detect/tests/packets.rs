@@ -1,0 +1,203 @@
+use std::sync::Arc;
+
+use super::fixture::{Rig, icmp, inputs, tcp, udp, ways};
+use crate::app_layer::Protocol;
+use crate::detect::{CompileOptions, Except, Layer, PatchInfo, Policy, Response, RuleInput, Side};
+use crate::direction::Direction::{ToClient, ToServer};
+use crate::verdict::{Mode, Scope};
+
+const NONE: [u32; 0] = [];
+
+#[test]
+fn datagrams_are_held_against_rules_of_their_protocol_and_port() {
+    let rules = r#"
+        alert udp any any -> any 53 (msg:"t"; content:"abcd"; sid:1;)
+        alert udp any any -> any 54 (msg:"t"; content:"abcd"; sid:2;)
+        alert ip any any -> any any (msg:"t"; content:"abcd"; sid:3;)
+        alert tcp any any -> any any (msg:"t"; content:"abcd"; sid:4;)
+        alert icmp any any -> any any (msg:"t"; content:"abcd"; sid:5;)
+        alert udp any any -> any any (msg:"t"; content:"abcd"; dsize:4; sid:6;)
+        alert udp any any -> any any (msg:"t"; dsize:>4; sid:7;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        (rig.ctx.protocol, rig.ctx.stream, rig.ctx.server.1) = (17, false, 53);
+        assert_eq!(
+            rig.packet(ToServer, &udp(40_000, 53, b"abcd")),
+            [1, 3, 6],
+            "{way:?}"
+        );
+        assert_eq!(rig.packet(ToServer, &udp(40_000, 53, b"abcdx")), [1, 3, 7]);
+        assert_eq!(rig.packet(ToServer, &udp(40_000, 53, b"abc")), NONE);
+        assert_eq!(rig.lone_packet(&icmp(b"abcd")), [3, 5]);
+    }
+}
+
+#[test]
+fn tcp_payload_is_looked_at_in_packets_where_rules_or_the_lack_of_a_stream_ask_for_it() {
+    let rules = r#"
+        alert tcp any any -> any any (msg:"t"; content:"abcd"; sid:1;)
+        alert tcp-pkt any any -> any any (msg:"t"; content:"abcd"; sid:2;)
+        alert tcp any any -> any any (msg:"t"; content:"abcd"; depth:4; sid:3;)
+        alert tcp-stream any any -> any any (msg:"t"; content:"abcd"; sid:4;)
+        alert tcp any any -> any any (msg:"t"; content:"abcd"; dsize:4; sid:5;)
+        alert tcp any any -> any any (msg:"t"; flow:only_stream; content:"abcd"; sid:6;)
+        alert tcp any any -> any any (msg:"t"; flow:no_stream; content:"abcd"; sid:7;)
+        alert http any any -> any any (msg:"t"; content:"abcd"; sid:8;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        assert_eq!(rig.packet(ToServer, &tcp(b"abcd")), [2, 3, 5, 7], "{way:?}");
+        assert_eq!(rig.packet(ToServer, &tcp(b"xabcd")), [2, 7]);
+        assert_eq!(rig.stream(ToServer, b"abcd"), [1, 3, 4, 6]);
+        rig.ctx.stream = false;
+        assert_eq!(rig.packet(ToServer, &tcp(b"abcd")), [1, 2, 3, 5, 7]);
+        assert_eq!(rig.lone_packet(&tcp(b"abcd")), [1, 2, 3, 5, 7]);
+    }
+}
+
+#[test]
+fn a_rule_on_packet_and_stream_fires_once_for_one_packet() {
+    let rules = r#"alert tcp any any -> any any (msg:"t"; content:"abcd"; depth:4; sid:1;)"#;
+    let mut rig = Rig::new(rules, &ways()[4]);
+    let datagram = tcp(b"abcd");
+    let packet =
+        crate::decode::decode_ip(&datagram, crate::decode::ChecksumTrust::Ignored).unwrap();
+    let flow = Some((&rig.ctx, &mut rig.flow));
+    rig.ruleset
+        .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
+    assert_eq!(rig.stream(ToServer, b"abcd"), [1]);
+}
+
+#[test]
+fn rules_about_addresses_fire_once_for_each_direction_of_a_flow() {
+    let rules = r#"
+        alert ip 10.0.0.1 any -> any any (msg:"t"; sid:1;)
+        alert tcp 10.0.0.0/8 any -> any any (msg:"t"; sid:2;)
+        alert tcp any any -> [10.0.0.1,10.9.9.9] any (msg:"t"; sid:3;)
+        alert ip !10.0.0.1 any -> any any (msg:"t"; sid:4;)
+        alert udp 10.0.0.1 any -> any any (msg:"t"; sid:5;)
+        alert tcp any any -> any any (msg:"t"; flow:established; flowbits:isset,packets.test; sid:6;)
+    "#;
+    let mut rig = Rig::new(rules, &ways()[4]);
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), [1, 2]);
+    assert_eq!(rig.packet(ToServer, &tcp(b"x")), NONE);
+    assert_eq!(rig.lone_packet(&tcp(b"")), [1, 2]);
+}
+
+#[test]
+fn header_rules_that_ask_the_flow_are_asked_each_time() {
+    let rules = r#"
+        alert tcp any any -> any 80 (msg:"t"; flow:established,to_server; sid:1;)
+        alert tcp any any -> any 80 (msg:"t"; flow:to_client; sid:2;)
+    "#;
+    let mut rig = Rig::new(rules, &ways()[4]);
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), [1]);
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), [1]);
+    rig.ctx.established = false;
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), NONE);
+    assert_eq!(rig.lone_packet(&tcp(b"")), NONE);
+}
+
+#[test]
+fn rules_about_the_protocol_fire_when_it_is_known() {
+    let rules = r#"
+        alert http any any -> any any (msg:"t"; sid:1;)
+        alert tcp any any -> any any (msg:"t"; app-layer-protocol:tls; sid:2;)
+        alert tcp any any -> any any (msg:"t"; app-layer-protocol:!tls; flow:to_server; sid:3;)
+    "#;
+    let mut rig = Rig::new(rules, &ways()[4]);
+    rig.ctx.app = Protocol::Undetermined;
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), NONE);
+    rig.ctx.app = Protocol::Http1;
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), [1, 3]);
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), NONE);
+    assert_eq!(rig.packet(ToClient, &tcp(b"")), [1]);
+}
+
+#[test]
+fn scope_is_the_packet_only_where_nothing_but_the_packet_matched() {
+    let rules = r#"
+        drop tcp any any -> any any (msg:"t"; content:"abcd"; dsize:4; sid:1;)
+        drop ip 10.0.0.1 any -> any any (msg:"t"; sid:2;)
+    "#;
+    let mut rig = Rig::new(rules, &ways()[4]);
+    let datagram = tcp(b"abcd");
+    let packet =
+        crate::decode::decode_ip(&datagram, crate::decode::ChecksumTrust::Ignored).unwrap();
+    let flow = Some((&rig.ctx, &mut rig.flow));
+    rig.ruleset
+        .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
+    let scopes: Vec<_> = rig
+        .hits
+        .as_slice()
+        .iter()
+        .map(|h| (h.signature, h.scope))
+        .collect();
+    assert_eq!(scopes, [(0, Scope::Packet), (1, Scope::Flow)]);
+}
+
+#[test]
+fn a_patch_that_is_off_neither_fires_nor_sets_flowbits() {
+    let rules = r#"
+        drop tcp any any -> any any (msg:"t"; content:"abcd"; flowbits:set,packets.off; sid:1;)
+        alert tcp any any -> any any (msg:"t"; content:"efgh"; flowbits:isset,packets.off; sid:2;)
+    "#;
+    let patch = Arc::new(PatchInfo {
+        id: "patch".into(),
+        title: String::new(),
+        cve: vec![],
+        pack: "core".into(),
+        pack_version: "1".into(),
+        mode: Mode::Prevent,
+        response: Response::Reset,
+    });
+    let mut with_patch = inputs(rules);
+    with_patch[0].patch = Some(patch);
+    let layer = Layer::compile(with_patch, &CompileOptions::default());
+    let mut rig = Rig::new("", &ways()[4]);
+    rig.ruleset.layers = vec![Arc::new(layer)];
+    let hold = |mode| Policy {
+        patch_modes: [("patch".to_owned(), mode)].into(),
+        ..Policy::default()
+    };
+    rig.ruleset.policy = Arc::new(hold(Mode::Off));
+    assert_eq!(rig.stream(ToServer, b"abcd efgh"), NONE);
+    rig.ruleset.policy = Arc::new(hold(Mode::Detect));
+    assert_eq!(rig.stream(ToServer, b"abcd efgh"), [1, 2]);
+    let signature = &rig.ruleset.layers[0].signatures()[0];
+    assert_eq!(signature.action().as_str(), "rejectboth");
+    let except = Except {
+        patch: None,
+        network: crate::signature::ast::IpRange {
+            first: "10.0.0.1".parse().unwrap(),
+            last: "10.0.0.1".parse().unwrap(),
+        },
+        side: Side::Client,
+    };
+    let policy = Policy {
+        exceptions: vec![except],
+        ..Policy::default()
+    };
+    let decision = policy.decide(signature, &rig.ctx);
+    assert_eq!(
+        decision,
+        crate::detect::Decision::DetectOnly(crate::detect::Leniency::Excepted)
+    );
+}
+
+#[test]
+fn rules_of_every_layer_fire() {
+    let rules = |sid| -> Vec<RuleInput> {
+        inputs(&format!(
+            "alert tcp any any -> any any (msg:\"t\"; content:\"abcd\"; sid:{sid};)"
+        ))
+    };
+    let mut rig = Rig::new("", &ways()[4]);
+    let options = CompileOptions::default();
+    rig.ruleset.layers = [1, 2]
+        .map(|sid| Arc::new(Layer::compile(rules(sid), &options)))
+        .to_vec();
+    assert_eq!(rig.stream(ToServer, b"abcd"), [1, 2]);
+    assert_eq!(rig.ruleset.signature_count(), 2);
+}

@@ -1,0 +1,123 @@
+//! What the data path tells the outside: borrowed, cheap to make, owned by no one.
+
+use std::net::IpAddr;
+
+use crate::app_layer::{Protocol, TxRef};
+use crate::decode::Packet;
+use crate::detect::{CompiledSignature, Evidence, Leniency};
+use crate::direction::Direction;
+use crate::time::Timestamp;
+use crate::verdict::{Action, DropReason, Mode};
+
+/// Takes what a worker emits. Called on the worker's thread: it must not block.
+pub trait EventSink {
+    fn event(&mut self, event: Event<'_>);
+
+    /// Asks for an RST to be sent once every pending verdict is.
+    fn reset(&mut self, reset: Reset);
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    Alert(AlertEvent<'a>),
+    Drop(DropEvent<'a>),
+    Flow(FlowEvent),
+}
+
+/// The two ends of a packet, in the direction it was going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub src: (IpAddr, u16),
+    pub dst: (IpAddr, u16),
+    /// IANA protocol number.
+    pub protocol: u8,
+    pub vlan: [u16; 2],
+}
+
+/// A signature matched.
+#[derive(Clone, Copy, Debug)]
+pub struct AlertEvent<'a> {
+    pub at: Timestamp,
+    /// `None`: the packet belongs to no flow.
+    pub flow_id: Option<u64>,
+    pub ends: Ends,
+    pub direction: Direction,
+    pub app: Protocol,
+    pub signature: &'a CompiledSignature,
+    /// What the signature and its patch ask for.
+    pub asked: Action,
+    /// What was done.
+    pub done: Action,
+    /// The mode that was in force for the signature's patch; `None`: not from a pack.
+    pub mode: Option<Mode>,
+    /// Why less was done than asked: a mode, an exception.
+    pub held_back: Option<Leniency>,
+    pub tx: Option<TxRef<'a>>,
+    pub evidence: Option<&'a Evidence>,
+}
+
+/// A packet was not forwarded.
+#[derive(Clone, Copy, Debug)]
+pub struct DropEvent<'a> {
+    pub at: Timestamp,
+    pub flow_id: Option<u64>,
+    pub ends: Option<Ends>,
+    pub direction: Option<Direction>,
+    pub reason: DropReason,
+    /// `None`: the headers could not be read.
+    pub packet: Option<&'a Packet<'a>>,
+    /// The signature that refused the flow, where one did.
+    pub signature: Option<&'a CompiledSignature>,
+}
+
+/// A flow left the table.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowEvent {
+    pub at: Timestamp,
+    pub flow_id: u64,
+    pub client: (IpAddr, u16),
+    pub server: (IpAddr, u16),
+    pub protocol: u8,
+    pub vlan: [u16; 2],
+    pub app: Protocol,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    /// By direction.
+    pub packets: [u64; 2],
+    /// By direction.
+    pub bytes: [u64; 2],
+    pub reason: FlowEndReason,
+    pub established: bool,
+    pub alerted: bool,
+    pub refused: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowEndReason {
+    Timeout,
+    Evicted,
+    /// A new connection took the same ports.
+    Reused,
+    Shutdown,
+}
+
+impl FlowEndReason {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Evicted => "forced",
+            Self::Reused => "tcp_reuse",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// An RST to be injected: it seems to come from `src` and goes to `dst`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    pub at: Timestamp,
+    pub src: (IpAddr, u16),
+    pub dst: (IpAddr, u16),
+    pub seq: u32,
+    pub ack: Option<u32>,
+}

@@ -1,0 +1,88 @@
+//! What a worker keeps for each flow.
+
+use crate::app_layer::AppLayer;
+use crate::decode::TcpHeader;
+use crate::detect::{FlowContext, FlowDetect, Scratch};
+use crate::flow::Flow;
+use crate::stream::{TcpSession, Window};
+use crate::time::Timestamp;
+use crate::verdict::DropReason;
+
+#[derive(Debug, Default)]
+pub(super) struct FlowState {
+    /// `None`: not TCP, or inspected packet by packet only.
+    pub tcp: Option<TcpSession>,
+    pub app: AppLayer,
+    pub detect: FlowDetect,
+    /// Of the ruleset that last saw the flow.
+    pub epoch: u64,
+    /// The bytes raw stream signatures look back on, by direction.
+    pub windows: [Window; 2],
+    /// Bytes given to raw stream signatures since the transaction began, by direction.
+    pub raw_bytes: [u64; 2],
+    pub newest_tx: Option<u64>,
+    /// Parser errors counted already.
+    pub failed: [bool; 2],
+    pub standing: Standing,
+    pub established: bool,
+    pub alerted: bool,
+}
+
+/// How a flow's further packets are treated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    #[default]
+    Inspected,
+    /// A `pass` signature matched, or an exception policy said so.
+    Passed,
+    Refused(Refusal),
+}
+
+/// Why a flow is refused, and how that is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub reason: DropReason,
+    /// Answer each end's packets with an RST.
+    pub resets: bool,
+    /// When each end was last answered.
+    pub answered: [Option<Timestamp>; 2],
+}
+
+impl FlowState {
+    pub fn opened_by(syn: &TcpHeader<'_>) -> Self {
+        Self {
+            tcp: Some(TcpSession::from_syn(syn)),
+            ..Self::default()
+        }
+    }
+
+    /// The server took up a new connection on the same ports: nothing of the old one counts.
+    pub fn restart(&mut self, scratch: &mut Scratch) {
+        let tcp = self.tcp.take();
+        let mut detect = std::mem::take(&mut self.detect);
+        detect.reset(scratch);
+        *self = Self {
+            tcp,
+            detect,
+            ..Self::default()
+        };
+    }
+
+    pub const fn is_refused(&self) -> bool {
+        matches!(self.standing, Standing::Refused(_))
+    }
+}
+
+/// The part of a flow that signatures are held against.
+pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
+    FlowContext {
+        client: flow.client,
+        server: flow.server,
+        protocol: flow.key.protocol(),
+        app: flow.state.app.protocol(),
+        established: flow.state.established,
+        stream: flow.state.tcp.is_some(),
+        flow_id: flow.id,
+        now,
+    }
+}

@@ -1,0 +1,177 @@
+//! In-order bytes through parser and signatures.
+
+use super::policy::WorkerConfig;
+use super::worker::Engine;
+use crate::app_layer::{AppLayer, Protocol};
+use crate::counters::{Counter, Counters};
+use crate::detect::{FlowContext, FlowDetect, Ruleset, StreamWindow};
+use crate::direction::Direction;
+use crate::stream::{Delivery, Window};
+
+/// What in-order bytes meet, borrowed for one packet.
+pub(super) struct Inspection<'a> {
+    pub ruleset: &'a Ruleset,
+    pub engine: &'a mut Engine,
+    pub config: &'a WorkerConfig,
+    pub counters: &'a Counters,
+    pub ctx: FlowContext,
+    pub app: &'a mut AppLayer,
+    pub detect: &'a mut FlowDetect,
+    pub windows: &'a mut [Window; 2],
+    pub raw_bytes: &'a mut [u64; 2],
+    /// Id of the newest transaction seen, so that a new one is noticed.
+    pub newest_tx: &'a mut Option<u64>,
+}
+
+impl Inspection<'_> {
+    /// Bytes of one direction, in order and for the first time; or a hole in them.
+    pub fn deliver(&mut self, dir: Direction, delivery: Delivery<'_>) {
+        match delivery {
+            Delivery::Bytes(bytes) => self.bytes(dir, bytes),
+            Delivery::Gap(missing) => {
+                self.app.gap(dir, missing);
+                self.windows[dir.index()].skip(missing);
+                self.touched_transactions(dir);
+            }
+        }
+    }
+
+    /// What is buffered of the flow, held against a ruleset it has not met.
+    pub fn again(&mut self) {
+        for dir in Direction::BOTH {
+            for tx in self.app.transactions() {
+                self.ruleset.on_transaction(
+                    &mut self.engine.scratch,
+                    &self.ctx,
+                    self.detect,
+                    dir,
+                    tx,
+                    &mut self.engine.hits,
+                );
+            }
+            let window = &self.windows[dir.index()];
+            if !window.bytes().is_empty() {
+                let window = StreamWindow {
+                    bytes: window.bytes(),
+                    start_offset: window.start_offset(),
+                    new_from: 0,
+                };
+                self.ruleset.on_stream(
+                    &mut self.engine.scratch,
+                    &self.ctx,
+                    self.detect,
+                    dir,
+                    window,
+                    &mut self.engine.hits,
+                );
+            }
+        }
+    }
+
+    /// The end of a direction can complete a body that has no other end.
+    pub fn eof(&mut self, dir: Direction) {
+        self.app.eof(dir, &self.config.app_layer);
+        self.touched_transactions(dir);
+    }
+
+    /// Raw signatures go before those on transactions, which may wait for them, but
+    /// behind the parser's first step, which may tell the protocol.
+    fn bytes(&mut self, dir: Direction, bytes: &[u8]) {
+        let beyond_before = self.app.beyond_limit(dir);
+        let mut rest = bytes;
+        let mut raw_done = false;
+        while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
+            let progress = self.app.data(dir, rest, &self.config.app_layer);
+            self.ctx.app = self.app.protocol();
+            self.note_new_transactions();
+            if !std::mem::replace(&mut raw_done, true) {
+                self.raw(dir, bytes);
+            }
+            self.touched_transactions(dir);
+            // A match still needs its transaction for the record.
+            if self.engine.hits.is_empty() {
+                self.app.take_finished();
+            }
+            rest = rest.get(progress.consumed.max(1)..).unwrap_or_default();
+        }
+        if !raw_done {
+            self.raw(dir, bytes);
+        }
+        let beyond = self.app.beyond_limit(dir).saturating_sub(beyond_before);
+        if beyond > 0 {
+            self.counters.add(Counter::BeyondDepthBytes, beyond);
+        }
+    }
+
+    /// Raw signatures get their whole depth again with each transaction: padding a
+    /// connection does not blind them to what comes later on it.
+    fn note_new_transactions(&mut self) {
+        let newest = self.app.transactions().last().map(|tx| tx.id());
+        if newest.is_some() && newest != *self.newest_tx {
+            self.counters.add(Counter::Transactions, 1);
+            *self.newest_tx = newest;
+            *self.raw_bytes = [0, 0];
+        }
+    }
+
+    fn touched_transactions(&mut self, dir: Direction) {
+        for tx in self.app.touched() {
+            self.ruleset.on_transaction(
+                &mut self.engine.scratch,
+                &self.ctx,
+                self.detect,
+                dir,
+                tx,
+                &mut self.engine.hits,
+            );
+        }
+    }
+
+    fn raw(&mut self, dir: Direction, bytes: &[u8]) {
+        let given = &mut self.raw_bytes[dir.index()];
+        let room = self.config.stream_depth_bytes.saturating_sub(*given);
+        let inspected = usize::try_from(room).map_or(bytes.len(), |room| room.min(bytes.len()));
+        let (bytes, beyond) = bytes.split_at(inspected);
+        *given += bytes.len() as u64;
+        if !beyond.is_empty() {
+            self.counters
+                .add(Counter::BeyondDepthBytes, beyond.len() as u64);
+        }
+        if !bytes.is_empty() {
+            self.counters
+                .add(Counter::InspectedBytes, bytes.len() as u64);
+            self.raw_inspected(dir, bytes);
+        }
+        if !beyond.is_empty() {
+            self.windows[dir.index()].skip(beyond.len() as u64);
+        }
+    }
+
+    fn raw_inspected(&mut self, dir: Direction, bytes: &[u8]) {
+        let keep = self.ruleset.stream_window_bytes(&self.ctx, dir);
+        let mut assembled = std::mem::take(&mut self.engine.assembled);
+        let window = &self.windows[dir.index()];
+        let (shown, start_offset, new_from) = if window.bytes().is_empty() {
+            (bytes, window.start_offset(), 0)
+        } else {
+            let start_offset = window.start_offset();
+            let new_from = window.assemble(bytes, &mut assembled);
+            (&assembled[..], start_offset, new_from)
+        };
+        let stream = StreamWindow {
+            bytes: shown,
+            start_offset,
+            new_from,
+        };
+        self.ruleset.on_stream(
+            &mut self.engine.scratch,
+            &self.ctx,
+            self.detect,
+            dir,
+            stream,
+            &mut self.engine.hits,
+        );
+        self.windows[dir.index()].keep(shown, keep);
+        self.engine.assembled = assembled;
+    }
+}

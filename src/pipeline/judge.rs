@@ -1,0 +1,136 @@
+//! From hits to one ruling: action order, modes, thresholds.
+
+use super::event::{AlertEvent, Ends, Event, EventSink};
+use crate::app_layer::{AppLayer, TxRef};
+use crate::counters::{Counter, Counters};
+use crate::detect::{Decision, FlowContext, Hit, Hits, Ruleset, ThresholdTable, Thresholded};
+use crate::direction::Direction;
+use crate::verdict::{Action, RejectTarget, Scope};
+
+/// What the matching signatures, taken together, ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ruling {
+    Continue,
+    Pass(Scope),
+    Refuse {
+        scope: Scope,
+        reject: Option<RejectTarget>,
+        /// The hit that decided, for the record.
+        hit: Hit,
+    },
+}
+
+/// The packet that completed the matches.
+pub(super) struct Case<'a> {
+    pub ctx: FlowContext,
+    pub ends: Ends,
+    pub direction: Direction,
+    pub app: &'a AppLayer,
+}
+
+/// Emits an alert for each match that is to be seen, and says what must be done.
+pub(super) fn rule(
+    ruleset: &Ruleset,
+    hits: &Hits,
+    thresholds: &mut ThresholdTable,
+    counters: &Counters,
+    case: &Case<'_>,
+    sink: &mut dyn EventSink,
+) -> Ruling {
+    // Few packets have hits at all: this is not the path that must not allocate.
+    let mut ordered: Vec<&Hit> = hits.as_slice().iter().collect();
+    ordered.sort_by_key(|hit| {
+        ruleset.signature(hit).map(|s| {
+            let rank = ruleset.policy.action_order.rank(s.action());
+            (rank, s.signature.priority)
+        })
+    });
+    let mut ruling = Ruling::Continue;
+    for hit in ordered {
+        let Some(signature) = ruleset.signature(hit) else {
+            continue;
+        };
+        let asked = signature.action();
+        let (done, held_back) = match ruleset.policy.decide(signature, &case.ctx) {
+            Decision::Off => continue,
+            Decision::DetectOnly(why) if asked.blocks() => (Action::Alert, Some(why)),
+            Decision::Enforce | Decision::DetectOnly(_) => (asked, None),
+        };
+        let shown = match thresholds.check(
+            signature,
+            case.ends.src.0,
+            case.ends.dst.0,
+            case.ctx.flow_id,
+            case.ctx.now,
+        ) {
+            Thresholded::NoMatch => continue,
+            Thresholded::Silent => false,
+            Thresholded::Alert => true,
+        };
+        match done {
+            Action::Pass => {
+                if ruling == Ruling::Continue {
+                    ruling = Ruling::Pass(hit.scope);
+                }
+                break;
+            }
+            Action::Drop => ruling = widest(ruling, hit, None),
+            Action::Reject(target) => ruling = widest(ruling, hit, Some(target)),
+            Action::Alert => {}
+        }
+        if !shown {
+            counters.add(Counter::AlertsSuppressed, 1);
+            continue;
+        }
+        if signature.signature.noalert {
+            continue;
+        }
+        counters.add(Counter::Alerts, 1);
+        sink.event(Event::Alert(AlertEvent {
+            at: case.ctx.now,
+            flow_id: Some(case.ctx.flow_id),
+            ends: case.ends,
+            direction: case.direction,
+            app: case.ctx.app,
+            signature,
+            asked,
+            done,
+            mode: signature
+                .patch
+                .as_ref()
+                .map(|_| ruleset.policy.effective_mode(signature)),
+            held_back,
+            tx: hit.tx.and_then(|id| transaction(case.app, id)),
+            evidence: hit.evidence.as_ref(),
+        }));
+    }
+    ruling
+}
+
+/// A flow is refused rather than a packet, and answered rather than not.
+fn widest(ruling: Ruling, hit: &Hit, reject: Option<RejectTarget>) -> Ruling {
+    match ruling {
+        Ruling::Refuse {
+            scope,
+            reject: before,
+            hit: first,
+        } => Ruling::Refuse {
+            scope: if hit.scope == Scope::Flow {
+                Scope::Flow
+            } else {
+                scope
+            },
+            reject: before.or(reject),
+            hit: first,
+        },
+        _ => Ruling::Refuse {
+            scope: hit.scope,
+            reject,
+            hit: *hit,
+        },
+    }
+}
+
+fn transaction(app: &AppLayer, id: u64) -> Option<TxRef<'_>> {
+    app.transactions().find(|tx| tx.id() == id)
+}

@@ -1,0 +1,79 @@
+//! What a worker does where it cannot decide, and its bounds.
+
+use std::time::Duration;
+
+use crate::app_layer;
+use crate::flow::FlowTableConfig;
+use crate::stream::StreamConfig;
+use crate::verdict::ExceptionPolicy;
+
+/// One policy for each thing that can go wrong; each has its drop reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceptions {
+    pub flow_table_full: ExceptionPolicy,
+    pub reassembly_memory: ExceptionPolicy,
+    pub parser_error: ExceptionPolicy,
+    pub midstream: ExceptionPolicy,
+    /// IP fragments that the kernel did not put together before us.
+    pub fragment: ExceptionPolicy,
+    /// The worker panicked.
+    pub internal_error: ExceptionPolicy,
+}
+
+impl Default for Exceptions {
+    fn default() -> Self {
+        Self {
+            flow_table_full: ExceptionPolicy::Drop,
+            reassembly_memory: ExceptionPolicy::Drop,
+            parser_error: ExceptionPolicy::Drop,
+            midstream: ExceptionPolicy::Drop,
+            fragment: ExceptionPolicy::Drop,
+            internal_error: ExceptionPolicy::Drop,
+        }
+    }
+}
+
+/// What becomes of a TCP flow that is first seen without its handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Midstream {
+    /// Picked up and inspected from there on, for this long after the first
+    /// packet; then [`Exceptions::midstream`] holds.
+    PickUpFor(Duration),
+    /// Always picked up.
+    PickUp,
+    /// Inspected packet by packet, and passed.
+    PacketsOnly,
+}
+
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    pub exceptions: Exceptions,
+    pub midstream: Midstream,
+    pub flow: FlowTableConfig,
+    pub stream: StreamConfig,
+    pub app_layer: app_layer::Limits,
+    /// Bytes of one direction given to raw stream signatures; begins anew with each transaction.
+    pub stream_depth_bytes: u64,
+    /// Emit a `drop` event for each packet of a refused flow, not for the first alone.
+    pub drop_event_per_packet: bool,
+    /// Counts that `threshold` keeps at once.
+    pub threshold_entries: usize,
+    /// At least this long between two resets that answer one refused flow.
+    pub reset_interval: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            exceptions: Exceptions::default(),
+            midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            flow: FlowTableConfig::default(),
+            stream: StreamConfig::default(),
+            app_layer: app_layer::Limits::default(),
+            stream_depth_bytes: 1024 * 1024,
+            drop_event_per_packet: false,
+            threshold_entries: 64 * 1024,
+            reset_interval: Duration::from_millis(100),
+        }
+    }
+}

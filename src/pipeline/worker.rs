@@ -1,0 +1,760 @@
+//! One queue's engine: decode, flow, stream, signatures, verdict.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
+use super::flow_state::{FlowState, Refusal, Standing, context};
+use super::inspect::Inspection;
+use super::judge::{self, Case, Ruling};
+use super::policy::{Midstream, WorkerConfig};
+use super::reset::{Refused, answer};
+use crate::counters::{Counter, Counters};
+use crate::decode::{
+    ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
+};
+use crate::detect::{CompiledSignature, Hits, Ruleset, Scratch, ThresholdTable};
+use crate::direction::Direction;
+use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
+use crate::stream::{ChunkPool, TcpSession};
+use crate::time::Timestamp;
+use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
+
+/// Flows looked at for their timeout in one [`Worker::tick`].
+const EXPIRE_PER_TICK: usize = 4096;
+
+/// A packet as the capture backend got it.
+#[derive(Debug)]
+pub struct RawPacket<'a> {
+    pub data: &'a [u8],
+    pub link: LinkType,
+    pub trust: ChecksumTrust,
+}
+
+/// Runs to completion on one thread: owns its flows and its scratch space.
+#[derive(Debug)]
+pub struct Worker {
+    config: WorkerConfig,
+    ruleset: Arc<Ruleset>,
+    counters: Arc<Counters>,
+    flows: FlowTable<FlowState>,
+    engine: Engine,
+    /// When the first packet came; the grace for midstream flows counts from here.
+    started: Option<Timestamp>,
+    /// The flow in hand, for when a panic must cost it.
+    current: Option<FlowId>,
+}
+
+/// What is shared by all flows of a worker and lent out for each packet.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub pool: ChunkPool,
+    pub scratch: Scratch,
+    pub hits: Hits,
+    pub thresholds: ThresholdTable,
+    /// Kept and new bytes of a stream, put together.
+    pub assembled: Vec<u8>,
+}
+
+/// One packet on its way through.
+struct Passage<'a> {
+    packet: &'a Packet<'a>,
+    ends: Ends,
+    now: Timestamp,
+}
+
+impl<'a> Passage<'a> {
+    fn new(packet: &'a Packet<'a>, now: Timestamp) -> Self {
+        let (src_port, dst_port) = packet.ports();
+        Self {
+            packet,
+            ends: Ends {
+                src: (packet.src(), src_port),
+                dst: (packet.dst(), dst_port),
+                protocol: packet.ip.protocol,
+                vlan: packet.vlan,
+            },
+            now,
+        }
+    }
+}
+
+impl Worker {
+    pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
+        Self {
+            flows: FlowTable::new(config.flow.clone()),
+            engine: Engine {
+                pool: ChunkPool::new(&config.stream),
+                scratch: Scratch::default(),
+                hits: Hits::default(),
+                thresholds: ThresholdTable::new(config.threshold_entries),
+                assembled: Vec::new(),
+            },
+            config,
+            ruleset,
+            counters,
+            started: None,
+            current: None,
+        }
+    }
+
+    /// Takes up a new ruleset between two packets; gives the old one back, so
+    /// that another thread may free it.
+    pub fn set_ruleset(&mut self, ruleset: Arc<Ruleset>) -> Arc<Ruleset> {
+        self.counters.add(Counter::RulesetSwaps, 1);
+        std::mem::replace(&mut self.ruleset, ruleset)
+    }
+
+    pub fn active_flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Flows in the table, as their end records would have them now.
+    pub fn flows(&self, now: Timestamp) -> impl Iterator<Item = FlowEvent> {
+        self.flows
+            .iter()
+            .map(move |flow| flow_event(flow, FlowEndReason::Timeout, now))
+    }
+
+    /// Judges one packet. A panic costs this packet's flow, not the worker.
+    pub fn process(
+        &mut self,
+        raw: &RawPacket<'_>,
+        now: Timestamp,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        self.counters.received(raw.data.len() as u64);
+        self.started.get_or_insert(now);
+        self.current = None;
+        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(raw, now, sink)))
+            .unwrap_or_else(|_| self.recover(now));
+        self.counters.decided(verdict);
+        verdict
+    }
+
+    /// Lets go of flows whose time is over. Call about ten times a second.
+    pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        let Self {
+            flows,
+            engine,
+            counters,
+            ..
+        } = self;
+        flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
+            end_flow(flow, FlowEndReason::Timeout, now, engine, counters, sink);
+        });
+    }
+
+    /// Ends all flows, so that each has its record.
+    pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        let Self {
+            flows,
+            engine,
+            counters,
+            ..
+        } = self;
+        flows.drain(&mut |flow| {
+            end_flow(flow, FlowEndReason::Shutdown, now, engine, counters, sink);
+        });
+    }
+
+    fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
+        let packet = match decode_frame(raw.link, raw.data, raw.trust) {
+            Ok(Some(packet)) => packet,
+            Ok(None) => {
+                self.counters.add(Counter::NotInspectedPackets, 1);
+                return Verdict::Forward;
+            }
+            Err(reason) => {
+                sink.event(Event::Drop(DropEvent {
+                    at: now,
+                    flow_id: None,
+                    ends: None,
+                    direction: None,
+                    reason,
+                    packet: None,
+                    signature: None,
+                }));
+                return Verdict::Drop(reason);
+            }
+        };
+        let passage = Passage::new(&packet, now);
+        match packet.transport {
+            Transport::Fragment => self.except_packet(
+                self.config.exceptions.fragment,
+                DropReason::DefragInvalid,
+                &passage,
+                sink,
+            ),
+            Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
+            _ => self.judge_datagram(&passage, sink),
+        }
+    }
+
+    /// UDP, ICMP and everything else that comes in single packets.
+    fn judge_datagram(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+        let key = FlowKey::of(passage.packet);
+        let found = self.flows.find(&key);
+        let id = match found {
+            Some(id) => id,
+            None => match self.open(key, false, FlowState::default(), passage, sink) {
+                Ok(id) => id,
+                Err(verdict) => return verdict,
+            },
+        };
+        let Some(dir) = self.enter(id, passage) else {
+            return self.recover(passage.now);
+        };
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.state.established |= flow.packets[dir.opposite().index()] > 0;
+            if let Some(verdict) = self.settled(id, dir, None, passage, sink) {
+                return verdict;
+            }
+        }
+        self.packet_signatures(id, dir, passage);
+        let class = match self.flows.get(id) {
+            Some(flow) if flow.state.established => TimeoutClass::Datagram,
+            _ => TimeoutClass::New,
+        };
+        self.conclude(id, dir, class, None, passage, sink)
+    }
+
+    fn judge_tcp(
+        &mut self,
+        tcp: &TcpHeader<'_>,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let key = FlowKey::of(passage.packet);
+        let opens = tcp.flags().0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN)
+            == TcpFlags::SYN;
+        let mut found = self.flows.find(&key);
+        if let Some(id) = found
+            && opens
+            && self.gives_way_to_syn(id, tcp)
+            && let Some(flow) = self.flows.remove(id)
+        {
+            end_flow(
+                flow,
+                FlowEndReason::Reused,
+                passage.now,
+                &mut self.engine,
+                &self.counters,
+                sink,
+            );
+            found = None;
+        }
+        let id = match found {
+            Some(id) => id,
+            None => {
+                let (from_server, state) = if opens {
+                    (false, FlowState::opened_by(tcp))
+                } else {
+                    match self.pick_up(tcp, passage) {
+                        Ok(picked) => picked,
+                        Err(policy) => {
+                            let reason = DropReason::StreamMidstream;
+                            return self.except_packet(policy, reason, passage, sink);
+                        }
+                    }
+                };
+                match self.open(key, from_server, state, passage, sink) {
+                    Ok(id) => id,
+                    Err(verdict) => return verdict,
+                }
+            }
+        };
+        let Some(dir) = self.enter(id, passage) else {
+            return self.recover(passage.now);
+        };
+        if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
+            return verdict;
+        }
+        let expected = self
+            .flows
+            .get(id)
+            .and_then(|flow| flow.state.tcp.as_ref())
+            .map_or(tcp.seq(), |session| session.next_sequence(dir));
+        if let Some(reason) = self.segment(id, dir, tcp, passage) {
+            self.engine.hits.clear();
+            let memory = reason == DropReason::StreamReassemblyMemory;
+            if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
+                self.counters.add(Counter::ExceptionPass, 1);
+            } else {
+                self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+                return Verdict::Drop(reason);
+            }
+        }
+        self.packet_signatures(id, dir, passage);
+        let refused = Refused {
+            ends: passage.ends,
+            tcp,
+            payload_length: passage.packet.payload.len(),
+            receiver_expects: expected,
+        };
+        let class = match self.flows.get(id).and_then(|f| f.state.tcp.as_ref()) {
+            Some(session) if session.is_closed() => TimeoutClass::Closed,
+            Some(session) if session.is_established() => TimeoutClass::Established,
+            _ => TimeoutClass::New,
+        };
+        self.conclude(id, dir, class, Some(&refused), passage, sink)
+    }
+
+    /// Through state and reassembly, parser and signatures; the reason to refuse the segment.
+    fn segment(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        tcp: &TcpHeader<'_>,
+        passage: &Passage<'_>,
+    ) -> Option<DropReason> {
+        let flow = self.flows.get_mut(id)?;
+        let ctx = context(flow, passage.now);
+        let FlowState {
+            tcp: session,
+            app,
+            detect,
+            epoch,
+            windows,
+            raw_bytes,
+            newest_tx,
+            established,
+            ..
+        } = &mut flow.state;
+        let session = session.as_mut()?;
+        // The pool is needed by the session while the rest inspects.
+        let mut pool = std::mem::replace(&mut self.engine.pool, ChunkPool::empty());
+        let mut inspection = Inspection {
+            ruleset: &self.ruleset,
+            engine: &mut self.engine,
+            config: &self.config,
+            counters: &self.counters,
+            ctx,
+            app,
+            detect,
+            windows,
+            raw_bytes,
+            newest_tx,
+        };
+        if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
+            inspection.again();
+        }
+        let outcome = session.on_segment(
+            dir,
+            tcp,
+            passage.packet.payload,
+            &mut pool,
+            &self.config.stream,
+            &self.counters,
+            &mut |dir, delivery| {
+                // The handshake is over where data is delivered.
+                inspection.ctx.established = true;
+                inspection.deliver(dir, delivery);
+            },
+        );
+        if outcome.refused.is_none() && tcp.flags().has(TcpFlags::FIN) && session.has_ended(dir) {
+            inspection.eof(dir);
+        }
+        *established = session.is_established();
+        self.engine.pool = pool;
+        if outcome.restarted {
+            flow.state.restart(&mut self.engine.scratch);
+        }
+        outcome.refused
+    }
+
+    /// Signatures that look at the packet itself.
+    fn packet_signatures(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return;
+        };
+        let ctx = context(flow, passage.now);
+        if flow.state.tcp.is_none() {
+            self.counters
+                .add(Counter::InspectedBytes, passage.packet.payload.len() as u64);
+        }
+        self.ruleset.on_packet(
+            &mut self.engine.scratch,
+            Some((&ctx, &mut flow.state.detect)),
+            dir,
+            passage.packet,
+            &mut self.engine.hits,
+        );
+    }
+
+    /// The ruling on what was found, carried out.
+    fn conclude(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        class: TimeoutClass,
+        refused: Option<&Refused<'_>>,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let now = passage.now;
+        self.flows.touch(id, class, now);
+        let match_errors = self.engine.scratch.take_match_errors();
+        if match_errors > 0 {
+            self.counters.add(Counter::MatchErrors, match_errors);
+        }
+        let Some(flow) = self.flows.get_mut(id) else {
+            return Verdict::Forward;
+        };
+        let failed = dir_failed(flow, dir);
+        if self.engine.hits.is_empty() && !failed {
+            return Verdict::Forward;
+        }
+        let alerts_before = self.counters.get(Counter::Alerts);
+        let case = Case {
+            ctx: context(flow, now),
+            ends: passage.ends,
+            direction: dir,
+            app: &flow.state.app,
+        };
+        let ruling = judge::rule(
+            &self.ruleset,
+            &self.engine.hits,
+            &mut self.engine.thresholds,
+            &self.counters,
+            &case,
+            sink,
+        );
+        flow.state.alerted |= self.counters.get(Counter::Alerts) != alerts_before;
+        self.engine.hits.clear();
+        flow.state.app.take_finished();
+        match ruling {
+            Ruling::Continue if failed => {
+                self.counters.add(Counter::AppLayerErrors, 1);
+                self.except_flow(id, dir, refused, passage, sink)
+            }
+            Ruling::Continue | Ruling::Pass(Scope::Packet) => Verdict::Forward,
+            Ruling::Pass(Scope::Flow) => {
+                flow.state.standing = Standing::Passed;
+                Verdict::Forward
+            }
+            Ruling::Refuse { scope, reject, hit } => {
+                let ruleset = self.ruleset.clone();
+                let signature = ruleset.signature(&hit);
+                let reason = DropReason::Rules;
+                self.note_drop(Some(id), Some(dir), reason, signature, passage, sink);
+                if scope == Scope::Flow {
+                    self.refuse(id, reason, reject, now);
+                }
+                self.send_resets(reject, refused, now, sink);
+                Verdict::Drop(reason)
+            }
+        }
+    }
+
+    /// A parser gave a direction up: what follows cannot be inspected.
+    fn except_flow(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        refused: Option<&Refused<'_>>,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let reject = match self.config.exceptions.parser_error {
+            ExceptionPolicy::Pass => {
+                self.counters.add(Counter::ExceptionPass, 1);
+                return Verdict::Forward;
+            }
+            ExceptionPolicy::Drop => None,
+            ExceptionPolicy::Reject => Some(RejectTarget::Both),
+        };
+        let reason = DropReason::AppLayerError;
+        self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+        self.refuse(id, reason, reject, passage.now);
+        self.send_resets(reject, refused, passage.now, sink);
+        Verdict::Drop(reason)
+    }
+
+    fn refuse(
+        &mut self,
+        id: FlowId,
+        reason: DropReason,
+        reject: Option<RejectTarget>,
+        now: Timestamp,
+    ) {
+        self.counters.add(Counter::FlowsRefused, 1);
+        self.flows.touch(id, TimeoutClass::Refused, now);
+        if let Some(flow) = self.flows.get_mut(id) {
+            flow.state.standing = Standing::Refused(Refusal {
+                reason,
+                resets: reject.is_some(),
+                answered: [None; 2],
+            });
+            // The session keeps its numbers; bytes are of no use any more.
+            if let Some(session) = flow.state.tcp.as_mut() {
+                session.release(&mut self.engine.pool);
+            }
+        }
+    }
+
+    fn send_resets(
+        &self,
+        reject: Option<RejectTarget>,
+        refused: Option<&Refused<'_>>,
+        now: Timestamp,
+        sink: &mut dyn EventSink,
+    ) {
+        if let (Some(target), Some(refused)) = (reject, refused) {
+            for reset in refused.resets(target, now) {
+                sink.reset(reset);
+            }
+        }
+    }
+
+    /// The verdict of a flow that is refused or passed already.
+    fn settled(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        tcp: Option<&TcpHeader<'_>>,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        let now = passage.now;
+        let interval = self.config.reset_interval;
+        let flow = self.flows.get_mut(id)?;
+        match &mut flow.state.standing {
+            Standing::Inspected => None,
+            Standing::Passed => {
+                self.flows.touch(id, TimeoutClass::Established, now);
+                Some(Verdict::Forward)
+            }
+            Standing::Refused(refusal) => {
+                let answered = &mut refusal.answered[dir.index()];
+                let due = answered.is_none_or(|at| now.since(at) >= interval);
+                if let Some(tcp) = tcp
+                    && refusal.resets
+                    && !tcp.flags().has(TcpFlags::RST)
+                {
+                    if due {
+                        *answered = Some(now);
+                        let length = passage.packet.payload.len();
+                        sink.reset(answer(passage.ends, tcp, length, now));
+                    } else {
+                        self.counters.add(Counter::ResetsLimited, 1);
+                    }
+                }
+                self.flows.touch(id, TimeoutClass::Refused, now);
+                if self.config.drop_event_per_packet {
+                    let reason = DropReason::FlowDrop;
+                    self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+                }
+                Some(Verdict::Drop(DropReason::FlowDrop))
+            }
+        }
+    }
+
+    /// Whether a SYN opens a new connection in place of this flow: it was closed or refused,
+    /// and the SYN is not a late copy of the one that opened it.
+    fn gives_way_to_syn(&self, id: FlowId, tcp: &TcpHeader<'_>) -> bool {
+        self.flows.get(id).is_some_and(|flow| {
+            let session = flow.state.tcp.as_ref();
+            let over = flow.state.is_refused() || session.is_none_or(TcpSession::is_closed);
+            over && session.is_none_or(|s| !s.was_opened_by(tcp))
+        })
+    }
+
+    /// State for a flow whose handshake was not seen, and whether its first packet came from the server.
+    fn pick_up(
+        &self,
+        tcp: &TcpHeader<'_>,
+        passage: &Passage<'_>,
+    ) -> Result<(bool, FlowState), ExceptionPolicy> {
+        let from_server = tcp.flags().has(TcpFlags::SYN) || tcp.src_port() < tcp.dst_port();
+        let within_grace = match self.config.midstream {
+            Midstream::PacketsOnly => return Ok((from_server, FlowState::default())),
+            Midstream::PickUp => true,
+            Midstream::PickUpFor(grace) => self
+                .started
+                .is_none_or(|started| passage.now.since(started) < grace),
+        };
+        // A reset opens nothing, and ends nothing that we know.
+        if !within_grace || tcp.flags().has(TcpFlags::RST) {
+            return Err(self.config.exceptions.midstream);
+        }
+        self.counters.add(Counter::FlowsMidstream, 1);
+        let dir = if from_server {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        };
+        let state = FlowState {
+            tcp: Some(TcpSession::midstream(dir, tcp)),
+            established: true,
+            ..FlowState::default()
+        };
+        Ok((from_server, state))
+    }
+
+    fn open(
+        &mut self,
+        key: FlowKey,
+        from_server: bool,
+        state: FlowState,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Result<FlowId, Verdict> {
+        let now = passage.now;
+        let (client, server) = if from_server {
+            (passage.ends.dst, passage.ends.src)
+        } else {
+            (passage.ends.src, passage.ends.dst)
+        };
+        let new = NewFlow {
+            key,
+            client,
+            server,
+            class: TimeoutClass::New,
+        };
+        let (engine, counters) = (&mut self.engine, &self.counters);
+        let opened = self.flows.insert(new, now, state, &mut |flow| {
+            counters.add(Counter::FlowsEvicted, 1);
+            end_flow(flow, FlowEndReason::Evicted, now, engine, counters, sink);
+        });
+        match opened {
+            Ok(id) => {
+                self.counters.add(Counter::FlowsCreated, 1);
+                Ok(id)
+            }
+            Err(_) => {
+                let policy = self.config.exceptions.flow_table_full;
+                Err(self.except_packet(policy, DropReason::FlowTableFull, passage, sink))
+            }
+        }
+    }
+
+    /// Counts the packet into its flow; which way it goes.
+    fn enter(&mut self, id: FlowId, passage: &Passage<'_>) -> Option<Direction> {
+        self.current = Some(id);
+        let flow = self.flows.get_mut(id)?;
+        let dir = flow.direction_of(passage.packet);
+        flow.count(dir, passage.packet.datagram.len() as u64);
+        Some(dir)
+    }
+
+    fn except_packet(
+        &self,
+        policy: ExceptionPolicy,
+        reason: DropReason,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        if policy == ExceptionPolicy::Pass {
+            self.counters.add(Counter::ExceptionPass, 1);
+            return Verdict::Forward;
+        }
+        if policy == ExceptionPolicy::Reject
+            && let Transport::Tcp(tcp) = &passage.packet.transport
+            && !tcp.flags().has(TcpFlags::RST)
+        {
+            let length = passage.packet.payload.len();
+            sink.reset(answer(passage.ends, tcp, length, passage.now));
+        }
+        self.note_drop(None, None, reason, None, passage, sink);
+        Verdict::Drop(reason)
+    }
+
+    fn note_drop(
+        &self,
+        id: Option<FlowId>,
+        direction: Option<Direction>,
+        reason: DropReason,
+        signature: Option<&CompiledSignature>,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) {
+        sink.event(Event::Drop(DropEvent {
+            at: passage.now,
+            flow_id: id.and_then(|id| self.flows.get(id)).map(|flow| flow.id),
+            ends: Some(passage.ends),
+            direction,
+            reason,
+            packet: Some(passage.packet),
+            signature,
+        }));
+    }
+
+    /// Something of ours went wrong: the flow in hand goes, the worker stays.
+    fn recover(&mut self, now: Timestamp) -> Verdict {
+        self.counters.add(Counter::Panics, 1);
+        self.engine.scratch = Scratch::default();
+        self.engine.hits.clear();
+        let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
+        if let Some(flow) = self.current.take().and_then(|id| {
+            self.flows.touch(id, TimeoutClass::Refused, now);
+            self.flows.get_mut(id)
+        }) {
+            let first = FlowState {
+                standing: if pass {
+                    Standing::Passed
+                } else {
+                    Standing::Refused(Refusal {
+                        reason: DropReason::InternalError,
+                        resets: false,
+                        answered: [None; 2],
+                    })
+                },
+                ..FlowState::default()
+            };
+            // Its chunks are not given back: what a panic left behind is not touched again.
+            flow.state = first;
+        }
+        if pass {
+            self.counters.add(Counter::ExceptionPass, 1);
+            Verdict::Forward
+        } else {
+            Verdict::Drop(DropReason::InternalError)
+        }
+    }
+}
+
+/// Whether the parser of this direction has just given up.
+fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
+    let failed = flow.state.app.failed(dir);
+    failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
+}
+
+fn end_flow(
+    mut flow: Flow<FlowState>,
+    reason: FlowEndReason,
+    now: Timestamp,
+    engine: &mut Engine,
+    counters: &Counters,
+    sink: &mut dyn EventSink,
+) {
+    counters.add(Counter::FlowsEnded, 1);
+    if let Some(session) = flow.state.tcp.as_mut() {
+        session.release(&mut engine.pool);
+    }
+    flow.state.detect.reset(&mut engine.scratch);
+    sink.event(Event::Flow(flow_event(&flow, reason, now)));
+}
+
+fn flow_event(flow: &Flow<FlowState>, reason: FlowEndReason, now: Timestamp) -> FlowEvent {
+    FlowEvent {
+        at: now,
+        flow_id: flow.id,
+        client: flow.client,
+        server: flow.server,
+        protocol: flow.key.protocol(),
+        vlan: flow.key.vlan(),
+        app: flow.state.app.protocol(),
+        first_seen: flow.first_seen,
+        last_seen: flow.last_seen,
+        packets: flow.packets,
+        bytes: flow.bytes,
+        reason,
+        established: flow.state.established,
+        alerted: flow.state.alerted,
+        refused: flow.state.is_refused(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

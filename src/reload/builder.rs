@@ -1,0 +1,343 @@
+//! From what is on disk to a ruleset, and back.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::patch_engines;
+use super::holds::{self, Holds};
+use super::layers::{LoadedPatch, PackLayer, RulesLayer};
+use super::selection::RulesFile;
+use super::summary::{PatchRow, RulesetSummary};
+use crate::detect::{self, CompileOptions, Policy, Ruleset};
+use crate::pack::{self, ContentHash, LoadedPack, find_packs};
+use crate::signature::ast::IpRange;
+use crate::signature::{Classes, Diagnostic, Variables};
+use crate::verdict::{ActionOrder, Mode};
+
+/// Diagnostics that a summary carries; the rest is a number.
+const MAX_DIAGNOSTICS: usize = 20;
+
+/// Where a ruleset comes from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Packs, or folders of packs.
+    pub packs: Vec<PathBuf>,
+    pub rules: Vec<RulesFile>,
+    pub variables: Variables,
+    pub classes: Classes,
+    /// Whether patches must pass their own scenarios.
+    pub test_packs: bool,
+    pub ceiling: Mode,
+    pub action_order: ActionOrder,
+    pub options: CompileOptions,
+}
+
+/// What an error means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strictness {
+    /// At start: what is bad is left out and listed.
+    Start,
+    /// At reload: any error leaves the whole previous ruleset in force.
+    Whole,
+    /// `--partial`: the previous version of each failing file or patch stays.
+    Partial,
+}
+
+/// A ruleset, and what is to be told of it.
+#[derive(Clone, Debug)]
+pub struct Built {
+    pub ruleset: Arc<Ruleset>,
+    pub summary: RulesetSummary,
+}
+
+/// Why the ruleset in force stays: each error, rendered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError(pub Vec<String>);
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = self.0.iter().take(MAX_DIAGNOSTICS);
+        for (n, error) in shown.enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            f.write_str(error)?;
+        }
+        if self.0.len() > MAX_DIAGNOSTICS {
+            write!(f, "\nand {} more", self.0.len() - MAX_DIAGNOSTICS)?;
+        }
+        Ok(())
+    }
+}
+
+/// Packs and rules files, compiled.
+#[derive(Clone, Debug, Default)]
+struct Content {
+    packs: Vec<PackLayer>,
+    rules: Vec<RulesLayer>,
+}
+
+/// Builds rulesets, one after the other. Lives on a thread of its own.
+#[derive(Debug)]
+pub struct Builder {
+    sources: Sources,
+    holds: Holds,
+    content: Content,
+    before: Option<Content>,
+    epoch: u64,
+    previous_epoch: Option<u64>,
+    /// Content whose scenarios have held.
+    held: HashSet<ContentHash>,
+}
+
+impl Builder {
+    pub fn new(sources: Sources, holds: Holds) -> Self {
+        Self {
+            sources,
+            holds,
+            content: Content::default(),
+            before: None,
+            epoch: 0,
+            previous_epoch: None,
+            held: HashSet::new(),
+        }
+    }
+
+    pub fn holds(&self) -> &Holds {
+        &self.holds
+    }
+
+    /// The epoch that a rollback goes back to the content of.
+    pub fn previous_epoch(&self) -> Option<u64> {
+        self.previous_epoch
+    }
+
+    /// Folders and files that a change of is a reason to reload.
+    pub fn watched(&self) -> Vec<PathBuf> {
+        let files = self.sources.rules.iter().map(|file| file.path.clone());
+        self.sources.packs.iter().cloned().chain(files).collect()
+    }
+
+    /// Reads, tests and compiles what is on disk now. On an error nothing has changed.
+    pub fn build(&mut self, strictness: Strictness) -> Result<Built, BuildError> {
+        let started = Instant::now();
+        let mut reading = Reading {
+            sources: &self.sources,
+            strictness,
+            before: &self.content,
+            held: &mut self.held,
+            errors: Vec::new(),
+        };
+        let content = reading.content();
+        let errors = reading.errors;
+        if strictness == Strictness::Whole && !errors.is_empty() {
+            return Err(BuildError(errors));
+        }
+        let first = self.epoch == 0;
+        let before = std::mem::replace(&mut self.content, content);
+        if !first {
+            self.before = Some(before);
+            self.previous_epoch = Some(self.epoch);
+        }
+        Ok(self.assemble(&errors, started))
+    }
+
+    /// Back to the content before the last build; once more goes forward again.
+    pub fn rollback(&mut self) -> Result<Built, BuildError> {
+        let before = self.before.take().ok_or_else(|| {
+            BuildError(vec!["there is no ruleset to go back to".to_owned()])
+        })?;
+        self.before = Some(std::mem::replace(&mut self.content, before));
+        self.previous_epoch = Some(self.epoch);
+        Ok(self.assemble(&[], Instant::now()))
+    }
+
+    /// The same content under other holds.
+    pub fn set_holds(&mut self, holds: Holds) -> Built {
+        self.holds = holds;
+        self.assemble(&[], Instant::now())
+    }
+
+    pub fn knows_patch(&self, id: &str) -> bool {
+        let mut patches = self.content.packs.iter().flat_map(|p| &p.patches);
+        patches.any(|patch| patch.info.id == id)
+    }
+
+    fn assemble(&mut self, errors: &[String], started: Instant) -> Built {
+        self.epoch += 1;
+        let policy = Arc::new(self.policy());
+        let packs = self.content.packs.iter().map(|p| p.layer.clone());
+        let rules = self.content.rules.iter().map(|r| r.layer.clone());
+        let ruleset = Arc::new(Ruleset {
+            epoch: self.epoch,
+            layers: packs.chain(rules).collect(),
+            policy,
+        });
+        let summary = self.summary(&ruleset, errors, started);
+        Built { ruleset, summary }
+    }
+
+    fn policy(&self) -> Policy {
+        let exceptions = self.holds.exceptions.iter().map(|e| {
+            let (first, last) = e.network.range();
+            detect::Except {
+                patch: e.patch.clone(),
+                network: IpRange { first, last },
+                side: match e.side {
+                    holds::Side::Client => detect::Side::Client,
+                    holds::Side::Server => detect::Side::Server,
+                    holds::Side::Any => detect::Side::Any,
+                },
+            }
+        });
+        Policy {
+            ceiling: self.sources.ceiling,
+            patch_modes: self.holds.modes.clone().into_iter().collect(),
+            exceptions: exceptions.collect(),
+            action_order: self.sources.action_order,
+            ..Policy::default()
+        }
+    }
+
+    fn summary(&self, ruleset: &Ruleset, errors: &[String], started: Instant) -> RulesetSummary {
+        let mut patches = Vec::new();
+        for pack in &self.content.packs {
+            for patch in &pack.patches {
+                let mode = ruleset.policy.effective_mode_of(&patch.info);
+                patches.push(PatchRow::loaded(&patch.info, mode, patch.inputs.len()));
+            }
+            patches.extend(pack.refused.iter().cloned());
+        }
+        let failed_rules: usize = self.content.rules.iter().map(|r| r.failed).sum();
+        let mut diagnostics: Vec<String> = errors.to_vec();
+        if diagnostics.is_empty() {
+            diagnostics = self
+                .content
+                .rules
+                .iter()
+                .flat_map(|r| r.failures.iter().cloned())
+                .collect();
+        }
+        diagnostics.truncate(MAX_DIAGNOSTICS);
+        RulesetSummary {
+            epoch: ruleset.epoch,
+            signatures: ruleset.signature_count(),
+            failed: failed_rules,
+            patches,
+            diagnostics,
+            build_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// One pass over the sources.
+struct Reading<'a> {
+    sources: &'a Sources,
+    strictness: Strictness,
+    before: &'a Content,
+    held: &'a mut HashSet<ContentHash>,
+    errors: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn content(&mut self) -> Content {
+        let mut content = Content::default();
+        for folder in &self.sources.packs {
+            match find_packs(folder) {
+                Ok(folders) => {
+                    let packs: Vec<_> = folders.iter().filter_map(|f| self.pack(f)).collect();
+                    content.packs.extend(packs);
+                }
+                Err(diagnostics) => {
+                    self.fail(&diagnostics);
+                    let kept = self.before.packs.iter();
+                    let kept = kept.filter(|p| p.folder.starts_with(folder));
+                    content.packs.extend(kept.cloned());
+                }
+            }
+        }
+        for file in &self.sources.rules {
+            content.rules.extend(self.rules(file));
+        }
+        content
+    }
+
+    fn pack(&mut self, folder: &Path) -> Option<PackLayer> {
+        let before = self.before.packs.iter().find(|p| p.folder == folder);
+        let sources = self.sources;
+        let limits = pack::Limits::default();
+        let loaded = pack::load(folder, &limits, &sources.variables, &sources.classes);
+        let mut loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(diagnostics) => {
+                self.fail(&diagnostics);
+                return before.cloned();
+            }
+        };
+        if sources.test_packs {
+            self.test(&mut loaded);
+        }
+        let mut kept = Vec::new();
+        for refusal in &loaded.refused {
+            self.errors.push(format!(
+                "{}: patch `{}` is not loaded: {}",
+                folder.display(),
+                refusal.patch,
+                refusal.reason
+            ));
+            self.fail(&refusal.diagnostics);
+            if self.strictness == Strictness::Partial {
+                kept.extend(previous_version(before, &refusal.patch).cloned());
+            }
+        }
+        Some(PackLayer::new(&loaded, kept, before, &sources.options))
+    }
+
+    fn test(&mut self, loaded: &mut LoadedPack) {
+        let manifest = loaded.manifest.clone();
+        let options = self.sources.options;
+        let held = &*self.held;
+        loaded.test(&|hash| held.contains(hash), &mut |patch| {
+            Ok(patch_engines(patch, &manifest, &options))
+        });
+        self.held.extend(loaded.patches.iter().map(|p| p.hash));
+    }
+
+    fn rules(&mut self, file: &RulesFile) -> Option<RulesLayer> {
+        let before = self.before.rules.iter().find(|r| r.path == file.path);
+        let sources = self.sources;
+        let read = RulesLayer::read(
+            file,
+            before,
+            &sources.variables,
+            &sources.classes,
+            &sources.options,
+        );
+        match read {
+            Err(error) => {
+                self.errors.push(error);
+                before.cloned()
+            }
+            // What was left out at start and has not changed since is no new error.
+            Ok(layer) if layer.failed == 0 || layer.is(before) => Some(layer),
+            Ok(layer) => {
+                self.errors.extend(layer.failures.iter().cloned());
+                match self.strictness {
+                    Strictness::Partial if before.is_some() => before.cloned(),
+                    _ => Some(layer),
+                }
+            }
+        }
+    }
+
+    fn fail(&mut self, diagnostics: &[Diagnostic]) {
+        let rendered = diagnostics.iter().map(|d| d.render(false));
+        self.errors.extend(rendered);
+    }
+}
+
+fn previous_version<'a>(before: Option<&'a PackLayer>, id: &str) -> Option<&'a LoadedPatch> {
+    before?.patches.iter().find(|patch| patch.info.id == id)
+}

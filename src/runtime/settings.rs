@@ -1,0 +1,152 @@
+//! From the configuration to what each room wants to know.
+
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::ops::Range;
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::app_layer;
+use crate::capture::nfqueue::QueueConfig;
+use crate::config::{self, Config, FailureMode, Placement};
+use crate::detect::CompileOptions;
+use crate::flow::{FlowTableConfig, Timeouts};
+use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
+use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
+use crate::reload::{RulesFile, Selection, Sources};
+use crate::signature::{Classes, Variables};
+use crate::stream::StreamConfig;
+
+/// The numbers of the queues; zero in the configuration means one for each processor.
+pub fn queues(config: &Config) -> Range<u16> {
+    let wanted = match config.capture.queues {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        n => usize::from(n),
+    };
+    let first = config.capture.first_queue;
+    let count = u16::try_from(wanted).unwrap_or(u16::MAX);
+    first..first.saturating_add(count)
+}
+
+pub fn queue(config: &Config, number: u16) -> QueueConfig {
+    let capture = &config.capture;
+    QueueConfig {
+        number,
+        max_len: capture.queue_length,
+        receive_buffer_bytes: capture.receive_buffer_bytes,
+        fail_open: capture.fail_open,
+        gso: capture.gso,
+        ..QueueConfig::default()
+    }
+}
+
+pub fn plan(config: &Config) -> Result<Plan, String> {
+    let netfilter = &config.netfilter;
+    let plan = PlanConfig {
+        queues: queues(config),
+        hooks: match netfilter.mode {
+            Placement::Gateway => Hooks::Gateway,
+            Placement::Host => Hooks::Host {
+                management_ports: netfilter.management_ports.clone(),
+            },
+        },
+        failure: match netfilter.failure {
+            FailureMode::Closed => Failure::Closed,
+            FailureMode::Open => Failure::Open,
+        },
+        mark: netfilter.mark,
+        mask: netfilter.mask,
+        interfaces: Vec::new(),
+    };
+    Plan::new(plan).map_err(|e| format!("[netfilter]: {e}"))
+}
+
+pub fn worker(config: &Config) -> WorkerConfig {
+    let (policy, flow, stream) = (&config.policy, &config.flow, &config.stream);
+    let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
+    WorkerConfig {
+        exceptions: Exceptions {
+            flow_table_full: policy.flow_table_full,
+            reassembly_memory: policy.reassembly_memory,
+            parser_error: policy.parser_error,
+            midstream: policy.midstream,
+            fragment: policy.fragment,
+            internal_error: policy.internal_error,
+        },
+        midstream: Midstream::PickUpFor(Duration::from_secs(policy.midstream_grace_secs)),
+        flow: FlowTableConfig {
+            max_flows: flow.max_flows,
+            timeouts: Timeouts {
+                new: Duration::from_secs(flow.tcp_new_secs),
+                datagram: Duration::from_secs(flow.udp_secs),
+                established: Duration::from_secs(flow.tcp_established_secs),
+                closed: Duration::from_secs(flow.tcp_closed_secs),
+                refused: Duration::from_secs(flow.refused_secs),
+            },
+        },
+        stream: StreamConfig {
+            max_out_of_order_bytes: stream.out_of_order_bytes as u64,
+            max_retained_bytes: stream.retained_bytes as u64,
+            pool_bytes: stream.pool_bytes as u64,
+            tolerate_gaps: config.capture.fail_open,
+        },
+        app_layer: app_layer::Limits {
+            request_body_bytes: http.request_body_bytes,
+            response_body_bytes: http.response_body_bytes,
+            header_bytes: http.header_bytes,
+            line_bytes: http.line_bytes,
+            headers: http.headers,
+            decompressed_bytes: http.decompressed_bytes,
+            decompression_ratio: http.decompression_ratio,
+            decompression_layers: http.decompression_layers,
+            transactions: http.transactions,
+            tls_handshake_bytes: tls.handshake_bytes,
+            tls_certificates: tls.certificates,
+        },
+        stream_depth_bytes: stream.depth_bytes,
+        ..WorkerConfig::default()
+    }
+}
+
+pub fn sources(config: &Config) -> Result<Sources, String> {
+    let mut variables = Variables::default();
+    for (name, value) in config.vars.address.iter().chain(&config.vars.port) {
+        variables
+            .set(name, value)
+            .map_err(|e| format!("[vars]: {e}"))?;
+    }
+    let rules = config.rules.iter().map(rules_file);
+    Ok(Sources {
+        packs: config.packs.dirs.clone(),
+        rules: rules.collect::<Result<_, _>>()?,
+        variables,
+        classes: Classes::default(),
+        test_packs: config.packs.test,
+        ceiling: config.engine.mode,
+        action_order: config.engine.action_order,
+        options: CompileOptions {
+            stream_window: config.engine.stream_window_bytes,
+            ..CompileOptions::default()
+        },
+    })
+}
+
+fn rules_file(file: &config::RulesFile) -> Result<RulesFile, String> {
+    let select = &file.select;
+    let matching = select.matching.as_deref().map(Regex::new).transpose();
+    Ok(RulesFile {
+        path: file.file.clone(),
+        selection: Selection {
+            sids: select.sids.iter().copied().collect(),
+            classtypes: select.classtypes.clone(),
+            matching: matching.map_err(|e| format!("{}: {e}", file.file.display()))?,
+        },
+        action: file.action,
+    })
+}
+
+/// `192.0.2.1:80` or `[2001:db8::1]:80`.
+pub fn endpoint((address, port): (IpAddr, u16)) -> String {
+    std::net::SocketAddr::new(address, port).to_string()
+}
