@@ -40,6 +40,7 @@ pub mod config;
 pub mod control;
 pub mod netfilter;
 pub mod pack;
+pub mod output;
 pub mod reload;
 pub mod runtime;
 pub mod scenario;

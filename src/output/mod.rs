@@ -4,11 +4,13 @@
 //! One thread ([`LogThread`]) renders them and writes them to `eve.json`,
 //! through full disks and removed folders.
 
+mod convert;
 mod record;
 mod storage;
 mod text;
 mod writer;
 
+pub use convert::record;
 pub use record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
     PatchRef, Record, Reject, RejectedEnd, StatsRecord, TcpFacts, Tls, Verdict, VerdictAction,
