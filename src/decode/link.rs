@@ -78,6 +78,10 @@ fn from_ethertype(frame: &[u8], mut at: usize) -> Result<Option<([u16; 2], &[u8]
         at += 4;
         ethertype = word(frame, at)?;
     }
+    if ETHERTYPES_VLAN.contains(&ethertype) {
+        // There may be an IP header behind them that nobody would look at.
+        return Err(DropReason::DecodeIpHeader);
+    }
     let datagram = frame.get(at + 2..).ok_or(DropReason::DecodeTruncated)?;
     Ok(is_ip(ethertype).then_some((vlan, datagram)))
 }
