@@ -405,9 +405,90 @@ fn what_passed_unseen_is_a_gap_where_that_can_be() {
     assert_eq!(lab.acknowledge(10), Some(DropReason::StreamOutOfWindow));
     lab.config.tolerate_gaps = true;
     assert_eq!(lab.acknowledge(10), None);
-    assert_eq!(lab.gaps, 7);
+    assert_eq!(lab.gaps, 0, "it may only be late");
     assert_eq!(lab.data(10, b"klm"), None);
+    assert_eq!(lab.gaps, 7);
     assert_eq!(lab.from_client(), b"abcklm");
+    let hole = lab.data(3, b"defghij");
+    assert_eq!(hole, Some(DropReason::StreamOutOfWindow), "a lie, maybe");
+    assert_eq!(lab.data(13, b"nop"), None);
+    assert_eq!(lab.from_client(), b"abcklmnop");
+}
+
+#[test]
+fn an_acknowledgement_may_overtake_its_data() {
+    let mut lab = Lab::open();
+    lab.config.tolerate_gaps = true;
+    assert_eq!(lab.data(3, b"def"), None);
+    assert_eq!(lab.acknowledge(6), None);
+    assert_eq!(lab.data(0, b"abc"), None);
+    assert_eq!(lab.from_client(), b"abcdef");
+    assert_eq!((lab.gaps, lab.acknowledge(6)), (0, None));
+    assert_eq!(lab.pool.lent_bytes(), 0);
+}
+
+#[test]
+fn what_waits_behind_a_hole_that_is_given_up_is_delivered() {
+    let mut lab = Lab::open();
+    lab.config.tolerate_gaps = true;
+    lab.data(5, b"fgh");
+    lab.data(10, b"klm");
+    assert_eq!((lab.acknowledge(13), lab.acknowledge(13)), (None, None));
+    assert_eq!(lab.from_client(), b"fghklm");
+    assert_eq!(lab.gaps, 7);
+}
+
+#[test]
+fn an_urgent_pointer_ahead_of_its_segment_is_refused() {
+    let mut lab = Lab::open();
+    let urgent = |t: &mut Builder| {
+        t.ack = true;
+        t.urg = true;
+        t.urgent_pointer = 3;
+        t.sequence_number = CLIENT_ISN.wrapping_add(1);
+        t.acknowledgment_number = SERVER_ISN + 1;
+    };
+    for payload in [&b""[..], b"a"] {
+        let refused = lab.send(Direction::ToServer, urgent, payload).refused;
+        assert_eq!(refused, Some(DropReason::StreamUrgent));
+    }
+    assert!(lab.from_client().is_empty());
+}
+
+#[test]
+fn a_fin_that_contradicts_earlier_bytes_ends_nothing() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abcdef");
+    lab.data(8, b"ij");
+    let fin = |offset: u32| {
+        move |t: &mut Builder| {
+            t.fin = true;
+            t.ack = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+            t.acknowledgment_number = SERVER_ISN + 1;
+        }
+    };
+    for offset in [2, 9] {
+        let refused = lab.send(Direction::ToServer, fin(offset), b"").refused;
+        assert_eq!(refused, Some(DropReason::StreamOutOfWindow));
+    }
+    assert_eq!(lab.data(6, b"gh"), None);
+    assert_eq!(lab.send(Direction::ToServer, fin(10), b"").refused, None);
+    let other = lab.send(Direction::ToServer, fin(9), b"").refused;
+    assert_eq!(other, Some(DropReason::StreamAfterClose));
+    assert_eq!(lab.from_client(), b"abcdefghij");
+    assert!(lab.session.has_ended(Direction::ToServer));
+}
+
+#[test]
+fn data_below_the_first_byte_is_refused() {
+    let mut lab = Lab::open();
+    let below = 0_u32.wrapping_sub(10);
+    assert_eq!(
+        lab.data(below, b"never sent"),
+        Some(DropReason::StreamOutOfWindow)
+    );
+    assert_eq!(lab.data(0_u32.wrapping_sub(1), b"?"), None, "a keep-alive");
 }
 
 #[test]
