@@ -39,7 +39,7 @@ fn with_v4_options(options: &[u8]) -> Vec<u8> {
     let mut bytes = plain[..20].to_vec();
     bytes.extend_from_slice(options);
     bytes.extend_from_slice(&plain[20..]);
-    bytes[0] = 0x40 | (bytes[0] & 15) + (options.len() / 4) as u8;
+    bytes[0] = 0x40 | ((bytes[0] & 15) + (options.len() / 4) as u8);
     let total = (bytes.len() as u16).to_be_bytes();
     bytes[2..4].copy_from_slice(&total);
     fix_v4(&mut bytes);

@@ -147,6 +147,7 @@ impl TcpSession {
 
     /// Takes in one segment. Bytes that became contiguous for the receiver are
     /// handed to `deliver`; then the segment may be forwarded, unless refused.
+    #[expect(clippy::too_many_arguments, reason = "each is owned by someone else")]
     pub fn on_segment(
         &mut self,
         dir: Direction,
