@@ -12,7 +12,6 @@ use crate::verdict::{DropReason, Mode};
 pub struct Metrics<'a> {
     pub snapshot: &'a Snapshot,
     pub active_flows: u64,
-    pub lost_before_us: u64,
     pub ruleset: &'a RulesetSummary,
     pub log: &'a LogStatus,
 }
@@ -26,7 +25,12 @@ impl Metrics<'_> {
             let _ = writeln!(page, "{name} {}", self.snapshot.get(counter));
         }
         let name = "stopgap_dropped_packets_total";
-        metric(&mut page, name, "Packets not forwarded, by reason.", "counter");
+        metric(
+            &mut page,
+            name,
+            "Packets not forwarded, by reason.",
+            "counter",
+        );
         for &reason in DropReason::ALL {
             let n = self.snapshot.dropped(reason);
             let _ = writeln!(page, "{name}{{reason=\"{reason}\"}} {n}");
@@ -41,11 +45,6 @@ impl Metrics<'_> {
                 "stopgap_active_flows",
                 "Flows in the flow table.",
                 self.active_flows,
-            ),
-            (
-                "stopgap_lost_before_us_packets",
-                "Packets the kernel dropped before they reached the engine.",
-                self.lost_before_us,
             ),
             (
                 "stopgap_ruleset_epoch",
@@ -127,13 +126,14 @@ mod tests {
         let page = Metrics {
             snapshot: &Snapshot::default(),
             active_flows: 3,
-            lost_before_us: 0,
             ruleset: &ruleset,
             log: &LogStatus::default(),
         }
         .page();
         for line in page.lines() {
-            let sample = line.rsplit_once(' ').and_then(|(_, v)| v.parse::<f64>().ok());
+            let sample = line
+                .rsplit_once(' ')
+                .and_then(|(_, v)| v.parse::<f64>().ok());
             assert!(line.starts_with("# ") || sample.is_some(), "{line}");
         }
         assert!(page.contains("stopgap_ruleset_epoch 7\n"));

@@ -117,7 +117,11 @@ fn verdict_of(done: Action, ip_protocol: u8, direction: Direction) -> Verdict {
 fn patch_ref(patch: &PatchInfo, mode: Mode) -> PatchRef {
     PatchRef {
         id: Text::from(patch.id.as_str()),
-        cve: patch.cve.iter().map(|cve| Text::from(cve.as_str())).collect(),
+        cve: patch
+            .cve
+            .iter()
+            .map(|cve| Text::from(cve.as_str()))
+            .collect(),
         mode,
         pack: Text::from(patch.pack.as_str()),
         version: Text::from(patch.pack_version.as_str()),
@@ -150,7 +154,9 @@ fn tls_of(tx: &tls::Transaction) -> Tls {
         issuerdn: value(tx.issuer()),
         serial: value(tx.serial()),
         sni: value(tx.sni()),
-        version: tx.version().map(|v| Text::from(format!("TLS {}", v.as_str()).as_str())),
+        version: tx
+            .version()
+            .map(|v| Text::from(format!("TLS {}", v.as_str()).as_str())),
     }
 }
 
