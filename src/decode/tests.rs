@@ -90,6 +90,8 @@ proptest! {
 
     #[test]
     fn one_flipped_bit_does_not_pass(bit in 0_usize..(20 + 20 + 8) * 8) {
+        // That bit makes version 6 of version 4: another packet altogether.
+        prop_assume!(bit != 5);
         let mut bytes = tcp_v4(b"payload!");
         bytes[bit / 8] ^= 1 << (bit % 8);
         prop_assert!(decode_ip(&bytes, ChecksumTrust::Unverified).is_err());
