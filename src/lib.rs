@@ -35,10 +35,11 @@ pub mod signature;
 pub mod stream;
 
 // Around it.
-// pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod netfilter;
+pub mod output;
 pub mod pack;
 pub mod reload;
 pub mod runtime;

@@ -24,7 +24,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "pipeline",
-        &["decode", "flow", "stream", "app_layer", "signature", "detect"],
+        &[
+            "decode",
+            "flow",
+            "stream",
+            "app_layer",
+            "signature",
+            "detect",
+        ],
     ),
     ("scenario", &["decode", "pipeline"]),
     ("pack", &["signature", "scenario", "detect", "pipeline"]),
@@ -52,7 +59,10 @@ fn no_room_names_one_it_may_not() {
             continue;
         }
         let Some(may) = allowed.get(room.as_str()) else {
-            wrong.push(format!("{}: room `{room}` is not in the table", file.display()));
+            wrong.push(format!(
+                "{}: room `{room}` is not in the table",
+                file.display()
+            ));
             continue;
         };
         for named in rooms_named(&fs::read_to_string(&file).unwrap()) {
@@ -72,7 +82,10 @@ fn the_table_has_no_cycle() {
         for other in *may {
             let position = ROOMS.iter().position(|(r, _)| r == other);
             let position = position.unwrap_or_else(|| panic!("`{other}` is not in the table"));
-            assert!(position < n, "`{room}` may name `{other}`, which is below it");
+            assert!(
+                position < n,
+                "`{room}` may name `{other}`, which is below it"
+            );
         }
     }
 }

@@ -2,4 +2,5 @@
 
 pub mod inject;
 pub mod nfqueue;
+pub mod pcap;
 pub mod reset;

@@ -8,17 +8,20 @@ mod check;
 mod ctl;
 mod detach;
 mod replay;
+mod replay_log;
 mod report;
 mod rules;
-mod run;
 mod style;
 mod test;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use rules::RuleArgs;
+
+use crate::signature::Diagnostic;
 
 /// Stops published exploits at the gateway, without touching the servers behind it.
 ///
@@ -34,7 +37,6 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Args),
     Check(check::Args),
     Test(test::Args),
     Replay(replay::Args),
@@ -60,11 +62,17 @@ impl<E: std::fmt::Display> From<E> for Failure {
     }
 }
 
+/// Errors in files, as the text of a failure.
+fn failure_of(diagnostics: &[Diagnostic]) -> Failure {
+    let colour = std::io::stderr().is_terminal();
+    let shown: Vec<String> = diagnostics.iter().map(|d| d.render(colour)).collect();
+    Failure(shown.join("\n"))
+}
+
 pub type Result = std::result::Result<Outcome, Failure>;
 
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Replay(args) => replay::run(args),

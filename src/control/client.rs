@@ -17,8 +17,7 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Response, String> {
     let described = |what: &str, e: &dyn std::fmt::Display| {
         format!("{what} the daemon's socket {}: {e}", socket.display())
     };
-    let mut stream =
-        UnixStream::connect(socket).map_err(|e| described("cannot connect to", &e))?;
+    let mut stream = UnixStream::connect(socket).map_err(|e| described("cannot connect to", &e))?;
     stream
         .set_read_timeout(Some(ANSWER_TIMEOUT))
         .map_err(|e| described("cannot read", &e))?;

@@ -26,7 +26,12 @@ impl Metrics<'_> {
             let _ = writeln!(page, "{name} {}", self.snapshot.get(counter));
         }
         let name = "stopgap_dropped_packets_total";
-        metric(&mut page, name, "Packets not forwarded, by reason.", "counter");
+        metric(
+            &mut page,
+            name,
+            "Packets not forwarded, by reason.",
+            "counter",
+        );
         for &reason in DropReason::ALL {
             let n = self.snapshot.dropped(reason);
             let _ = writeln!(page, "{name}{{reason=\"{reason}\"}} {n}");
@@ -133,7 +138,9 @@ mod tests {
         }
         .page();
         for line in page.lines() {
-            let sample = line.rsplit_once(' ').and_then(|(_, v)| v.parse::<f64>().ok());
+            let sample = line
+                .rsplit_once(' ')
+                .and_then(|(_, v)| v.parse::<f64>().ok());
             assert!(line.starts_with("# ") || sample.is_some(), "{line}");
         }
         assert!(page.contains("stopgap_ruleset_epoch 7\n"));

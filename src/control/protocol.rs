@@ -21,9 +21,16 @@ pub enum Request {
     /// Back to the ruleset before.
     Rollback,
     /// Holds one patch at a mode; `None` lifts the hold.
-    Mode { patch: String, mode: Option<Mode> },
-    ExceptAdd { exception: Exception },
-    ExceptRemove { exception: Exception },
+    Mode {
+        patch: String,
+        mode: Option<Mode>,
+    },
+    ExceptAdd {
+        exception: Exception,
+    },
+    ExceptRemove {
+        exception: Exception,
+    },
     Stats,
     Flows {
         /// At most this many.
@@ -38,12 +45,20 @@ pub enum Request {
 pub enum Response {
     Status(Box<Status>),
     Reloaded(RulesetSummary),
-    Changed { holds: Holds, epoch: u64 },
+    Changed {
+        holds: Holds,
+        epoch: u64,
+    },
     Stats(Stats),
-    Flows { flows: Vec<FlowRow>, total: u64 },
+    Flows {
+        flows: Vec<FlowRow>,
+        total: u64,
+    },
     Detaching,
     /// What was in force stays in force.
-    Failed { message: String },
+    Failed {
+        message: String,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

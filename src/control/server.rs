@@ -150,7 +150,9 @@ pub async fn serve_metrics(listener: TcpListener, page: impl Fn() -> String + 's
             let served = tokio::time::timeout(IDLE_TIMEOUT, async {
                 let mut head = [0_u8; 2048];
                 let n = stream.read(&mut head).await?;
-                stream.write_all(&respond(&head[..n], page.as_ref())).await?;
+                stream
+                    .write_all(&respond(&head[..n], page.as_ref()))
+                    .await?;
                 stream.shutdown().await
             });
             if let Ok(Err(e)) = served.await {
@@ -210,7 +212,10 @@ mod tests {
         let local = tokio::task::LocalSet::new();
         local.block_on(&runtime, async {
             let socket = Socket::bind(&path).unwrap();
-            assert!(Socket::bind(&path).is_err(), "a live socket is not taken over");
+            assert!(
+                Socket::bind(&path).is_err(),
+                "a live socket is not taken over"
+            );
             let asked = path.clone();
             let client = tokio::task::spawn_blocking(move || {
                 use std::io::{BufRead, Write};

@@ -4,6 +4,7 @@
 //! One thread ([`LogThread`]) renders them and writes them to `eve.json`,
 //! through full disks and removed folders.
 
+mod convert;
 mod record;
 mod storage;
 mod text;

@@ -11,8 +11,6 @@ mod policy;
 mod reset;
 mod worker;
 
-pub use event::{
-    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reset,
-};
+pub use event::{AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reset};
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

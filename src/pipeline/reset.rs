@@ -25,11 +25,7 @@ impl Refused<'_> {
             src: self.ends.src,
             dst: self.ends.dst,
             seq: self.receiver_expects,
-            ack: self
-                .tcp
-                .flags()
-                .has(TcpFlags::ACK)
-                .then(|| self.tcp.ack()),
+            ack: self.tcp.flags().has(TcpFlags::ACK).then(|| self.tcp.ack()),
         });
         to_sender.into_iter().chain(to_receiver)
     }

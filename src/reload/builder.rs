@@ -146,9 +146,10 @@ impl Builder {
 
     /// Back to the content before the last build; once more goes forward again.
     pub fn rollback(&mut self) -> Result<Built, BuildError> {
-        let before = self.before.take().ok_or_else(|| {
-            BuildError(vec!["there is no ruleset to go back to".to_owned()])
-        })?;
+        let before = self
+            .before
+            .take()
+            .ok_or_else(|| BuildError(vec!["there is no ruleset to go back to".to_owned()]))?;
         self.before = Some(std::mem::replace(&mut self.content, before));
         self.previous_epoch = Some(self.epoch);
         Ok(self.assemble(&[], Instant::now()))

@@ -98,20 +98,27 @@ mod tests {
             ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
             ("0.0.0.0/0", "0.0.0.0", "255.255.255.255"),
             ("2001:db8::/127", "2001:db8::", "2001:db8::1"),
-            (
-                "::/0",
-                "::",
-                "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
-            ),
+            ("::/0", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
         ] {
             let (a, b) = text.parse::<Network>().unwrap().range();
-            assert_eq!((a, b), (first.parse().unwrap(), last.parse().unwrap()), "{text}");
+            assert_eq!(
+                (a, b),
+                (first.parse().unwrap(), last.parse().unwrap()),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_network_is_refused() {
-        for text in ["", "a", "192.0.2.0/33", "::/129", "192.0.2.0/-1", "192.0.2.0/"] {
+        for text in [
+            "",
+            "a",
+            "192.0.2.0/33",
+            "::/129",
+            "192.0.2.0/-1",
+            "192.0.2.0/",
+        ] {
             assert!(text.parse::<Network>().is_err(), "{text}");
         }
     }

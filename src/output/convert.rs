@@ -1,0 +1,293 @@
+//! What a worker emits, as records that outlive the packet.
+
+use std::collections::BTreeMap;
+
+use super::record::{
+    Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
+    PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Verdict, VerdictAction,
+};
+use super::text::Text;
+use crate::app_layer::{Protocol, TxRef, http1, tls};
+use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
+use crate::detect::{self, CompiledSignature};
+use crate::direction::Direction;
+use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent};
+use crate::verdict::{Action, Mode, RejectTarget};
+
+/// Bytes of one field of a protocol that are written at most.
+const LONGEST_FIELD: usize = 4096;
+
+impl From<Event<'_>> for Record {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Alert(alert) => Self::Alert(Box::new((&alert).into())),
+            Event::Drop(drop) => Self::Drop(Box::new((&drop).into())),
+            Event::Flow(flow) => Self::Flow(Box::new((&flow).into())),
+        }
+    }
+}
+
+impl From<&AlertEvent<'_>> for AlertRecord {
+    fn from(event: &AlertEvent<'_>) -> Self {
+        let signature = event.signature;
+        let (http, tls) = match event.tx {
+            Some(TxRef::Http1(tx)) => (Some(http(tx)), None),
+            Some(TxRef::Tls(tx)) => (None, Some(tls(tx))),
+            None => (None, None),
+        };
+        Self {
+            envelope: Envelope {
+                flow_id: event.flow_id,
+                app_proto: app_proto(event.app),
+                direction: Some(event.direction),
+                ..envelope(event.at, Some(&event.ends))
+            },
+            tx_id: event.tx.map(|tx| tx.id()),
+            alert: alert(signature, event.done),
+            verdict: verdict(event),
+            patch: patch(signature, event.mode),
+            evidence: event.evidence.map(evidence),
+            http,
+            tls,
+        }
+    }
+}
+
+impl From<&DropEvent<'_>> for DropRecord {
+    fn from(event: &DropEvent<'_>) -> Self {
+        let icmp = event.packet.and_then(|packet| match &packet.transport {
+            Transport::Icmp4(header) | Transport::Icmp6(header) => {
+                Some((header.kind(), header.code()))
+            }
+            _ => None,
+        });
+        Self {
+            envelope: Envelope {
+                flow_id: event.flow_id,
+                direction: event.direction,
+                icmp,
+                ..envelope(event.at, event.ends.as_ref())
+            },
+            packet: event.packet.map(packet).unwrap_or_default(),
+            reason: event.reason,
+            verdict: Some(Verdict {
+                action: VerdictAction::Drop,
+                reject_target: None,
+                reject: Vec::new(),
+                reason: Some(event.reason.as_str().into()),
+            }),
+            alert: event.signature.map(|s| alert(s, s.action())),
+            patch: event
+                .signature
+                .and_then(|s| patch(s, s.patch.as_ref().map(|p| p.mode))),
+        }
+    }
+}
+
+impl From<&FlowEvent> for FlowRecord {
+    fn from(event: &FlowEvent) -> Self {
+        let ends = Ends {
+            src: event.client,
+            dst: event.server,
+            protocol: event.protocol,
+            vlan: event.vlan,
+        };
+        Self {
+            envelope: Envelope {
+                flow_id: Some(event.flow_id),
+                app_proto: app_proto(event.app),
+                ..envelope(event.at, Some(&ends))
+            },
+            packets: event.packets,
+            bytes: event.bytes,
+            start: event.first_seen,
+            end: event.last_seen,
+            state: if event.established {
+                "established"
+            } else {
+                "new"
+            },
+            reason: event.reason.as_str(),
+            alerted: event.alerted,
+            action: event.refused.then_some("drop"),
+        }
+    }
+}
+
+fn envelope(at: crate::time::Timestamp, ends: Option<&Ends>) -> Envelope {
+    Envelope {
+        at,
+        flow_id: None,
+        in_iface: None,
+        vlan: ends.map_or([0; 2], |e| e.vlan),
+        src: ends.map(|e| e.src),
+        dst: ends.map(|e| e.dst),
+        protocol: ends.map(|e| e.protocol),
+        icmp: None,
+        app_proto: None,
+        direction: None,
+    }
+}
+
+const fn app_proto(app: Protocol) -> Option<&'static str> {
+    match app {
+        Protocol::Undetermined => None,
+        known => Some(known.as_str()),
+    }
+}
+
+fn alert(signature: &CompiledSignature, done: Action) -> Alert {
+    let id = signature.id();
+    let signature = &signature.signature;
+    let mut metadata: BTreeMap<String, Vec<Text>> = BTreeMap::new();
+    for (key, value) in &signature.metadata {
+        let values = metadata.entry(key.clone()).or_default();
+        values.push(value.as_str().into());
+    }
+    Alert {
+        action: if done.blocks() {
+            AlertAction::Blocked
+        } else {
+            AlertAction::Allowed
+        },
+        gid: id.gid,
+        signature_id: id.sid,
+        rev: signature.rev,
+        signature: signature.message.as_str().into(),
+        category: match &signature.class {
+            Some(class) => class.description.as_str().into(),
+            None => Text::default(),
+        },
+        severity: signature.priority,
+        metadata,
+        references: signature
+            .references
+            .iter()
+            .map(|r| format!("{},{}", r.kind, r.id).as_str().into())
+            .collect(),
+    }
+}
+
+fn verdict(event: &AlertEvent<'_>) -> Verdict {
+    // Only TCP is answered.
+    let target = match event.done {
+        Action::Reject(target) if event.ends.protocol == protocol::TCP => Some(target),
+        _ => None,
+    };
+    Verdict {
+        action: match event.done {
+            Action::Alert => VerdictAction::Alert,
+            Action::Pass => VerdictAction::Pass,
+            Action::Drop | Action::Reject(_) => VerdictAction::Drop,
+        },
+        reject_target: target.map(|t| rejected_end(t, event.direction)),
+        reject: target.map(|_| Reject::TcpReset).into_iter().collect(),
+        reason: event.held_back.map(|why| why.as_str().into()),
+    }
+}
+
+/// A packet to the server comes from the client: its source is answered towards the client.
+const fn rejected_end(target: RejectTarget, direction: Direction) -> RejectedEnd {
+    match (target, direction) {
+        (RejectTarget::Both, _) => RejectedEnd::Both,
+        (RejectTarget::Source, Direction::ToServer)
+        | (RejectTarget::Destination, Direction::ToClient) => RejectedEnd::ToClient,
+        (RejectTarget::Source, Direction::ToClient)
+        | (RejectTarget::Destination, Direction::ToServer) => RejectedEnd::ToServer,
+    }
+}
+
+fn patch(signature: &CompiledSignature, mode: Option<Mode>) -> Option<PatchRef> {
+    let patch = signature.patch.as_deref()?;
+    Some(PatchRef {
+        id: patch.id.as_str().into(),
+        cve: patch.cve.iter().map(|id| id.as_str().into()).collect(),
+        mode: mode.unwrap_or(patch.mode),
+        pack: patch.pack.as_str().into(),
+        version: patch.pack_version.as_str().into(),
+    })
+}
+
+fn evidence(evidence: &detect::Evidence) -> Evidence {
+    Evidence::new(
+        evidence.buffer.as_str(),
+        evidence.offset,
+        evidence.length,
+        evidence.bytes(),
+    )
+}
+
+fn http(tx: &http1::Transaction) -> Http {
+    let request = |name: &[u8]| tx.header_value(Direction::ToServer, name).map(field);
+    let status = tx.status_code().and_then(|s| std::str::from_utf8(s).ok());
+    Http {
+        hostname: tx.host().map(field),
+        url: tx.uri_raw().map(field),
+        http_user_agent: request(b"user-agent"),
+        http_content_type: tx
+            .header_value(Direction::ToClient, b"content-type")
+            .map(field),
+        http_refer: request(b"referer"),
+        http_method: tx.method().map(field),
+        protocol: tx.protocol(Direction::ToServer).map(field),
+        status: status.and_then(|s| s.parse().ok()),
+        length: tx.body_wire_bytes(Direction::ToClient),
+    }
+}
+
+fn tls(tx: &tls::Transaction) -> Tls {
+    Tls {
+        subject: tx.subject().map(field),
+        issuerdn: tx.issuer().map(field),
+        serial: tx.serial().map(field),
+        sni: tx.sni().map(field),
+        version: tx.version().map(|version| eve_version(version).into()),
+    }
+}
+
+/// As EVE's `tls.version`.
+const fn eve_version(version: tls::Version) -> &'static str {
+    match version.0 {
+        0x0301 => "TLSv1",
+        0x0302 => "TLS 1.1",
+        0x0303 => "TLS 1.2",
+        0x0304 => "TLS 1.3",
+        _ => version.as_str(),
+    }
+}
+
+fn field(bytes: &[u8]) -> Text {
+    Text::from_bytes(bytes, LONGEST_FIELD)
+}
+
+fn packet(packet: &Packet<'_>) -> PacketFacts {
+    PacketFacts {
+        len: u32::try_from(packet.datagram.len()).unwrap_or(u32::MAX),
+        tos: packet.ip.tos(),
+        ttl: packet.ip.ttl,
+        ipid: packet.ip.id(),
+        tcp: match &packet.transport {
+            Transport::Tcp(tcp) => Some(tcp_facts(tcp)),
+            _ => None,
+        },
+        udplen: match &packet.transport {
+            Transport::Udp(_) => u16::try_from(packet.payload.len() + 8).ok(),
+            _ => None,
+        },
+    }
+}
+
+fn tcp_facts(tcp: &TcpHeader<'_>) -> TcpFacts {
+    let flags = tcp.flags();
+    TcpFacts {
+        tcpseq: tcp.seq(),
+        tcpack: tcp.ack(),
+        tcpwin: tcp.window(),
+        syn: flags.has(TcpFlags::SYN),
+        ack: flags.has(TcpFlags::ACK),
+        psh: flags.has(TcpFlags::PSH),
+        rst: flags.has(TcpFlags::RST),
+        urg: flags.has(TcpFlags::URG),
+        fin: flags.has(TcpFlags::FIN),
+    }
+}
