@@ -35,7 +35,7 @@ pub mod signature;
 pub mod stream;
 
 // Around it.
-// pub mod cli;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod netfilter;

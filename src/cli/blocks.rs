@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::style::{ERROR, FAINT, STRONG, WARNING};
 use super::{Failure, Outcome, Result, report};
-use crate::config;
+use crate::config::Config;
 
 /// A longer line is not one of ours; it is skipped.
 const MAX_LINE_BYTES: u64 = 1024 * 1024;
@@ -38,12 +38,14 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Where the event log is.
-    #[arg(long, value_name = "DIR", default_value = config::DEFAULT_LOG_DIR)]
+    #[arg(long, value_name = "DIR", default_value_os_t = Config::default().log.dir)]
     log_dir: PathBuf,
 }
 
 fn since(text: &str) -> std::result::Result<Timestamp, String> {
-    let wrong = || format!("`{text}` is neither a span such as 10m nor a time such as 2026-01-31T08:00:00Z");
+    let wrong = || {
+        format!("`{text}` is neither a span such as 10m nor a time such as 2026-01-31T08:00:00Z")
+    };
     if let Ok(at) = text.parse() {
         return Ok(at);
     }
@@ -66,8 +68,7 @@ fn since(text: &str) -> std::result::Result<Timestamp, String> {
 pub fn run(args: Args) -> Result {
     let path = args.log_dir.join("eve.json");
     let mut printer = Printer::new(&args);
-    let mut log = Log::open(&path)
-        .map_err(|e| Failure(format!("{}: {e}", path.display())))?;
+    let mut log = Log::open(&path).map_err(|e| Failure(format!("{}: {e}", path.display())))?;
     log.read(|line| printer.line(line))
         .map_err(|e| Failure(format!("{}: {e}", path.display())))?;
     printer.end_of_past();
@@ -228,7 +229,7 @@ impl Row {
                 .unwrap_or_default()
         };
         let blocked = alert.get("action").and_then(Value::as_str) == Some("blocked");
-        let held_back = event.pointer("/verdict/held_back").is_some();
+        let held_back = event.pointer("/verdict/reason").is_some();
         if !blocked && !held_back {
             return None;
         }
@@ -271,7 +272,11 @@ impl Row {
                 .get("cve")
                 .and_then(Value::as_array)
                 .map(|ids| {
-                    let ids: Vec<_> = ids.iter().filter_map(Value::as_str).map(printable).collect();
+                    let ids: Vec<_> = ids
+                        .iter()
+                        .filter_map(Value::as_str)
+                        .map(printable)
+                        .collect();
                     ids.join(" ")
                 })
                 .unwrap_or_default(),
@@ -335,7 +340,7 @@ mod tests {
             "flow_id": 7, "event_type": "alert", "direction": "to_client",
             "src_ip": "2001:db8::1", "src_port": 443, "dest_ip": "192.0.2.1", "dest_port": 5,
             "alert": {"action": action, "signature_id": 9, "signature": "a\u{1b}[31mb"},
-            "verdict": {"action": "drop", "reject": ["to_client", "to_server"]},
+            "verdict": {"action": "drop", "reject": ["tcp-reset"]},
             "patch": {"id": "p", "cve": ["CVE-2014-0160"]},
             "evidence": {"buffer": "payload", "bytes": "x"},
         })

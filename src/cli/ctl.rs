@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::style::{FAINT, GOOD, STRONG, WARNING};
 use super::{Failure, Outcome, Result, report};
-use crate::config;
+use crate::config::Config;
 use crate::control::{Request, Response, Stats, Status, client};
 use crate::reload::{Exception, Network, RulesetSummary, Side};
 use crate::verdict::Mode;
@@ -15,7 +15,7 @@ use crate::verdict::Mode;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The daemon's socket.
-    #[arg(long, global = true, value_name = "PATH", default_value = config::DEFAULT_SOCKET)]
+    #[arg(long, global = true, value_name = "PATH", default_value_os_t = Config::default().control.socket)]
     socket: PathBuf,
     /// Print the daemon's answer as JSON.
     #[arg(long, global = true)]
@@ -249,6 +249,8 @@ fn print_stats(stats: &Stats) {
     if stats.accounts {
         anstream::println!("{FAINT}received = forwarded + dropped + in hand: exact{FAINT:#}");
     } else {
-        anstream::println!("{WARNING}received differs from forwarded + dropped + in hand{WARNING:#}");
+        anstream::println!(
+            "{WARNING}received differs from forwarded + dropped + in hand{WARNING:#}"
+        );
     }
 }

@@ -8,17 +8,21 @@ mod check;
 mod ctl;
 mod detach;
 mod replay;
+mod replay_log;
 mod report;
 mod rules;
 mod run;
 mod style;
 mod test;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 pub use rules::RuleArgs;
+
+use crate::signature::Diagnostic;
 
 /// Stops published exploits at the gateway, without touching the servers behind it.
 ///
@@ -58,6 +62,13 @@ impl<E: std::fmt::Display> From<E> for Failure {
     fn from(error: E) -> Self {
         Self(error.to_string())
     }
+}
+
+/// Errors in files, as the text of a failure.
+fn failure_of(diagnostics: &[Diagnostic]) -> Failure {
+    let colour = std::io::stderr().is_terminal();
+    let shown: Vec<String> = diagnostics.iter().map(|d| d.render(colour)).collect();
+    Failure(shown.join("\n"))
 }
 
 pub type Result = std::result::Result<Outcome, Failure>;

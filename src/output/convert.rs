@@ -1,4 +1,4 @@
-//! From the data path's borrowed events to records that outlive the packet.
+//! What a worker emits, as records that outlive the packet.
 
 use std::collections::BTreeMap;
 
@@ -8,63 +8,141 @@ use super::record::{
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, tls};
-use crate::decode::{Packet, TcpFlags, Transport, protocol};
-use crate::detect::{CompiledSignature, PatchInfo};
+use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
+use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
 use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent};
-use crate::time::Timestamp;
-use crate::verdict::{Action, DropReason, Mode, RejectTarget};
+use crate::verdict::{Action, Mode, RejectTarget};
 
-/// An attacker's field is cut here.
-const MAX_FIELD_BYTES: usize = 1024;
+/// Bytes of one field of a protocol that are written at most.
+const LONGEST_FIELD: usize = 4096;
 
-/// The record of an event.
-pub fn record(event: &Event<'_>) -> Record {
-    match event {
-        Event::Alert(alert) => Record::Alert(Box::new(alert_record(alert))),
-        Event::Drop(drop) => Record::Drop(Box::new(drop_record(drop))),
-        Event::Flow(flow) => Record::Flow(Box::new(flow_record(flow))),
+impl From<Event<'_>> for Record {
+    fn from(event: Event<'_>) -> Self {
+        match event {
+            Event::Alert(alert) => Self::Alert(Box::new((&alert).into())),
+            Event::Drop(drop) => Self::Drop(Box::new((&drop).into())),
+            Event::Flow(flow) => Self::Flow(Box::new((&flow).into())),
+        }
     }
 }
 
-fn alert_record(event: &AlertEvent<'_>) -> AlertRecord {
-    let (http, tls) = match event.tx {
-        Some(TxRef::Http1(tx)) => (Some(http_of(tx)), None),
-        Some(TxRef::Tls(tx)) => (None, Some(tls_of(tx))),
-        None => (None, None),
-    };
-    let mut envelope = envelope(event.at, event.flow_id, &event.ends);
-    envelope.app_proto = app_proto(event.app);
-    envelope.direction = Some(event.direction);
-    AlertRecord {
-        envelope,
-        tx_id: event.tx.map(|tx| tx.id()),
-        alert: alert_of(event.signature, event.done),
-        verdict: Verdict {
-            reason: event.held_back.map(|why| Text::from(why.as_str())),
-            ..verdict_of(event.done, event.ends.protocol, event.direction)
-        },
-        patch: event
-            .signature
-            .patch
-            .as_deref()
-            .map(|patch| patch_ref(patch, event.mode.unwrap_or(patch.mode))),
-        evidence: event
-            .evidence
-            .map(|e| Evidence::new(e.buffer.as_str(), e.offset, e.length, e.bytes())),
-        http,
-        tls,
+impl From<&AlertEvent<'_>> for AlertRecord {
+    fn from(event: &AlertEvent<'_>) -> Self {
+        let signature = event.signature;
+        let (http, tls) = match event.tx {
+            Some(TxRef::Http1(tx)) => (Some(http(tx)), None),
+            Some(TxRef::Tls(tx)) => (None, Some(tls(tx))),
+            None => (None, None),
+        };
+        Self {
+            envelope: Envelope {
+                flow_id: event.flow_id,
+                app_proto: app_proto(event.app),
+                direction: Some(event.direction),
+                ..envelope(event.at, Some(&event.ends))
+            },
+            tx_id: event.tx.map(|tx| tx.id()),
+            alert: alert(signature, event.done),
+            verdict: verdict(event),
+            patch: patch(signature, event.mode),
+            evidence: event.evidence.map(evidence),
+            http,
+            tls,
+        }
     }
 }
 
-fn alert_of(compiled: &CompiledSignature, done: Action) -> Alert {
-    let signature = &compiled.signature;
+impl From<&DropEvent<'_>> for DropRecord {
+    fn from(event: &DropEvent<'_>) -> Self {
+        let icmp = event.packet.and_then(|packet| match &packet.transport {
+            Transport::Icmp4(header) | Transport::Icmp6(header) => {
+                Some((header.kind(), header.code()))
+            }
+            _ => None,
+        });
+        Self {
+            envelope: Envelope {
+                flow_id: event.flow_id,
+                direction: event.direction,
+                icmp,
+                ..envelope(event.at, event.ends.as_ref())
+            },
+            packet: event.packet.map(packet).unwrap_or_default(),
+            reason: event.reason,
+            verdict: Some(Verdict {
+                action: VerdictAction::Drop,
+                reject_target: None,
+                reject: Vec::new(),
+                reason: Some(event.reason.as_str().into()),
+            }),
+            alert: event.signature.map(|s| alert(s, s.action())),
+            patch: event
+                .signature
+                .and_then(|s| patch(s, s.patch.as_ref().map(|p| p.mode))),
+        }
+    }
+}
+
+impl From<&FlowEvent> for FlowRecord {
+    fn from(event: &FlowEvent) -> Self {
+        let ends = Ends {
+            src: event.client,
+            dst: event.server,
+            protocol: event.protocol,
+            vlan: event.vlan,
+        };
+        Self {
+            envelope: Envelope {
+                flow_id: Some(event.flow_id),
+                app_proto: app_proto(event.app),
+                ..envelope(event.at, Some(&ends))
+            },
+            packets: event.packets,
+            bytes: event.bytes,
+            start: event.first_seen,
+            end: event.last_seen,
+            state: if event.established {
+                "established"
+            } else {
+                "new"
+            },
+            reason: event.reason.as_str(),
+            alerted: event.alerted,
+            action: event.refused.then_some("drop"),
+        }
+    }
+}
+
+fn envelope(at: crate::time::Timestamp, ends: Option<&Ends>) -> Envelope {
+    Envelope {
+        at,
+        flow_id: None,
+        in_iface: None,
+        vlan: ends.map_or([0; 2], |e| e.vlan),
+        src: ends.map(|e| e.src),
+        dst: ends.map(|e| e.dst),
+        protocol: ends.map(|e| e.protocol),
+        icmp: None,
+        app_proto: None,
+        direction: None,
+    }
+}
+
+const fn app_proto(app: Protocol) -> Option<&'static str> {
+    match app {
+        Protocol::Undetermined => None,
+        known => Some(known.as_str()),
+    }
+}
+
+fn alert(signature: &CompiledSignature, done: Action) -> Alert {
+    let id = signature.id();
+    let signature = &signature.signature;
     let mut metadata: BTreeMap<String, Vec<Text>> = BTreeMap::new();
     for (key, value) in &signature.metadata {
-        metadata
-            .entry(key.clone())
-            .or_default()
-            .push(Text::from(value.as_str()));
+        let values = metadata.entry(key.clone()).or_default();
+        values.push(value.as_str().into());
     }
     Alert {
         action: if done.blocks() {
@@ -72,191 +150,144 @@ fn alert_of(compiled: &CompiledSignature, done: Action) -> Alert {
         } else {
             AlertAction::Allowed
         },
-        gid: signature.id.gid,
-        signature_id: signature.id.sid,
+        gid: id.gid,
+        signature_id: id.sid,
         rev: signature.rev,
-        signature: Text::from(signature.message.as_str()),
-        category: Text::from(signature.class.as_ref().map_or("", |c| &*c.description)),
+        signature: signature.message.as_str().into(),
+        category: match &signature.class {
+            Some(class) => class.description.as_str().into(),
+            None => Text::default(),
+        },
         severity: signature.priority,
         metadata,
         references: signature
             .references
             .iter()
-            .map(|r| Text::from(format!("{}:{}", r.kind, r.id).as_str()))
+            .map(|r| format!("{},{}", r.kind, r.id).as_str().into())
             .collect(),
     }
 }
 
-fn verdict_of(done: Action, ip_protocol: u8, direction: Direction) -> Verdict {
-    let target = match (done, direction) {
-        (Action::Reject(RejectTarget::Both), _) => Some(RejectedEnd::Both),
-        (Action::Reject(RejectTarget::Source), Direction::ToServer)
-        | (Action::Reject(RejectTarget::Destination), Direction::ToClient) => {
-            Some(RejectedEnd::ToClient)
-        }
-        (Action::Reject(_), _) => Some(RejectedEnd::ToServer),
+fn verdict(event: &AlertEvent<'_>) -> Verdict {
+    // Only TCP is answered.
+    let target = match event.done {
+        Action::Reject(target) if event.ends.protocol == protocol::TCP => Some(target),
         _ => None,
     };
     Verdict {
-        action: match done {
+        action: match event.done {
             Action::Alert => VerdictAction::Alert,
             Action::Pass => VerdictAction::Pass,
             Action::Drop | Action::Reject(_) => VerdictAction::Drop,
         },
-        reject_target: target,
-        // Only TCP is answered; other protocols are dropped in silence.
-        reject: if target.is_some() && ip_protocol == protocol::TCP {
-            vec![Reject::TcpReset]
-        } else {
-            Vec::new()
-        },
-        reason: None,
+        reject_target: target.map(|t| rejected_end(t, event.direction)),
+        reject: target.map(|_| Reject::TcpReset).into_iter().collect(),
+        reason: event.held_back.map(|why| why.as_str().into()),
     }
 }
 
-fn patch_ref(patch: &PatchInfo, mode: Mode) -> PatchRef {
-    PatchRef {
-        id: Text::from(patch.id.as_str()),
-        cve: patch
-            .cve
-            .iter()
-            .map(|cve| Text::from(cve.as_str()))
-            .collect(),
-        mode,
-        pack: Text::from(patch.pack.as_str()),
-        version: Text::from(patch.pack_version.as_str()),
+/// A packet to the server comes from the client: its source is answered towards the client.
+const fn rejected_end(target: RejectTarget, direction: Direction) -> RejectedEnd {
+    match (target, direction) {
+        (RejectTarget::Both, _) => RejectedEnd::Both,
+        (RejectTarget::Source, Direction::ToServer)
+        | (RejectTarget::Destination, Direction::ToClient) => RejectedEnd::ToClient,
+        (RejectTarget::Source, Direction::ToClient)
+        | (RejectTarget::Destination, Direction::ToServer) => RejectedEnd::ToServer,
     }
 }
 
-fn http_of(tx: &http1::Transaction) -> Http {
-    let value = |bytes: Option<&[u8]>| bytes.map(|bytes| Text::from_bytes(bytes, MAX_FIELD_BYTES));
-    let header = |dir, name: &str| value(tx.header_value(dir, name.as_bytes()));
+fn patch(signature: &CompiledSignature, mode: Option<Mode>) -> Option<PatchRef> {
+    let patch = signature.patch.as_deref()?;
+    Some(PatchRef {
+        id: patch.id.as_str().into(),
+        cve: patch.cve.iter().map(|id| id.as_str().into()).collect(),
+        mode: mode.unwrap_or(patch.mode),
+        pack: patch.pack.as_str().into(),
+        version: patch.pack_version.as_str().into(),
+    })
+}
+
+fn evidence(evidence: &detect::Evidence) -> Evidence {
+    Evidence::new(
+        evidence.buffer.as_str(),
+        evidence.offset,
+        evidence.length,
+        evidence.bytes(),
+    )
+}
+
+fn http(tx: &http1::Transaction) -> Http {
+    let request = |name: &[u8]| tx.header_value(Direction::ToServer, name).map(field);
+    let status = tx.status_code().and_then(|s| std::str::from_utf8(s).ok());
     Http {
-        hostname: value(tx.host_raw()),
-        url: value(tx.uri_raw()),
-        http_user_agent: header(Direction::ToServer, "User-Agent"),
-        http_content_type: header(Direction::ToClient, "Content-Type"),
-        http_refer: header(Direction::ToServer, "Referer"),
-        http_method: value(tx.method()),
-        protocol: value(tx.protocol(Direction::ToServer)),
-        status: tx
-            .status_code()
-            .and_then(|code| std::str::from_utf8(code).ok())
-            .and_then(|code| code.parse().ok()),
-        length: tx.body(Direction::ToClient).len() as u64,
+        hostname: tx.host().map(field),
+        url: tx.uri_raw().map(field),
+        http_user_agent: request(b"user-agent"),
+        http_content_type: tx
+            .header_value(Direction::ToClient, b"content-type")
+            .map(field),
+        http_refer: request(b"referer"),
+        http_method: tx.method().map(field),
+        protocol: tx.protocol(Direction::ToServer).map(field),
+        status: status.and_then(|s| s.parse().ok()),
+        length: tx.body_wire_bytes(Direction::ToClient),
     }
 }
 
-fn tls_of(tx: &tls::Transaction) -> Tls {
-    let value = |bytes: Option<&[u8]>| bytes.map(|bytes| Text::from_bytes(bytes, MAX_FIELD_BYTES));
+fn tls(tx: &tls::Transaction) -> Tls {
     Tls {
-        subject: value(tx.subject()),
-        issuerdn: value(tx.issuer()),
-        serial: value(tx.serial()),
-        sni: value(tx.sni()),
-        version: tx
-            .version()
-            .map(|v| Text::from(format!("TLS {}", v.as_str()).as_str())),
+        subject: tx.subject().map(field),
+        issuerdn: tx.issuer().map(field),
+        serial: tx.serial().map(field),
+        sni: tx.sni().map(field),
+        version: tx.version().map(|version| eve_version(version).into()),
     }
 }
 
-fn drop_record(event: &DropEvent<'_>) -> DropRecord {
-    let unread = Ends {
-        src: (std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
-        dst: (std::net::Ipv4Addr::UNSPECIFIED.into(), 0),
-        protocol: 0,
-        vlan: [0, 0],
-    };
-    let ends = event.ends.unwrap_or(unread);
-    let mut envelope = envelope(event.at, event.flow_id, &ends);
-    envelope.direction = event.direction;
-    let by_rule = event.reason == DropReason::Rules;
-    let signature = event.signature.filter(|_| by_rule);
-    let direction = event.direction.unwrap_or(Direction::ToServer);
-    DropRecord {
-        envelope,
-        packet: event.packet.map(packet_facts).unwrap_or_default(),
-        reason: event.reason,
-        verdict: signature.map(|s| verdict_of(s.action(), ends.protocol, direction)),
-        alert: signature.map(|s| alert_of(s, s.action())),
-        patch: signature
-            .and_then(|s| s.patch.as_deref())
-            .map(|patch| patch_ref(patch, patch.mode)),
+/// As EVE's `tls.version`.
+const fn eve_version(version: tls::Version) -> &'static str {
+    match version.0 {
+        0x0301 => "TLSv1",
+        0x0302 => "TLS 1.1",
+        0x0303 => "TLS 1.2",
+        0x0304 => "TLS 1.3",
+        _ => version.as_str(),
     }
 }
 
-fn packet_facts(packet: &Packet<'_>) -> PacketFacts {
-    let mut facts = PacketFacts {
+fn field(bytes: &[u8]) -> Text {
+    Text::from_bytes(bytes, LONGEST_FIELD)
+}
+
+fn packet(packet: &Packet<'_>) -> PacketFacts {
+    PacketFacts {
         len: u32::try_from(packet.datagram.len()).unwrap_or(u32::MAX),
         tos: packet.ip.tos(),
         ttl: packet.ip.ttl,
         ipid: packet.ip.id(),
-        ..PacketFacts::default()
-    };
-    match &packet.transport {
-        Transport::Tcp(tcp) => {
-            let flags = tcp.flags();
-            facts.tcp = Some(TcpFacts {
-                tcpseq: tcp.seq(),
-                tcpack: tcp.ack(),
-                tcpwin: tcp.window(),
-                syn: flags.has(TcpFlags::SYN),
-                ack: flags.has(TcpFlags::ACK),
-                psh: flags.has(TcpFlags::PSH),
-                rst: flags.has(TcpFlags::RST),
-                urg: flags.has(TcpFlags::URG),
-                fin: flags.has(TcpFlags::FIN),
-            });
-        }
-        Transport::Udp(_) => {
-            facts.udplen = u16::try_from(packet.payload.len() + 8).ok();
-        }
-        _ => {}
-    }
-    facts
-}
-
-fn flow_record(event: &FlowEvent) -> FlowRecord {
-    let ends = Ends {
-        src: event.client,
-        dst: event.server,
-        protocol: event.protocol,
-        vlan: event.vlan,
-    };
-    let mut envelope = envelope(event.at, Some(event.flow_id), &ends);
-    envelope.app_proto = app_proto(event.app);
-    FlowRecord {
-        envelope,
-        packets: event.packets,
-        bytes: event.bytes,
-        start: event.first_seen,
-        end: event.last_seen,
-        state: if event.established {
-            "established"
-        } else {
-            "new"
+        tcp: match &packet.transport {
+            Transport::Tcp(tcp) => Some(tcp_facts(tcp)),
+            _ => None,
         },
-        reason: event.reason.as_str(),
-        alerted: event.alerted,
-        action: event.refused.then_some("drop"),
+        udplen: match &packet.transport {
+            Transport::Udp(_) => u16::try_from(packet.payload.len() + 8).ok(),
+            _ => None,
+        },
     }
 }
 
-fn envelope(at: Timestamp, flow_id: Option<u64>, ends: &Ends) -> Envelope {
-    Envelope {
-        at,
-        flow_id,
-        in_iface: None,
-        vlan: ends.vlan,
-        src: ends.src,
-        dst: ends.dst,
-        protocol: ends.protocol,
-        icmp: None,
-        app_proto: None,
-        direction: None,
+fn tcp_facts(tcp: &TcpHeader<'_>) -> TcpFacts {
+    let flags = tcp.flags();
+    TcpFacts {
+        tcpseq: tcp.seq(),
+        tcpack: tcp.ack(),
+        tcpwin: tcp.window(),
+        syn: flags.has(TcpFlags::SYN),
+        ack: flags.has(TcpFlags::ACK),
+        psh: flags.has(TcpFlags::PSH),
+        rst: flags.has(TcpFlags::RST),
+        urg: flags.has(TcpFlags::URG),
+        fin: flags.has(TcpFlags::FIN),
     }
-}
-
-fn app_proto(app: Protocol) -> Option<&'static str> {
-    (app != Protocol::Undetermined).then(|| app.as_str())
 }

@@ -10,7 +10,6 @@ mod storage;
 mod text;
 mod writer;
 
-pub use convert::record;
 pub use record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
     PatchRef, Record, Reject, RejectedEnd, StatsRecord, TcpFacts, Tls, Verdict, VerdictAction,

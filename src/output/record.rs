@@ -34,11 +34,12 @@ pub struct Envelope {
     pub in_iface: Option<Text>,
     /// Outermost first; zero where absent.
     pub vlan: [u16; 2],
-    /// Address and port of the packet's source; in a flow record the client's.
-    pub src: (IpAddr, u16),
-    pub dst: (IpAddr, u16),
+    /// Address and port of the packet's source; in a flow record the client's. `None`, as the
+    /// two behind it, for a packet whose headers cannot be read.
+    pub src: Option<(IpAddr, u16)>,
+    pub dst: Option<(IpAddr, u16)>,
     /// IANA number. Ports are written for TCP, UDP and SCTP only.
-    pub protocol: u8,
+    pub protocol: Option<u8>,
     /// ICMP type and code.
     pub icmp: Option<(u8, u8)>,
     /// EVE's name of the application protocol.
@@ -402,16 +403,20 @@ impl<'a> Line<'a> {
     }
 
     fn of(envelope: &'a Envelope, event_type: &'static str) -> Self {
-        let proto = Proto(envelope.protocol);
+        let proto = envelope.protocol.map(Proto);
+        let port = |end: Option<(IpAddr, u16)>| {
+            let (_, port) = end.filter(|_| proto.as_ref().is_some_and(Proto::has_ports))?;
+            Some(port)
+        };
         Self {
             flow_id: envelope.flow_id,
             in_iface: envelope.in_iface.as_ref(),
             vlan: Vlan(envelope.vlan),
-            src_ip: Some(envelope.src.0),
-            src_port: proto.has_ports().then_some(envelope.src.1),
-            dest_ip: Some(envelope.dst.0),
-            dest_port: proto.has_ports().then_some(envelope.dst.1),
-            proto: Some(proto),
+            src_ip: envelope.src.map(|(ip, _)| ip),
+            src_port: port(envelope.src),
+            dest_ip: envelope.dst.map(|(ip, _)| ip),
+            dest_port: port(envelope.dst),
+            proto,
             icmp_type: envelope.icmp.map(|(kind, _)| kind),
             icmp_code: envelope.icmp.map(|(_, code)| code),
             app_proto: envelope.app_proto,

@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::counters::{Counter, Counters};
-use crate::output::{LogHandle, record};
+use crate::output::LogHandle;
 use crate::pipeline::{Event, EventSink, Reset};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ impl EventSink for WorkerSink {
         if matches!(event, Event::Flow(_)) && !self.flows {
             return;
         }
-        if !self.log.send(record(&event)) {
+        if !self.log.send(event.into()) {
             self.counters.add(Counter::EventsLost, 1);
         }
     }

@@ -15,9 +15,9 @@ fn envelope() -> Envelope {
         flow_id: Some(1_234_567_890_123),
         in_iface: None,
         vlan: [0; 2],
-        src: (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 40_000),
-        dst: (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80),
-        protocol: 6,
+        src: Some((IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 40_000)),
+        dst: Some((IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80)),
+        protocol: Some(6),
         icmp: None,
         app_proto: Some("http"),
         direction: Some(Direction::ToServer),
@@ -97,7 +97,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
         envelope: Envelope {
             in_iface: Some("eth0".into()),
             vlan: [7, 0],
-            src: (IpAddr::V6(Ipv6Addr::LOCALHOST), 1),
+            src: Some((IpAddr::V6(Ipv6Addr::LOCALHOST), 1)),
             app_proto: Some("tls"),
             flow_id: None,
             ..envelope()
@@ -182,7 +182,7 @@ fn a_flow_is_written_as_eve() {
         envelope: Envelope {
             direction: None,
             app_proto: None,
-            protocol: 1,
+            protocol: Some(1),
             icmp: Some((8, 0)),
             ..envelope()
         },
@@ -242,7 +242,7 @@ fn stats_hold_every_counter_and_reason() {
 #[test]
 fn an_unknown_protocol_is_its_number_and_the_last_of_times_is_no_panic() {
     let mut envelope = envelope();
-    envelope.protocol = 47;
+    envelope.protocol = Some(47);
     envelope.at = Timestamp::from_micros(u64::MAX);
     let record = Record::Flow(Box::new(FlowRecord {
         envelope,

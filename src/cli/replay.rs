@@ -1,0 +1,257 @@
+//! `stopgap replay`: the engine over recorded traffic, as if it stood in the path.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::replay_log::ReplayLog;
+use super::style::{STRONG, WARNING};
+use super::{Failure, Outcome, Result, RuleArgs};
+use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
+use crate::counters::{Counter, Counters};
+use crate::decode::{ChecksumTrust, LinkType};
+use crate::detect::Ruleset;
+use crate::output::StatsRecord;
+use crate::pack::find_packs;
+use crate::pipeline::{Midstream, RawPacket, Worker, WorkerConfig};
+use crate::reload::{Builder, Holds, Sources, Strictness};
+use crate::runtime::settings;
+use crate::time::Timestamp;
+use crate::verdict::Verdict;
+
+/// Of the traffic's time, between two looks for flows that are over.
+const TICK: Duration = Duration::from_millis(100);
+/// Packets between two updates of the progress bar.
+const PACKETS_PER_UPDATE: u64 = 4096;
+
+/// Run the engine over recorded traffic, as if it stood in the path.
+///
+/// Writes DIR/eve.json. Wrong checksums are ignored. Without --midstream, a flow whose handshake
+/// is not in the capture is inspected packet by packet only, and passes. Scenarios of packs are
+/// not played first (`stopgap test` does). What cannot be loaded is told, and left out. The last
+/// line sums up; the seconds in it are without loading.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// pcap or pcapng files, replayed one after the other.
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+    #[command(flatten)]
+    rules: RuleArgs,
+    /// Pick up flows whose handshake is not in the capture.
+    #[arg(long)]
+    midstream: bool,
+    /// Write the packets that were forwarded to this pcap file.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Where eve.json is written; made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    log_dir: PathBuf,
+}
+
+pub fn run(args: Args) -> Result {
+    let config = args.rules.configuration_of_what_is_named()?;
+    let ruleset = load(args.rules.sources(&config)?)?;
+    let worker = WorkerConfig {
+        midstream: if args.midstream {
+            Midstream::PickUp
+        } else {
+            Midstream::PacketsOnly
+        },
+        drop_event_per_packet: true,
+        ..settings::worker(&config)
+    };
+    let mut replay = Replay::new(worker, ruleset, &args)?;
+    let started = Instant::now();
+    for capture in &args.captures {
+        replay
+            .capture(capture)
+            .map_err(|Failure(e)| Failure(format!("{}: {e}", capture.display())))?;
+    }
+    replay.end(started)
+}
+
+/// The ruleset of `sources`. What cannot be read at all ends the replay; what is read and wrong is
+/// told and left out, as at the daemon's start.
+fn load(mut sources: Sources) -> std::result::Result<Arc<Ruleset>, Failure> {
+    for folder in &sources.packs {
+        find_packs(folder).map_err(|d| super::failure_of(&d))?;
+    }
+    for file in &sources.rules {
+        File::open(&file.path).map_err(|e| Failure(format!("{}: {e}", file.path.display())))?;
+    }
+    sources.test_packs = false;
+    let built = Builder::new(sources, Holds::default()).build(Strictness::Start)?;
+    let refused = built.summary.patches.iter();
+    let refused = refused.filter(|patch| patch.refused.is_some()).count();
+    for text in &built.summary.diagnostics {
+        anstream::eprintln!("{text}");
+    }
+    if built.summary.failed + refused > 0 {
+        anstream::eprintln!(
+            "{WARNING}warning:{WARNING:#} {} signatures and {refused} patches are not loaded",
+            built.summary.failed
+        );
+    }
+    Ok(built.ruleset)
+}
+
+struct Replay {
+    worker: Worker,
+    counters: Arc<Counters>,
+    log: ReplayLog,
+    forwarded: Option<Forwarded>,
+    epoch: u64,
+    first: Option<Timestamp>,
+    /// Never goes back, though a capture's own times may.
+    now: Timestamp,
+    last_tick: Timestamp,
+}
+
+impl Replay {
+    fn new(
+        config: WorkerConfig,
+        ruleset: Arc<Ruleset>,
+        args: &Args,
+    ) -> std::result::Result<Self, Failure> {
+        let counters = Arc::new(Counters::default());
+        Ok(Self {
+            epoch: ruleset.epoch,
+            worker: Worker::new(config, ruleset, counters.clone()),
+            counters,
+            log: ReplayLog::create(&args.log_dir)?,
+            forwarded: args.write.as_deref().map(Forwarded::new),
+            first: None,
+            now: Timestamp::ZERO,
+            last_tick: Timestamp::ZERO,
+        })
+    }
+
+    fn capture(&mut self, path: &Path) -> std::result::Result<(), Failure> {
+        let mut reader = CaptureReader::open(path)?;
+        let bar = progress(reader.progress().1);
+        let mut packets: u64 = 0;
+        while let Some(frame) = reader.next_frame()? {
+            self.frame(&frame)?;
+            packets += 1;
+            if packets.is_multiple_of(PACKETS_PER_UPDATE) {
+                bar.set_position(reader.progress().0);
+            }
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
+        self.now = self.now.max(frame.at);
+        self.first.get_or_insert(self.now);
+        if self.now.since(self.last_tick) >= TICK {
+            self.worker.tick(self.now, &mut self.log);
+            self.last_tick = self.now;
+        }
+        let raw = RawPacket {
+            data: frame.data,
+            link: frame.link,
+            trust: ChecksumTrust::Ignored,
+        };
+        let verdict = self.worker.process(&raw, self.now, &mut self.log);
+        match &mut self.forwarded {
+            Some(file) if verdict == Verdict::Forward => file.write(frame),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(mut self, started: Instant) -> Result {
+        self.worker.finish(self.now, &mut self.log);
+        let counters = self.counters.snapshot();
+        let first = self.first.unwrap_or(self.now);
+        self.log.stats(StatsRecord {
+            at: self.now,
+            uptime: self.now.since(first).as_secs(),
+            epoch: self.epoch,
+            flows_active: self.worker.active_flows() as u64,
+            counters,
+            lost_before_us: 0,
+            passed_unseen: None,
+        });
+        self.log.finish()?;
+        if let Some(file) = self.forwarded {
+            file.finish()?;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let bytes = counters.get(Counter::ReceivedBytes);
+        anstream::println!(
+            "{STRONG}{} packets, {bytes} bytes, {} flows, {} alerts, {} drops, {seconds:.3} s, {:.1} MB/s{STRONG:#}",
+            counters.get(Counter::Received),
+            counters.get(Counter::FlowsCreated),
+            counters.get(Counter::Alerts),
+            counters.dropped_total(),
+            bytes as f64 / 1e6 / seconds.max(1e-6),
+        );
+        Ok(Outcome::Holds)
+    }
+}
+
+/// What the receiver would have got, as a capture. Its link type is that of its first packet.
+struct Forwarded {
+    path: PathBuf,
+    open: Option<(LinkType, CaptureWriter<BufWriter<File>>)>,
+}
+
+impl Forwarded {
+    fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            open: None,
+        }
+    }
+
+    fn write(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
+        let (link, writer) = match &mut self.open {
+            Some(open) => open,
+            None => {
+                let writer = Self::create(&self.path, frame.link)?;
+                self.open.insert((frame.link, writer))
+            }
+        };
+        if *link != frame.link {
+            return Err(self.failure(&"a pcap file holds one link type, and the captures have two"));
+        }
+        let written = writer.write(frame.at, frame.data);
+        written.map_err(|e| self.failure(&e))
+    }
+
+    fn create(
+        path: &Path,
+        link: LinkType,
+    ) -> std::result::Result<CaptureWriter<BufWriter<File>>, Failure> {
+        let file = File::create(path).map_err(|e| Failure(format!("{}: {e}", path.display())))?;
+        CaptureWriter::new(BufWriter::new(file), link)
+            .map_err(|e| Failure(format!("{}: {e}", path.display())))
+    }
+
+    /// Writes out what is buffered; a file without packets where nothing was forwarded.
+    fn finish(mut self) -> std::result::Result<(), Failure> {
+        let writer = match self.open.take() {
+            Some((_, writer)) => writer,
+            None => Self::create(&self.path, LinkType::Ethernet)?,
+        };
+        writer.finish().map(|_| ()).map_err(|e| self.failure(&e))
+    }
+
+    fn failure(&self, what: &dyn std::fmt::Display) -> Failure {
+        Failure(format!("{}: {what}", self.path.display()))
+    }
+}
+
+/// Shown where standard error is a terminal.
+fn progress(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {eta}") {
+        bar.set_style(style);
+    }
+    bar
+}

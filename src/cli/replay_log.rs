@@ -1,0 +1,68 @@
+//! The event log of a replay: every record, at once, in one file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::output::{FILE_NAME, Record, StatsRecord};
+use crate::pipeline::{Event, EventSink, Reset};
+
+/// Unlike the daemon's log it may wait, so nothing is lost.
+pub struct ReplayLog {
+    path: PathBuf,
+    out: BufWriter<File>,
+    line: Vec<u8>,
+    /// The first error; nothing is written behind it.
+    error: Option<io::Error>,
+}
+
+impl ReplayLog {
+    /// Begins `dir`'s log anew.
+    pub fn create(dir: &Path) -> Result<Self, Failure> {
+        let failure = |path: &Path, e: io::Error| Failure(format!("{}: {e}", path.display()));
+        std::fs::create_dir_all(dir).map_err(|e| failure(dir, e))?;
+        let path = dir.join(FILE_NAME);
+        let file = File::create(&path).map_err(|e| failure(&path, e))?;
+        Ok(Self {
+            path,
+            out: BufWriter::new(file),
+            line: Vec::new(),
+            error: None,
+        })
+    }
+
+    pub fn stats(&mut self, record: StatsRecord) {
+        self.write(&Record::Stats(Box::new(record)));
+    }
+
+    /// Writes out what is buffered.
+    ///
+    /// # Errors
+    /// The first that any write had.
+    pub fn finish(mut self) -> Result<(), Failure> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => self.out.flush(),
+        }
+        .map_err(|e| Failure(format!("{}: {e}", self.path.display())))
+    }
+
+    fn write(&mut self, record: &Record) {
+        if self.error.is_some() {
+            return;
+        }
+        self.line.clear();
+        record.write_line(&mut self.line);
+        self.error = self.out.write_all(&self.line).err();
+    }
+}
+
+impl EventSink for ReplayLog {
+    fn event(&mut self, event: Event<'_>) {
+        self.write(&event.into());
+    }
+
+    /// Recorded ends hear no answer.
+    fn reset(&mut self, _: Reset) {}
+}
