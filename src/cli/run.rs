@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Failure, Outcome, Result, RuleArgs};
-use crate::runtime;
+use crate::runtime::{self, RunOptions};
 
 /// Run the daemon: inspect the gateway's traffic until told to stop.
 ///
@@ -29,6 +29,7 @@ pub fn run(args: Args) -> Result {
     if let Some(socket) = args.socket {
         config.control.socket = socket;
     }
-    runtime::run(config, args.rules.extra()).map_err(Failure)?;
+    let sources = args.rules.sources(&config)?;
+    runtime::run(RunOptions { config, sources }).map_err(Failure)?;
     Ok(Outcome::Holds)
 }
