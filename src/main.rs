@@ -1,5 +1,3 @@
-//! The `stopgap` program; everything is in the library, so that tests reach it.
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

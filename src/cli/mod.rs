@@ -11,6 +11,7 @@ mod replay;
 mod replay_log;
 mod report;
 mod rules;
+mod run;
 mod style;
 mod test;
 
@@ -37,6 +38,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Args),
     Check(check::Args),
     Test(test::Args),
     Replay(replay::Args),
@@ -73,6 +75,7 @@ pub type Result = std::result::Result<Outcome, Failure>;
 
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(args),
         Command::Test(args) => test::run(args),
         Command::Replay(args) => replay::run(args),

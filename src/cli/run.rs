@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, Outcome, Result, RuleArgs};
+use super::{Outcome, Result, RuleArgs, style};
 use crate::runtime::{self, RunOptions};
 
 /// Run the daemon: inspect the gateway's traffic until told to stop.
 ///
 /// Prints one line when packets flow: `ready`, with queues, patches and
-/// signatures. SIGHUP reloads packs, rules and log file; SIGTERM ends.
+/// signatures. SIGHUP takes up packs and rules as they are on disk and opens
+/// the log anew; SIGTERM ends.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -30,6 +31,11 @@ pub fn run(args: Args) -> Result {
         config.control.socket = socket;
     }
     let sources = args.rules.sources(&config)?;
-    runtime::run(RunOptions { config, sources }).map_err(Failure)?;
-    Ok(Outcome::Holds)
+    match runtime::run(RunOptions { config, sources }) {
+        Ok(()) => Ok(Outcome::Holds),
+        Err(error) => {
+            anstream::eprintln!("{}error:{:#} {error}", style::ERROR, style::ERROR);
+            Ok(Outcome::DoesNotHold)
+        }
+    }
 }

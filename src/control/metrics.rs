@@ -12,7 +12,6 @@ use crate::verdict::{DropReason, Mode};
 pub struct Metrics<'a> {
     pub snapshot: &'a Snapshot,
     pub active_flows: u64,
-    pub lost_before_us: u64,
     pub ruleset: &'a RulesetSummary,
     pub log: &'a LogStatus,
 }
@@ -46,11 +45,6 @@ impl Metrics<'_> {
                 "stopgap_active_flows",
                 "Flows in the flow table.",
                 self.active_flows,
-            ),
-            (
-                "stopgap_lost_before_us_packets",
-                "Packets the kernel dropped before they reached the engine.",
-                self.lost_before_us,
             ),
             (
                 "stopgap_ruleset_epoch",
@@ -132,7 +126,6 @@ mod tests {
         let page = Metrics {
             snapshot: &Snapshot::default(),
             active_flows: 3,
-            lost_before_us: 0,
             ruleset: &ruleset,
             log: &LogStatus::default(),
         }

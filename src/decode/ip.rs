@@ -63,7 +63,7 @@ pub(super) fn parse(
     match bytes.first().map(|b| b >> 4) {
         None => Err(DropReason::DecodeTruncated),
         Some(4) => parse_v4(bytes, trust),
-        Some(6) => parse_v6(bytes),
+        Some(6) => parse_v6(bytes, trust),
         Some(_) => Err(DropReason::DecodeIpHeader),
     }
 }
@@ -73,9 +73,10 @@ fn parse_v4(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]),
         .first_chunk::<20>()
         .ok_or(DropReason::DecodeTruncated)?;
     let header_length = usize::from(fixed[0] & 0x0f) * 4;
-    // A length of zero is what the kernel writes for a GSO packet over 64 KiB.
+    // A length of zero is what the kernel writes for a GSO packet over 64 KiB, and what a
+    // recording holds of a segment that the network card had yet to split.
     let total = match usize::from(u16::from_be_bytes([fixed[2], fixed[3]])) {
-        0 if trust == ChecksumTrust::Trusted => bytes.len(),
+        0 if trust != ChecksumTrust::Unverified => bytes.len(),
         total => total,
     };
     if header_length < 20 || total < header_length {
@@ -112,6 +113,7 @@ fn check_v4_options(mut options: &[u8]) -> Result<(), DropReason> {
     const END: u8 = 0;
     const NOP: u8 = 1;
     const RECORD_ROUTE: u8 = 7;
+    const TIMESTAMP: u8 = 68;
     const LOOSE_SOURCE_ROUTE: u8 = 131;
     const STRICT_SOURCE_ROUTE: u8 = 137;
     while let Some(&kind) = options.first() {
@@ -124,7 +126,12 @@ fn check_v4_options(mut options: &[u8]) -> Result<(), DropReason> {
             (_, Some(&length)) => usize::from(length),
         };
         let option = options.get(..length).ok_or(DropReason::DecodeIpOptions)?;
-        if kind == RECORD_ROUTE && option.get(2).is_none_or(|&pointer| pointer < 4) {
+        let sound = match kind {
+            RECORD_ROUTE => points_within(option, 4),
+            TIMESTAMP => option.len() >= 4 && points_within(option, 5),
+            _ => true,
+        };
+        if !sound {
             return Err(DropReason::DecodeIpOptions);
         }
         options = &options[length..];
@@ -132,13 +139,22 @@ fn check_v4_options(mut options: &[u8]) -> Result<(), DropReason> {
     Ok(())
 }
 
-fn parse_v6(bytes: &[u8]) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
+/// RFC 791 section 3.1: the pointer counts from 1 at the option's kind. Beyond the option it says
+/// "full"; else there is room for a word.
+fn points_within(option: &[u8], first: usize) -> bool {
+    option.get(2).is_some_and(|&pointer| {
+        let pointer = usize::from(pointer);
+        pointer >= first && (pointer > option.len() || pointer + 3 <= option.len())
+    })
+}
+
+fn parse_v6(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
     let fixed = bytes
         .first_chunk::<40>()
         .ok_or(DropReason::DecodeTruncated)?;
     let payload = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
     // A jumbo payload, or a GSO packet over 64 KiB: the length is in an option or unset.
-    let total = if payload == 0 {
+    let total = if payload == 0 && trust != ChecksumTrust::Unverified {
         bytes.len()
     } else {
         40 + payload

@@ -46,8 +46,11 @@ impl LinkType {
     }
 }
 
-/// VLAN ids, outermost first, and the datagram; `None`: not IP.
-pub(super) fn strip(link: LinkType, frame: &[u8]) -> Result<Option<([u16; 2], &[u8])>, DropReason> {
+/// VLAN ids, outermost first, and the datagram with whatever follows it.
+type Tagged<'a> = ([u16; 2], &'a [u8]);
+
+/// `None`: not IP.
+pub(super) fn strip(link: LinkType, frame: &[u8]) -> Result<Option<Tagged<'_>>, DropReason> {
     match link {
         LinkType::RawIp => Ok(Some(([0, 0], frame))),
         LinkType::Ethernet => from_ethertype(frame, 12),
@@ -65,7 +68,7 @@ pub(super) fn strip(link: LinkType, frame: &[u8]) -> Result<Option<([u16; 2], &[
     }
 }
 
-fn from_ethertype(frame: &[u8], mut at: usize) -> Result<Option<([u16; 2], &[u8])>, DropReason> {
+fn from_ethertype(frame: &[u8], mut at: usize) -> Result<Option<Tagged<'_>>, DropReason> {
     let mut vlan = [0, 0];
     let mut ethertype = word(frame, at)?;
     for tag in 0..MAX_VLAN_TAGS {
@@ -77,6 +80,10 @@ fn from_ethertype(frame: &[u8], mut at: usize) -> Result<Option<([u16; 2], &[u8]
         }
         at += 4;
         ethertype = word(frame, at)?;
+    }
+    if ETHERTYPES_VLAN.contains(&ethertype) {
+        // There may be an IP header behind them that nobody would look at.
+        return Err(DropReason::DecodeIpHeader);
     }
     let datagram = frame.get(at + 2..).ok_or(DropReason::DecodeTruncated)?;
     Ok(is_ip(ethertype).then_some((vlan, datagram)))

@@ -21,7 +21,8 @@ impl UdpHeader<'_> {
 
 #[derive(Clone, Copy, Debug)]
 pub struct IcmpHeader<'a> {
-    bytes: &'a [u8; 4],
+    /// Every message starts with 8 bytes; what they hold behind the checksum depends on its kind.
+    bytes: &'a [u8; 8],
 }
 
 impl IcmpHeader<'_> {
@@ -55,14 +56,14 @@ pub(super) fn parse<'a>(
             if verify && !Sum::default().add(body).is_valid() {
                 return Err(DropReason::DecodeL4Checksum);
             }
-            Ok((Transport::Icmp4(IcmpHeader { bytes }), &body[4..]))
+            Ok((Transport::Icmp4(IcmpHeader { bytes }), &body[8..]))
         }
         protocol::ICMPV6 => {
             let bytes = body.first_chunk().ok_or(DropReason::DecodeL4Header)?;
             if verify && !sum(ip, body).is_valid() {
                 return Err(DropReason::DecodeL4Checksum);
             }
-            Ok((Transport::Icmp6(IcmpHeader { bytes }), &body[4..]))
+            Ok((Transport::Icmp6(IcmpHeader { bytes }), &body[8..]))
         }
         _ => Ok((Transport::Other, body)),
     }
@@ -76,7 +77,7 @@ fn parse_udp<'a>(
     let bytes: &[u8; 8] = body.first_chunk().ok_or(DropReason::DecodeL4Header)?;
     // RFC 2675 section 4, and GSO packets over 64 KiB: zero means to the end.
     let length = match usize::from(u16::from_be_bytes([bytes[4], bytes[5]])) {
-        0 => body.len(),
+        0 if !verify => body.len(),
         length => length,
     };
     // What the receiver gets is what the UDP length says, not what the datagram holds.

@@ -341,6 +341,7 @@ impl Worker {
         if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
             inspection.again();
         }
+        let had_ended = session.has_ended(dir);
         let outcome = session.on_segment(
             dir,
             tcp,
@@ -354,7 +355,7 @@ impl Worker {
                 inspection.deliver(dir, delivery);
             },
         );
-        if outcome.refused.is_none() && tcp.flags().has(TcpFlags::FIN) && session.has_ended(dir) {
+        if !had_ended && session.has_ended(dir) {
             inspection.eof(dir);
         }
         *established = session.is_established();

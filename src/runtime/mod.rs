@@ -1,4 +1,17 @@
 //! Threads, signals, wiring: the only room that reads a clock and does I/O.
+//!
+//! [`run`] is the daemon. Workers have a thread each ([`worker_thread`]);
+//! rulesets are built on a thread of lowest priority ([`builder_thread`]); the
+//! rest is one thread with tokio ([`daemon`]).
 
-pub mod priority;
+mod answers;
+mod builder_thread;
+mod daemon;
+mod priority;
 pub mod settings;
+mod sink;
+mod statistics;
+mod watch;
+mod worker_thread;
+
+pub use daemon::{RunOptions, run};

@@ -47,6 +47,16 @@ impl Buffer {
         self.islands.iter().any(|i| i.end == offset)
     }
 
+    /// Where the first island begins.
+    pub fn first_island(&self) -> Option<u64> {
+        self.islands.first().map(|i| i.start)
+    }
+
+    /// Where the last island ends.
+    pub fn last_island_end(&self) -> Option<u64> {
+        self.islands.last().map(|i| i.end)
+    }
+
     /// Whether every byte of `bytes` that is kept equals the kept copy.
     pub fn agrees(&self, offset: u64, bytes: &[u8]) -> bool {
         let segment = offset..offset + bytes.len() as u64;
@@ -129,12 +139,8 @@ impl Buffer {
         }
     }
 
-    /// Gives up the hole before `offset`: contiguity goes on from there.
+    /// Gives up the hole before `offset`, which no island reaches: contiguity goes on from there.
     pub fn skip_to(&mut self, offset: u64, pool: &mut ChunkPool) {
-        self.islands.retain(|i| i.end > offset);
-        if let Some(first) = self.islands.first_mut() {
-            first.start = first.start.max(offset);
-        }
         self.kept = offset..offset;
         self.forget_below(offset, pool);
     }

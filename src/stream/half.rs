@@ -1,5 +1,7 @@
 //! One direction of a connection: its sequence space and its bytes.
 
+use std::ops::Range;
+
 use super::buffer::Buffer;
 use super::chunk::ChunkPool;
 
@@ -15,6 +17,10 @@ pub(super) struct Half {
     scale: u8,
     /// Offset behind the last byte, once a FIN said so.
     pub fin: Option<u64>,
+    /// The highest acknowledgement of bytes that are not here yet. They may only be late.
+    pub claimed: u64,
+    /// From the first to the last byte that the receiver has and that never passed here.
+    pub unseen: Range<u64>,
     pub buffer: Buffer,
 }
 
@@ -89,12 +95,26 @@ impl Half {
         self.unsynced = false;
     }
 
-    /// The receiver has bytes that went by unseen; the number of them.
-    pub fn skip_to(&mut self, offset: u64, pool: &mut ChunkPool) -> u64 {
-        let missed = offset.saturating_sub(self.next());
-        if missed > 0 {
-            self.buffer.skip_to(offset, pool);
+    /// The receiver has bytes below `offset` that went by unseen: gives up the hole, up to what
+    /// is here; the number of bytes missed.
+    pub fn skip_hole(&mut self, offset: u64, pool: &mut ChunkPool) -> u64 {
+        let start = self.next();
+        let end = self.buffer.first_island().map_or(offset, |i| i.min(offset));
+        self.buffer.skip_to(end, pool);
+        if self.unseen.is_empty() {
+            self.unseen.start = start;
         }
-        missed
+        self.unseen.end = end;
+        end - start
+    }
+
+    /// Whether the receiver has some of these bytes without our having seen them.
+    pub fn is_unseen(&self, bytes: &Range<u64>) -> bool {
+        bytes.start < self.unseen.end && self.unseen.start < bytes.end
+    }
+
+    /// The end of the highest byte that was forwarded.
+    pub fn forwarded_end(&self) -> u64 {
+        self.buffer.last_island_end().unwrap_or(self.next())
     }
 }

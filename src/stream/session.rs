@@ -147,6 +147,7 @@ impl TcpSession {
 
     /// Takes in one segment. Bytes that became contiguous for the receiver are
     /// handed to `deliver`; then the segment may be forwarded, unless refused.
+    #[expect(clippy::too_many_arguments, reason = "each is owned by someone else")]
     pub fn on_segment(
         &mut self,
         dir: Direction,
@@ -181,7 +182,9 @@ impl TcpSession {
         if !flags.has(TcpFlags::ACK) {
             return SegmentOutcome::refuse(DropReason::StreamNoAck);
         }
-        if flags.has(TcpFlags::URG) && !payload.is_empty() {
+        // The byte that the pointer names vanishes from the stream, from this segment or, where it
+        // points ahead of it, from a later one that looks like any other.
+        if flags.has(TcpFlags::URG) {
             return SegmentOutcome::refuse(DropReason::StreamUrgent);
         }
         if let Err(reason) = self.on_ack(&segment, pool, config, counters, deliver) {
@@ -316,10 +319,15 @@ impl TcpSession {
             if !config.tolerate_gaps && !self.midstream {
                 return Err(DropReason::StreamOutOfWindow);
             }
+            // Once may be an acknowledgement that overtook its data; twice is not.
             let other = &mut self.halves[dir.opposite().index()];
-            let missed = other.skip_to(ack, pool);
-            counters.add(Counter::StreamGaps, 1);
-            deliver(dir.opposite(), Delivery::Gap(missed));
+            if other.claimed > other.next() {
+                let missing = other.claimed.min(ack);
+                give_up(other, missing, pool, counters, &mut |d| {
+                    deliver(dir.opposite(), d);
+                });
+            }
+            other.claimed = ack;
         }
         let other = &mut self.halves[dir.opposite().index()];
         let acknowledged = ack.min(other.next());
@@ -362,6 +370,17 @@ impl TcpSession {
             return Err(DropReason::StreamOutOfWindow);
         }
         // What was acknowledged is decided: the receiver keeps its copy.
+        if start < -1 && !self.midstream {
+            // Below the first byte: Linux ignores it.
+            return Err(DropReason::StreamOutOfWindow);
+        }
+        let [mine, _] = self.pair(dir);
+        if let Ok(start) = u64::try_from(start)
+            && mine.is_unseen(&(start..start + payload.len() as u64))
+        {
+            // What the receiver is said to have need not be sent again; it may be a lie.
+            return Err(DropReason::StreamOutOfWindow);
+        }
         let settled = mine.acked() as i64;
         if end <= settled && !(fin && end == settled) {
             counters.add(Counter::RetransmittedSegments, 1);
@@ -371,11 +390,23 @@ impl TcpSession {
         payload = payload.get(skipped..).unwrap_or_default();
         let start = start.max(settled) as u64;
         let end = start + payload.len() as u64;
-        if mine.fin.is_some_and(|last| end > last) {
+        if mine
+            .fin
+            .is_some_and(|last| end > last || (fin && end < last))
+        {
             return Err(DropReason::StreamAfterClose);
+        }
+        if fin && end < mine.forwarded_end() {
+            // It contradicts bytes that went before it: Linux ignores it.
+            return Err(DropReason::StreamOutOfWindow);
         }
         if !mine.buffer.agrees(start, payload) {
             return Err(DropReason::StreamRetransmitDiffers);
+        }
+        if start > mine.next() && mine.claimed > mine.next() {
+            // The sender has gone on, so what is missing here is not missing there.
+            let missing = mine.claimed.min(start);
+            give_up(mine, missing, pool, counters, &mut |d| deliver(dir, d));
         }
         let next = mine.next();
         if !payload.is_empty() {
@@ -402,7 +433,7 @@ impl TcpSession {
             }
         }
         if fin {
-            mine.fin = Some(mine.fin.map_or(end, |before| before.min(end)));
+            mine.fin = Some(end);
         }
         Ok(())
     }
@@ -413,6 +444,26 @@ impl TcpSession {
         match dir {
             Direction::ToServer => [to_server, to_client],
             Direction::ToClient => [to_client, to_server],
+        }
+    }
+}
+
+/// Hands over what the receiver got behind bytes that never passed here, up to `offset`.
+fn give_up(
+    half: &mut Half,
+    offset: u64,
+    pool: &mut ChunkPool,
+    counters: &Counters,
+    deliver: &mut dyn FnMut(Delivery<'_>),
+) {
+    while half.next() < offset {
+        let missed = half.skip_hole(offset, pool);
+        counters.add(Counter::StreamGaps, 1);
+        deliver(Delivery::Gap(missed));
+        let from = half.next();
+        let joined = half.buffer.join_islands();
+        for slice in half.buffer.slices(from..joined) {
+            deliver(Delivery::Bytes(slice));
         }
     }
 }

@@ -137,7 +137,7 @@ impl Lab {
         self.send(Direction::ToServer, set, b"").refused
     }
 
-    fn from_client(&self) -> &[u8] {
+    fn by_client(&self) -> &[u8] {
         &self.delivered[0]
     }
 }
@@ -147,11 +147,11 @@ fn the_segment_that_fills_the_hole_delivers_all() {
     let mut lab = Lab::open();
     assert_eq!(lab.data(3, b"def"), None);
     assert_eq!(lab.data(9, b"jkl"), None);
-    assert_eq!(lab.from_client(), b"");
+    assert_eq!(lab.by_client(), b"");
     assert_eq!(lab.data(0, b"abc"), None);
-    assert_eq!(lab.from_client(), b"abcdef");
+    assert_eq!(lab.by_client(), b"abcdef");
     assert_eq!(lab.data(6, b"ghi"), None);
-    assert_eq!(lab.from_client(), b"abcdefghijkl");
+    assert_eq!(lab.by_client(), b"abcdefghijkl");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_copy_that_differs_is_refused_until_the_first_is_acknowledged() {
     lab.acknowledge(6);
     assert_eq!(lab.data(0, b"XXXXXX"), None, "the receiver ignores it");
     assert_eq!(lab.data(2, b"XXXXghi"), None, "only the tail is new");
-    assert_eq!(lab.from_client(), b"abcdefghi");
+    assert_eq!(lab.by_client(), b"abcdefghi");
     assert_eq!(lab.session.retained_bytes(), 3 + 3);
 }
 
@@ -234,9 +234,9 @@ fn what_the_receiver_ignores_is_refused() {
         }),
         Some(DropReason::StreamInvalidFlags)
     );
-    assert_eq!(lab.from_client(), b"abc");
+    assert_eq!(lab.by_client(), b"abc");
     assert_eq!(lab.data(3, b"def"), None);
-    assert_eq!(lab.from_client(), b"abcdef");
+    assert_eq!(lab.by_client(), b"abcdef");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
     assert_eq!(lab.reset(3), None);
     assert!(lab.session.is_closed());
     assert_eq!(lab.data(3, b"def"), None);
-    assert_eq!(lab.from_client(), b"abcdef");
+    assert_eq!(lab.by_client(), b"abcdef");
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn handshakes() {
     assert_eq!(lab.send(Direction::ToClient, ack, b"220 hi").refused, None);
     assert_eq!(lab.delivered[1], b"220 hi", "before the client's own ACK");
     assert_eq!(lab.data(0, b"on the third"), None);
-    assert_eq!(lab.from_client(), b"on the third");
+    assert_eq!(lab.by_client(), b"on the third");
     let syn = |t: &mut Builder| t.syn = true;
     let split = lab.send(Direction::ToClient, syn, b"").refused;
     assert_eq!(
@@ -314,7 +314,7 @@ fn a_new_connection_on_the_same_ports_begins_when_the_server_says_so() {
     };
     assert!(!lab.send(Direction::ToServer, syn, b"").restarted);
     lab.data(3, b"still old");
-    assert_eq!(lab.from_client(), b"oldstill old");
+    assert_eq!(lab.by_client(), b"oldstill old");
     let answer = |t: &mut Builder| {
         t.syn = true;
         t.ack = true;
@@ -328,7 +328,7 @@ fn a_new_connection_on_the_same_ports_begins_when_the_server_says_so() {
         t.acknowledgment_number = 9001;
     };
     assert_eq!(lab.send(Direction::ToServer, new, b"new").refused, None);
-    assert!(lab.from_client().ends_with(b"new"));
+    assert!(lab.by_client().ends_with(b"new"));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn after_a_fin_nothing_more_is_let_through() {
     );
     assert_eq!(lab.data(0, b"abcde"), None);
     assert_eq!(lab.data(5, b"more"), Some(DropReason::StreamAfterClose));
-    assert_eq!(lab.from_client(), b"abcde");
+    assert_eq!(lab.by_client(), b"abcde");
     assert_eq!(lab.acknowledge(6), None, "the FIN counts for one");
 }
 
@@ -360,7 +360,7 @@ fn keep_alives_pass() {
     lab.acknowledge(3);
     assert_eq!(lab.data(2, b"X"), None);
     assert_eq!(lab.data(2, b""), None);
-    assert_eq!(lab.from_client(), b"abc");
+    assert_eq!(lab.by_client(), b"abc");
 }
 
 #[test]
@@ -405,9 +405,90 @@ fn what_passed_unseen_is_a_gap_where_that_can_be() {
     assert_eq!(lab.acknowledge(10), Some(DropReason::StreamOutOfWindow));
     lab.config.tolerate_gaps = true;
     assert_eq!(lab.acknowledge(10), None);
-    assert_eq!(lab.gaps, 7);
+    assert_eq!(lab.gaps, 0, "it may only be late");
     assert_eq!(lab.data(10, b"klm"), None);
-    assert_eq!(lab.from_client(), b"abcklm");
+    assert_eq!(lab.gaps, 7);
+    assert_eq!(lab.by_client(), b"abcklm");
+    let hole = lab.data(3, b"defghij");
+    assert_eq!(hole, Some(DropReason::StreamOutOfWindow), "a lie, maybe");
+    assert_eq!(lab.data(13, b"nop"), None);
+    assert_eq!(lab.by_client(), b"abcklmnop");
+}
+
+#[test]
+fn an_acknowledgement_may_overtake_its_data() {
+    let mut lab = Lab::open();
+    lab.config.tolerate_gaps = true;
+    assert_eq!(lab.data(3, b"def"), None);
+    assert_eq!(lab.acknowledge(6), None);
+    assert_eq!(lab.data(0, b"abc"), None);
+    assert_eq!(lab.by_client(), b"abcdef");
+    assert_eq!((lab.gaps, lab.acknowledge(6)), (0, None));
+    assert_eq!(lab.pool.lent_bytes(), 0);
+}
+
+#[test]
+fn what_waits_behind_a_hole_that_is_given_up_is_delivered() {
+    let mut lab = Lab::open();
+    lab.config.tolerate_gaps = true;
+    lab.data(5, b"fgh");
+    lab.data(10, b"klm");
+    assert_eq!((lab.acknowledge(13), lab.acknowledge(13)), (None, None));
+    assert_eq!(lab.by_client(), b"fghklm");
+    assert_eq!(lab.gaps, 7);
+}
+
+#[test]
+fn an_urgent_pointer_ahead_of_its_segment_is_refused() {
+    let mut lab = Lab::open();
+    let urgent = |t: &mut Builder| {
+        t.ack = true;
+        t.urg = true;
+        t.urgent_pointer = 3;
+        t.sequence_number = CLIENT_ISN.wrapping_add(1);
+        t.acknowledgment_number = SERVER_ISN + 1;
+    };
+    for payload in [&b""[..], b"a"] {
+        let refused = lab.send(Direction::ToServer, urgent, payload).refused;
+        assert_eq!(refused, Some(DropReason::StreamUrgent));
+    }
+    assert!(lab.by_client().is_empty());
+}
+
+#[test]
+fn a_fin_that_contradicts_earlier_bytes_ends_nothing() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abcdef");
+    lab.data(8, b"ij");
+    let fin = |offset: u32| {
+        move |t: &mut Builder| {
+            t.fin = true;
+            t.ack = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+            t.acknowledgment_number = SERVER_ISN + 1;
+        }
+    };
+    for offset in [2, 9] {
+        let refused = lab.send(Direction::ToServer, fin(offset), b"").refused;
+        assert_eq!(refused, Some(DropReason::StreamOutOfWindow));
+    }
+    assert_eq!(lab.data(6, b"gh"), None);
+    assert_eq!(lab.send(Direction::ToServer, fin(10), b"").refused, None);
+    let other = lab.send(Direction::ToServer, fin(9), b"").refused;
+    assert_eq!(other, Some(DropReason::StreamAfterClose));
+    assert_eq!(lab.by_client(), b"abcdefghij");
+    assert!(lab.session.has_ended(Direction::ToServer));
+}
+
+#[test]
+fn data_below_the_first_byte_is_refused() {
+    let mut lab = Lab::open();
+    let below = 0_u32.wrapping_sub(10);
+    assert_eq!(
+        lab.data(below, b"never sent"),
+        Some(DropReason::StreamOutOfWindow)
+    );
+    assert_eq!(lab.data(0_u32.wrapping_sub(1), b"?"), None, "a keep-alive");
 }
 
 #[test]
@@ -465,11 +546,11 @@ proptest! {
         for (n, (from, to)) in segments.iter().enumerate() {
             prop_assert_eq!(lab.data(*from as u32, &stream[*from..*to]), None);
             if acks >> (n % 64) & 1 == 1 {
-                let got = lab.from_client().len() as u32;
+                let got = lab.by_client().len() as u32;
                 prop_assert_eq!(lab.acknowledge(got), None);
             }
         }
-        prop_assert_eq!(lab.from_client(), &stream[..]);
+        prop_assert_eq!(lab.by_client(), &stream[..]);
         lab.acknowledge(stream.len() as u32);
         prop_assert_eq!(lab.session.retained_bytes(), 0);
         prop_assert_eq!(lab.pool.lent_bytes(), 0);
@@ -496,6 +577,6 @@ proptest! {
             }
         }
         let contiguous: Vec<u8> = truth.iter().map_while(|b| *b).collect();
-        prop_assert_eq!(lab.from_client(), &contiguous[..]);
+        prop_assert_eq!(lab.by_client(), &contiguous[..]);
     }
 }

@@ -1,0 +1,257 @@
+//! One queue, one thread: receive, judge, answer, until told to stop.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::sink::WorkerSink;
+use crate::capture::inject::Injector;
+use crate::capture::nfqueue::{Decision, Queue};
+use crate::capture::reset::{RateLimiter, Reset, ResetFields};
+use crate::counters::{Counter, Counters};
+use crate::decode::LinkType;
+use crate::detect::Ruleset;
+use crate::pipeline::{FlowEvent, RawPacket, Worker};
+use crate::time::{Clock, SystemClock, Timestamp};
+use crate::verdict::Verdict;
+
+/// A command waits at most this long on an idle queue.
+const IDLE_WAIT: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(100);
+/// Injected resets of one worker.
+const RESETS_PER_SECOND: u32 = 10_000;
+const RESET_BURST: u32 = 1_000;
+
+/// What the control side asks of a worker, between two batches.
+#[derive(Debug)]
+pub enum Command {
+    /// Take up a ruleset; the old one goes back, to be freed elsewhere.
+    Ruleset(Arc<Ruleset>, Sender<Arc<Ruleset>>),
+    /// The flows of the table, at most so many.
+    Flows(usize, Sender<Vec<FlowEvent>>),
+    /// Packets lost before they reached the queue.
+    Losses(Sender<u64>),
+    Stop,
+}
+
+/// What others see of a running worker.
+#[derive(Debug, Default)]
+pub struct Shared {
+    pub counters: Arc<Counters>,
+    pub active_flows: AtomicU64,
+    /// Microseconds since the epoch at the last turn of its loop.
+    pub beat_us: AtomicU64,
+    has_command: AtomicBool,
+}
+
+#[derive(Debug)]
+pub struct WorkerThread {
+    pub queue: u16,
+    pub shared: Arc<Shared>,
+    remote: Remote,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+/// Sends commands to a worker; may be cloned to other threads.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    commands: Sender<Command>,
+    shared: Arc<Shared>,
+}
+
+impl Remote {
+    /// False where the worker has ended.
+    pub fn send(&self, command: Command) -> bool {
+        let sent = self.commands.send(command).is_ok();
+        self.shared.has_command.store(true, Ordering::Release);
+        sent
+    }
+}
+
+/// What a worker thread is made of.
+#[derive(Debug)]
+pub struct Parts {
+    pub queue: Queue,
+    pub worker: Worker,
+    pub sink: WorkerSink,
+    pub injector: Arc<Injector>,
+    pub shared: Arc<Shared>,
+}
+
+impl WorkerThread {
+    pub fn spawn(parts: Parts) -> io::Result<Self> {
+        let (commands, receiver) = channel();
+        let shared = parts.shared.clone();
+        let queue = parts.queue.number();
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{queue}"))
+            .spawn(move || Loop::new(parts, receiver).run())?;
+        Ok(Self {
+            queue,
+            remote: Remote {
+                commands,
+                shared: shared.clone(),
+            },
+            shared,
+            thread,
+        })
+    }
+
+    pub fn remote(&self) -> Remote {
+        self.remote.clone()
+    }
+
+    pub fn is_running(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Ends the worker once its packets have their verdicts.
+    pub fn stop(self) -> io::Result<()> {
+        self.remote.send(Command::Stop);
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the worker panicked")))
+    }
+}
+
+struct Loop {
+    queue: Queue,
+    worker: Worker,
+    sink: WorkerSink,
+    injector: Arc<Injector>,
+    shared: Arc<Shared>,
+    commands: Receiver<Command>,
+    limiter: RateLimiter,
+    clock: SystemClock,
+    ticked: Timestamp,
+}
+
+impl Loop {
+    fn new(parts: Parts, commands: Receiver<Command>) -> Self {
+        let clock = SystemClock;
+        let now = clock.now();
+        Self {
+            queue: parts.queue,
+            worker: parts.worker,
+            sink: parts.sink,
+            injector: parts.injector,
+            shared: parts.shared,
+            commands,
+            limiter: RateLimiter::new(RESETS_PER_SECOND, RESET_BURST, now),
+            clock,
+            ticked: now,
+        }
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        loop {
+            if self.shared.has_command.swap(false, Ordering::Acquire) && self.obey() {
+                break;
+            }
+            self.turn()?;
+        }
+        let now = self.clock.now();
+        self.worker.finish(now, &mut self.sink);
+        self.shared.active_flows.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let Self {
+            queue,
+            worker,
+            sink,
+            clock,
+            ..
+        } = self;
+        let mut batch = queue.receive(IDLE_WAIT)?;
+        let now = clock.now();
+        let mut broken = false;
+        for packet in batch.packets {
+            let raw = RawPacket {
+                data: packet.data,
+                link: LinkType::RawIp,
+                trust: packet.checksum,
+            };
+            // The worker catches what goes wrong with a flow; this is for the rest of it.
+            let verdict = catch_unwind(AssertUnwindSafe(|| worker.process(&raw, now, sink)));
+            let decision = match verdict {
+                Ok(Verdict::Forward) => Decision::ACCEPT,
+                Ok(Verdict::Drop(_)) => Decision::DROP,
+                Err(_) => {
+                    broken = true;
+                    Decision::DROP
+                }
+            };
+            batch.verdicts.decide(packet.id, decision)?;
+        }
+        batch.verdicts.flush()?;
+        if broken {
+            return Err(io::Error::other("the worker's own state is broken"));
+        }
+        if self.sink.wants_resets() {
+            self.send_resets(now);
+        }
+        if now.since(self.ticked) >= TICK {
+            self.ticked = now;
+            self.worker.tick(now, &mut self.sink);
+            let flows = self.worker.active_flows() as u64;
+            self.shared.active_flows.store(flows, Ordering::Relaxed);
+        }
+        self.shared
+            .beat_us
+            .store(now.as_micros(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// After the flush: a reset must not overtake what was forwarded before it.
+    fn send_resets(&mut self, now: Timestamp) {
+        let counters = &self.shared.counters;
+        for reset in self.sink.resets() {
+            if !self.limiter.allow(now) {
+                counters.add(Counter::ResetsLimited, 1);
+                continue;
+            }
+            let segment = Reset::new(&ResetFields {
+                source: reset.src,
+                destination: reset.dst,
+                sequence: reset.seq,
+                acknowledgement: reset.ack,
+            });
+            let sent = segment.is_some_and(|s| self.injector.send(s.as_bytes()).is_ok());
+            counters.add(
+                if sent {
+                    Counter::ResetsSent
+                } else {
+                    Counter::ResetsFailed
+                },
+                1,
+            );
+        }
+    }
+
+    /// Carries out what was asked; true: stop. A receiver that has gone needs no answer.
+    fn obey(&mut self) -> bool {
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Ruleset(ruleset, done) => {
+                    let _ = done.send(self.worker.set_ruleset(ruleset));
+                }
+                Command::Flows(limit, reply) => {
+                    let flows = self.worker.flows(self.clock.now()).take(limit);
+                    let _ = reply.send(flows.collect());
+                }
+                Command::Losses(reply) => {
+                    let losses = self.queue.stats().map_or(0, |s| s.lost_before_us());
+                    let _ = reply.send(losses);
+                }
+                Command::Stop => return true,
+            }
+        }
+        false
+    }
+}

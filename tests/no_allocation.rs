@@ -1,0 +1,216 @@
+//! No allocation per packet in steady state on the forwarding path: held with
+//! an allocator that counts.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etherparse::PacketBuilder;
+use stopgap::counters::{Counter, Counters};
+use stopgap::decode::{ChecksumTrust, LinkType};
+use stopgap::pipeline::{Event, EventSink, RawPacket, Reset, Worker, WorkerConfig};
+use stopgap::reload::{Builder, Holds, RulesFile, Sources, Strictness};
+use stopgap::signature::{Classes, Variables};
+use stopgap::time::Timestamp;
+use stopgap::verdict::{ActionOrder, Mode, Verdict};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches
+// a thread-local without a destructor and allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|n| n.set(n.get() + 1));
+        // SAFETY: the caller's contract is the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as above; `ptr` came from `alloc`.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        ALLOCATIONS.with(|n| n.set(n.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Silent;
+
+impl EventSink for Silent {
+    fn event(&mut self, event: Event<'_>) {
+        panic!("benign traffic makes no event: {event:?}");
+    }
+
+    fn reset(&mut self, _: Reset) {}
+}
+
+const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
+const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 2), 80);
+
+/// One connection's next sequence numbers, and the packets so far.
+struct Connection {
+    next: [u32; 2],
+    packets: Vec<Vec<u8>>,
+}
+
+impl Connection {
+    fn open() -> Self {
+        let mut connection = Self {
+            next: [1000, 2000],
+            packets: Vec::new(),
+        };
+        let syn = |b: etherparse::PacketBuilderStep<etherparse::TcpHeader>| b.syn();
+        connection.push(0, false, syn, b"");
+        connection.next[0] += 1;
+        connection.push(1, true, syn, b"");
+        connection.next[1] += 1;
+        connection.push(0, true, |b| b, b"");
+        connection
+    }
+
+    fn push(
+        &mut self,
+        from: usize,
+        ack: bool,
+        flags: impl FnOnce(
+            etherparse::PacketBuilderStep<etherparse::TcpHeader>,
+        ) -> etherparse::PacketBuilderStep<etherparse::TcpHeader>,
+        payload: &[u8],
+    ) {
+        let (src, dst) = if from == 0 { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let tcp = PacketBuilder::ipv4(src.0.octets(), dst.0.octets(), 64).tcp(
+            src.1,
+            dst.1,
+            self.next[from],
+            60_000,
+        );
+        let tcp = flags(if ack { tcp.ack(self.next[1 - from]) } else { tcp });
+        let mut packet = Vec::new();
+        tcp.write(&mut packet, payload).unwrap();
+        self.packets.push(packet);
+        self.next[from] = self.next[from].wrapping_add(payload.len() as u32);
+    }
+
+    /// A request and its response, cut into segments, the second segment before the first.
+    fn exchange(&mut self, n: usize) {
+        let request = format!(
+            "GET /page/{n}?q=a%20b HTTP/1.1\r\nHost: www.example.com\r\nUser-Agent: test\r\nCookie: a=b\r\nAccept: */*\r\n\r\n"
+        );
+        let (head, tail) = request.as_bytes().split_at(40);
+        let first = self.next[0];
+        self.next[0] = first + 40;
+        self.push(0, true, |b| b, tail);
+        let end = self.next[0];
+        self.next[0] = first;
+        self.push(0, true, |b| b, head);
+        self.next[0] = end;
+        let body = "x".repeat(3000);
+        let response = format!(
+            "HTTP/1.1 200 OK\r\nServer: test\r\nContent-Type: text/html\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        for part in response.as_bytes().chunks(1400) {
+            self.push(1, true, |b| b, part);
+        }
+        self.push(0, true, |b| b, b"");
+    }
+}
+
+fn worker(rules: Option<&Path>) -> (Worker, Arc<Counters>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = Sources {
+        packs: vec![root.join("signatures")],
+        rules: rules.map(RulesFile::whole).into_iter().collect(),
+        variables: Variables::default(),
+        classes: Classes::default(),
+        test_packs: false,
+        ceiling: Mode::Prevent,
+        action_order: ActionOrder::default(),
+        options: stopgap::detect::CompileOptions::default(),
+    };
+    let built = Builder::new(sources, Holds::default())
+        .build(Strictness::Start)
+        .unwrap();
+    assert!(built.summary.signatures > 0);
+    let counters = Arc::new(Counters::default());
+    let worker = Worker::new(WorkerConfig::default(), built.ruleset, counters.clone());
+    (worker, counters)
+}
+
+/// Allocations while `packets` pass, all of which must be forwarded.
+fn allocations(worker: &mut Worker, packets: &[Vec<u8>], now: &mut Timestamp) -> u64 {
+    let before = ALLOCATIONS.with(Cell::get);
+    for packet in packets {
+        *now = *now + Duration::from_micros(50);
+        let raw = RawPacket {
+            data: packet,
+            link: LinkType::RawIp,
+            trust: ChecksumTrust::Unverified,
+        };
+        let verdict = worker.process(&raw, *now, &mut Silent);
+        assert_eq!(verdict, Verdict::Forward);
+    }
+    ALLOCATIONS.with(Cell::get) - before
+}
+
+fn steady_state_allocates_nothing(rules: Option<&Path>) {
+    let (mut worker, counters) = worker(rules);
+    let mut connection = Connection::open();
+    for n in 0..600 {
+        connection.exchange(n % 100);
+    }
+    let datagram = |n: u16| {
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
+            .udp(5000, 6000 + n % 4)
+            .write(&mut packet, b"payload of a datagram")
+            .unwrap();
+        packet
+    };
+    let mut packets = connection.packets;
+    packets.extend((0..400).map(datagram));
+    let (warm_up, steady) = packets.split_at(packets.len() / 2);
+    let datagrams: Vec<_> = packets[packets.len() - 400..].to_vec();
+    let mut now = Timestamp::from_secs(1_700_000_000);
+    let first = allocations(&mut worker, warm_up, &mut now);
+    allocations(&mut worker, &datagrams, &mut now);
+    let during = allocations(&mut worker, steady, &mut now);
+    println!(
+        "{first} allocations in the first {} packets, {during} in the next {}",
+        warm_up.len(),
+        steady.len()
+    );
+    assert!(first > 0, "the counter counts");
+    assert_eq!(during, 0);
+    assert!(counters.get(Counter::Transactions) >= 600);
+    assert!(counters.get(Counter::OutOfOrderSegments) >= 600);
+}
+
+#[test]
+fn with_the_core_pack() {
+    steady_state_allocates_nothing(None);
+}
+
+#[test]
+fn with_a_large_rule_set() {
+    let Some(corpus) = std::env::var_os("STOPGAP_CORPUS") else {
+        println!("skipped: STOPGAP_CORPUS is not set");
+        return;
+    };
+    let rules = Path::new(&corpus).join("rules/server-exploits.rules");
+    assert!(rules.exists(), "{} is missing", rules.display());
+    steady_state_allocates_nothing(Some(&rules));
+}
