@@ -319,6 +319,7 @@ impl Worker {
             windows,
             raw_bytes,
             newest_tx,
+            has_gap,
             established,
             ..
         } = &mut flow.state;
@@ -336,6 +337,7 @@ impl Worker {
             windows,
             raw_bytes,
             newest_tx,
+            has_gap,
         };
         if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
             inspection.again();
@@ -721,9 +723,10 @@ impl Worker {
     }
 }
 
-/// Whether the parser of this direction has just given up.
+/// Whether the parser of this direction has just given up. Where holes are let through, no
+/// parser is to blame for what lies behind one.
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
-    let failed = flow.state.app.failed(dir);
+    let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
 }
 
