@@ -69,6 +69,10 @@ pub(super) fn rule(
             Thresholded::Silent => false,
             Thresholded::Alert => true,
         };
+        // A flow is blocked once, and by one patch: what else of the packs matches with it
+        // is not another record.
+        let blocked_already = matches!(ruling, Ruling::Refuse { .. });
+        let shown = shown && !(blocked_already && done.blocks() && signature.patch.is_some());
         match done {
             Action::Pass => {
                 if ruling == Ruling::Continue {
