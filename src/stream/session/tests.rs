@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode::{ChecksumTrust, Transport, decode_ip};
+use crate::stream::StreamConfig;
 
 const CLIENT_ISN: u32 = 0xffff_fff0;
 const SERVER_ISN: u32 = 77;
@@ -86,9 +87,11 @@ impl Lab {
                 dir,
                 tcp,
                 payload,
-                &mut self.pool,
-                &self.config,
-                &self.counters,
+                &mut Shared {
+                    pool: &mut self.pool,
+                    config: &self.config,
+                    counters: &self.counters,
+                },
                 &mut |dir, delivery| match delivery {
                     Delivery::Bytes(b) => delivered[dir.index()].extend_from_slice(b),
                     Delivery::Gap(n) => *gaps += n,
