@@ -121,10 +121,6 @@ impl TcpSession {
         self.state == State::Closed
     }
 
-    pub const fn is_midstream(&self) -> bool {
-        self.midstream
-    }
-
     /// The sequence number that the receiver of this direction expects next.
     pub fn next_sequence(&self, dir: Direction) -> u32 {
         let half = &self.halves[dir.index()];

@@ -398,7 +398,7 @@ fn midstream_starts_with_the_first_payload_of_each_end() {
         None
     );
     assert_eq!(lab.delivered, [b"request".to_vec(), b"answer".to_vec()]);
-    assert!(lab.session.is_midstream() && lab.session.is_established());
+    assert!(lab.session.midstream && lab.session.is_established());
 }
 
 #[test]
