@@ -157,11 +157,12 @@ impl AppLayer {
         self.tls().is_some_and(tls::Parser::encrypted)
     }
 
-    /// A direction that its parser has given up; an event tells why.
+    /// A direction that its parser has given up although its receiver may read on; an
+    /// event tells why. What breaks TLS's records ends the connection at any TLS receiver
+    /// (RFC 5246 section 7.2.2), so that is an event and no failure.
     pub fn failed(&self, direction: Direction) -> bool {
         match &self.state {
             State::Http1(parser) => parser.failed(direction),
-            State::Tls(parser) => parser.failed(direction),
             _ => false,
         }
     }

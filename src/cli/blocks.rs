@@ -72,7 +72,10 @@ pub fn run(args: Args) -> Result {
     log.read(|line| printer.line(line))
         .map_err(|e| Failure(format!("{}: {e}", path.display())))?;
     printer.end_of_past();
-    while args.follow {
+    if !args.follow {
+        return Ok(Outcome::Holds);
+    }
+    loop {
         sleep(POLL);
         let rotated = log.rotated(&path);
         log.read(|line| printer.line(line))
@@ -81,7 +84,6 @@ pub fn run(args: Args) -> Result {
             log = fresh;
         }
     }
-    Ok(Outcome::Holds)
 }
 
 /// The event log, read line by line across rotations.

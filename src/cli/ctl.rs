@@ -237,7 +237,7 @@ fn print_stats(stats: &Stats) {
             anstream::println!("{name:<28} {value:>16}");
         }
     }
-    for (name, value) in &stats.drops {
+    for (name, value) in &stats.dropped_packets {
         if *value > 0 {
             anstream::println!("dropped: {name:<19} {value:>16}");
         }

@@ -55,7 +55,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result {
     let config = args.rules.configuration_of_what_is_named()?;
     let ruleset = load(args.rules.sources(&config)?)?;
-    let worker = WorkerConfig {
+    let mut worker = WorkerConfig {
         midstream: if args.midstream {
             Midstream::PickUp
         } else {
@@ -64,6 +64,8 @@ pub fn run(args: Args) -> Result {
         drop_event_per_packet: true,
         ..settings::worker(&config)
     };
+    // A recording may lack packets that its receivers got.
+    worker.stream.tolerate_gaps = true;
     let mut replay = Replay::new(worker, ruleset, &args)?;
     let started = Instant::now();
     for capture in &args.captures {

@@ -91,7 +91,7 @@ pub struct LogStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stats {
     pub counters: std::collections::BTreeMap<String, u64>,
-    pub drops: std::collections::BTreeMap<String, u64>,
+    pub dropped_packets: std::collections::BTreeMap<String, u64>,
     pub in_hand: u64,
     /// received = forwarded + dropped + in hand.
     pub accounts: bool,

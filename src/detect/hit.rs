@@ -19,7 +19,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    pub(crate) fn new(buffer: Buffer, offset: u64, matched: &[u8]) -> Self {
+    pub fn new(buffer: Buffer, offset: u64, matched: &[u8]) -> Self {
         let copied = matched.len().min(EVIDENCE_BYTES);
         let mut bytes = [0; EVIDENCE_BYTES];
         bytes[..copied].copy_from_slice(&matched[..copied]);

@@ -23,6 +23,8 @@ pub(super) struct FlowState {
     pub newest_tx: Option<u64>,
     /// Parser errors counted already.
     pub failed: [bool; 2],
+    /// A hole in a stream was let through.
+    pub has_gap: bool,
     pub standing: Standing,
     pub established: bool,
     pub alerted: bool,

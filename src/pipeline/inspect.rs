@@ -21,6 +21,7 @@ pub(super) struct Inspection<'a> {
     pub raw_bytes: &'a mut [u64; 2],
     /// Id of the newest transaction seen, so that a new one is noticed.
     pub newest_tx: &'a mut Option<u64>,
+    pub has_gap: &'a mut bool,
 }
 
 impl Inspection<'_> {
@@ -29,6 +30,7 @@ impl Inspection<'_> {
         match delivery {
             Delivery::Bytes(bytes) => self.bytes(dir, bytes),
             Delivery::Gap(missing) => {
+                *self.has_gap = true;
                 self.app.gap(dir, missing);
                 self.windows[dir.index()].skip(missing);
                 self.touched_transactions(dir);

@@ -3,7 +3,7 @@
 use super::event::{AlertEvent, Ends, Event, EventSink};
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
-use crate::detect::{Decision, FlowContext, Hit, Hits, Ruleset, ThresholdTable, Thresholded};
+use crate::detect::{Decision, Evidence, FlowContext, Hit, Hits, Ruleset, ThresholdTable, Thresholded};
 use crate::direction::Direction;
 use crate::verdict::{Action, RejectTarget, Scope};
 
@@ -26,6 +26,8 @@ pub(super) struct Case<'a> {
     pub ends: Ends,
     pub direction: Direction,
     pub app: &'a AppLayer,
+    /// Where no content matched (an event, a size): the payload that completed the match.
+    pub payload: Evidence,
 }
 
 /// Emits an alert for each match that is to be seen, and says what must be done.
@@ -67,6 +69,10 @@ pub(super) fn rule(
             Thresholded::Silent => false,
             Thresholded::Alert => true,
         };
+        // A flow is blocked once, and by one patch: what else of the packs matches with it
+        // is not another record.
+        let blocked_already = matches!(ruling, Ruling::Refuse { .. });
+        let shown = shown && !(blocked_already && done.blocks() && signature.patch.is_some());
         match done {
             Action::Pass => {
                 if ruling == Ruling::Continue {
@@ -101,7 +107,7 @@ pub(super) fn rule(
                 .map(|_| ruleset.policy.effective_mode(signature)),
             held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
-            evidence: hit.evidence.as_ref(),
+            evidence: hit.evidence.as_ref().or(Some(&case.payload)),
         }));
     }
     ruling

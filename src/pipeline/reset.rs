@@ -12,6 +12,8 @@ pub(super) struct Refused<'a> {
     pub payload_length: usize,
     /// What the receiver of the segment expects next: it never gets this one.
     pub receiver_expects: u32,
+    /// Of the segment's first byte.
+    pub stream_offset: u64,
 }
 
 impl Refused<'_> {

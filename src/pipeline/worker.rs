@@ -13,8 +13,9 @@ use crate::counters::{Counter, Counters};
 use crate::decode::{
     ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
 };
-use crate::detect::{CompiledSignature, Hits, Ruleset, Scratch, ThresholdTable};
+use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
 use crate::direction::Direction;
+use crate::signature::buffer::Buffer;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::stream::{ChunkPool, TcpSession};
 use crate::time::Timestamp;
@@ -270,11 +271,10 @@ impl Worker {
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
             return verdict;
         }
-        let expected = self
-            .flows
-            .get(id)
-            .and_then(|flow| flow.state.tcp.as_ref())
-            .map_or(tcp.seq(), |session| session.next_sequence(dir));
+        let session = self.flows.get(id).and_then(|f| f.state.tcp.as_ref());
+        let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
+            (session.next_sequence(dir), session.offset_of(dir, tcp))
+        });
         if let Some(reason) = self.segment(id, dir, tcp, passage) {
             self.engine.hits.clear();
             let memory = reason == DropReason::StreamReassemblyMemory;
@@ -291,6 +291,7 @@ impl Worker {
             tcp,
             payload_length: passage.packet.payload.len(),
             receiver_expects: expected,
+            stream_offset,
         };
         let class = match self.flows.get(id).and_then(|f| f.state.tcp.as_ref()) {
             Some(session) if session.is_closed() => TimeoutClass::Closed,
@@ -318,6 +319,7 @@ impl Worker {
             windows,
             raw_bytes,
             newest_tx,
+            has_gap,
             established,
             ..
         } = &mut flow.state;
@@ -335,6 +337,7 @@ impl Worker {
             windows,
             raw_bytes,
             newest_tx,
+            has_gap,
         };
         if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
             inspection.again();
@@ -412,6 +415,11 @@ impl Worker {
             ends: passage.ends,
             direction: dir,
             app: &flow.state.app,
+            payload: Evidence::new(
+                Buffer::Payload,
+                refused.map_or(0, |r| r.stream_offset),
+                passage.packet.payload,
+            ),
         };
         let ruling = judge::rule(
             &self.ruleset,
@@ -715,9 +723,10 @@ impl Worker {
     }
 }
 
-/// Whether the parser of this direction has just given up.
+/// Whether the parser of this direction has just given up. Where holes are let through, no
+/// parser is to blame for what lies behind one.
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
-    let failed = flow.state.app.failed(dir);
+    let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
 }
 

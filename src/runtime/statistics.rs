@@ -77,7 +77,7 @@ impl Statistics {
                 .iter()
                 .map(|&c| (c.as_str().to_owned(), snapshot.get(c)))
                 .collect(),
-            drops: DropReason::ALL
+            dropped_packets: DropReason::ALL
                 .iter()
                 .map(|&r| (r.as_str().to_owned(), snapshot.dropped(r)))
                 .collect(),

@@ -131,6 +131,12 @@ impl TcpSession {
         half.sequence(half.next())
     }
 
+    /// Stream offset of a segment's first byte; zero for what lies before the stream.
+    pub fn offset_of(&self, dir: Direction, tcp: &TcpHeader<'_>) -> u64 {
+        let offset = self.halves[dir.index()].offset(tcp.seq());
+        u64::try_from(offset).unwrap_or(0)
+    }
+
     /// Bytes that wait for an acknowledgement, or behind a hole.
     pub fn retained_bytes(&self) -> u64 {
         self.halves

@@ -23,7 +23,10 @@ const MAX_METHOD: usize = 64;
 pub(super) fn shape(line: &[u8]) -> Shape {
     let start = line.iter().position(|&b| !is_blank(b));
     let word = start.and_then(|at| line.get(at..)).unwrap_or_default();
-    match word.iter().position(|&b| !is_token(b)) {
+    // No token (RFC 9110 section 5.6.2), and yet servers log it as the method that they refuse.
+    let lookup = word.starts_with(b"${");
+    let in_method = |b: u8| is_token(b) || (lookup && b.is_ascii_graphic());
+    match word.iter().position(|&b| !in_method(b)) {
         Some(0) => Shape::Foreign,
         Some(length) if length > MAX_METHOD => Shape::Foreign,
         Some(length) => match word.get(length) {
@@ -285,6 +288,9 @@ mod tests {
             ("GET ", Shape::Request),
             (" GET /", Shape::Request),
             ("login=foo", Shape::Foreign),
+            ("{\"a\" ", Shape::Foreign),
+            ("${a:b://c/d}", Shape::Open),
+            ("${a:b://c/d} /", Shape::Request),
             ("\x16\x03", Shape::Foreign),
             ("", Shape::Open),
         ] {

@@ -197,8 +197,12 @@ impl Parser {
             (1, major) if major != 3 => Some(Event::InvalidRecordVersion),
             _ => None,
         };
-        if fault.is_some() {
-            self.fail(direction, fault);
+        if let Some(fault) = fault {
+            if first_record && direction == Direction::ToClient {
+                self.not_tls(fault);
+            } else {
+                self.fail(direction, Some(fault));
+            }
             return 1;
         }
         if read + 1 < HEADER {
@@ -404,6 +408,18 @@ impl Parser {
         reader.state = State::Failed;
         reader.handshake = Handshake::default();
         self.session.advance(direction, progress::COMPLETE);
+    }
+
+    /// The server does not answer in TLS: what the client said was for no one to read as TLS,
+    /// and there is no session that could not be followed.
+    fn not_tls(&mut self, event: Event) {
+        self.session.raise(Direction::ToClient, event);
+        for direction in Direction::BOTH {
+            let reader = self.reader_mut(direction);
+            reader.state = State::Opaque;
+            reader.handshake = Handshake::default();
+            self.session.advance(direction, progress::COMPLETE);
+        }
     }
 
     fn reader(&self, direction: Direction) -> &Reader {
