@@ -16,6 +16,8 @@ use super::{Fallible, wait_for};
 
 /// How long a start may take; a debug build compiling the bundled packs is the slow case.
 const START: Duration = Duration::from_secs(60);
+/// How long a stop may take, whatever the load.
+const STOP: Duration = Duration::from_secs(2);
 
 /// What happens to traffic while the daemon does not run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +272,11 @@ impl Daemon {
 
     /// Asks it to end, and checks that it did well and that its books balance.
     pub fn stop(mut self) -> Fallible<ExitStatus> {
+        let asked = Instant::now();
         let status = self.process.stop().ok_or("it does not end")?;
+        let took = asked.elapsed();
+        println!("stopped in {took:.2?}");
+        assert!(took <= STOP, "a stop took {took:?}");
         if !status.success() {
             return Err(format!("it ended with {status}: {}", self.process.stderr()).into());
         }

@@ -4,16 +4,16 @@
 //! own ([`super::rawtcp`]) can live there undisturbed.
 
 use std::fs::{self, File};
-use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::{ErrorKind, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::Fallible;
 use super::process::{self, Finished, Running};
+use super::{Fallible, wait_for};
 
 /// Namespaces of the lab are called this, then the process id, a number and a role.
 const PREFIX: &str = "stopgap-lab";
@@ -135,9 +135,19 @@ impl Lab {
         let raw_client_mac = mac_text(RAW_CLIENT_MAC);
         ip_batch(
             None,
+            &format!("netns add {client}\nnetns add {gateway}\nnetns add {server}\n"),
+        )?;
+        // Interfaces take this over when they are made. With it a link-local address is tentative for a
+        // second, and the first IPv6 packets of a test wait that long for their neighbour.
+        for namespace in [&client, &gateway, &server] {
+            self.inside(namespace, || {
+                fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
+            })??;
+        }
+        ip_batch(
+            None,
             &format!(
-                "netns add {client}\nnetns add {gateway}\nnetns add {server}\n\
-                 link add {CLIENT_INTERFACE} netns {client} type veth peer name g0 netns {gateway}\n\
+                "link add {CLIENT_INTERFACE} netns {client} type veth peer name g0 netns {gateway}\n\
                  link add s0 netns {server} type veth peer name g1 netns {gateway}\n\
                  link add {RAW_INTERFACE} netns {client} type veth peer name raw0 netns {gateway}\n"
             ),
@@ -177,6 +187,24 @@ impl Lab {
             fs::write("/proc/sys/net/ipv4/ip_forward", "1")?;
             fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1")
         })??;
+        self.wait_until_connected()
+    }
+
+    /// The kernel notices a new link's carrier, and with it resolves IPv6 neighbours, up to a second
+    /// late. The server refuses what it has no program for: then the whole path stands.
+    fn wait_until_connected(&self) -> Fallible<()> {
+        let namespace = self.client();
+        for family in Family::BOTH {
+            let nobody = SocketAddr::new(self.server_address(family), 1);
+            let connected = self.inside(&namespace, || {
+                wait_for(Duration::from_secs(5), || {
+                    TcpStream::connect_timeout(&nobody, Duration::from_millis(50))
+                        .is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused)
+                        .then_some(())
+                })
+            })?;
+            connected.ok_or_else(|| format!("{nobody} is out of reach in a new lab"))?;
+        }
         Ok(())
     }
 
