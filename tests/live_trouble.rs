@@ -53,6 +53,17 @@ impl Scene {
             .inside(&client, || http::once_here(server, target, PATIENCE))
     }
 
+    /// A request that `GOOD` blocks, without waiting long for an answer that does not come.
+    fn brief_forbidden_request(&self) -> Fallible<()> {
+        let server = SocketAddr::new(self.lab.server_address(Family::V4), nginx::PORT);
+        let client = self.lab.client();
+        let status = self.lab.inside(&client, || {
+            http::once_here(server, "/forbidden-word", Duration::from_millis(20))
+        })?;
+        assert_eq!(status, 0, "blocked whatever becomes of the log");
+        Ok(())
+    }
+
     /// The rule of `GOOD` is in force, and other traffic flows.
     fn assert_in_force(&self) -> Fallible<()> {
         assert_eq!(self.status("/welcome")?, 200);
@@ -276,13 +287,25 @@ fn a_full_disk_is_counted_and_blocking_goes_on() -> Fallible<()> {
     let disk = SmallDisk::mount(&scene.lab.folder().join("disk"))?;
     let setup = Setup {
         log_dir: Some(disk.0.clone()),
+        log_queue_records: Some(64),
         ..scene.setup()
     };
     let daemon = Daemon::start(&scene.lab, &setup)?;
     scene.assert_in_force()?;
     fs::write(disk.0.join("ballast"), vec![0u8; 1 << 20]).ok();
-    let counted = wait_for(Duration::from_secs(60), || {
+    let told = wait_for(Duration::from_secs(10), || {
         scene.status("/forbidden-word").ok().filter(|s| *s == 0)?;
+        let status = daemon.ctl(&["status", "--json"]).ok()?.stdout;
+        let status = serde_json::from_str(&status).ok()?;
+        eve::find(&status, "trouble")?.as_str().map(str::to_owned)
+    });
+    println!("disk full: status says {told:?}");
+    assert!(told.is_some_and(|told| told.to_lowercase().contains("no space")));
+    // What waits is kept to a bound, and what is beyond it counted.
+    let counted = wait_for(Duration::from_secs(60), || {
+        for _ in 0..32 {
+            scene.brief_forbidden_request().ok()?;
+        }
         let stats = daemon.stats().ok()?;
         eve::find(&stats, "events_lost")?
             .as_u64()

@@ -33,6 +33,8 @@ pub struct Setup {
     pub rules: Vec<PathBuf>,
     pub mode: Option<&'static str>,
     pub log_dir: Option<PathBuf>,
+    /// Records that wait for the log at most.
+    pub log_queue_records: Option<u32>,
     pub when_stopped: WhenStopped,
     /// Whether the kernel forwards what the queue cannot hold.
     pub queue_fail_open: bool,
@@ -55,6 +57,7 @@ impl Default for Setup {
             rules: Vec::new(),
             mode: None,
             log_dir: None,
+            log_queue_records: None,
             when_stopped: WhenStopped::Closed,
             queue_fail_open: false,
             queues: 0,
@@ -98,11 +101,17 @@ impl Setup {
             state_dir.display(),
             self.watch,
         );
+        if let Some(records) = self.log_queue_records {
+            text = text.replace("[log]\n", &format!("[log]\nqueue_records = {records}\n"));
+        }
         if self.packs.is_none() {
             text.push_str("\n[packs]\ndirs = []\n");
         }
-        if let Some(listen) = &self.metrics {
-            let _ = writeln!(text, "\n[metrics]\nlisten = \"{listen}\"");
+        match &self.metrics {
+            Some(listen) => {
+                let _ = writeln!(text, "\n[metrics]\nlisten = \"{listen}\"");
+            }
+            None => text.push_str("\n[metrics]\nenabled = false\n"),
         }
         text.push_str(&self.extra_config);
         text
