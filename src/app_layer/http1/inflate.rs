@@ -82,6 +82,8 @@ pub(super) struct Layer {
     inflate: Decompress,
     /// Bytes read ahead that belong to the next stage.
     held: Held,
+    /// What comes next does not decode; what came before it has been given out.
+    broken: bool,
     /// The body was not what its header said.
     pub mislabelled: bool,
 }
@@ -136,6 +138,7 @@ impl Layer {
             trailer: 0,
             inflate: Decompress::new(false),
             held: Held::default(),
+            broken: false,
             mislabelled: false,
         }
     }
@@ -155,7 +158,8 @@ impl Layer {
     }
 
     /// Decodes into `out` until either end is reached; returns bytes read and written.
-    /// Nothing read and nothing written means that more input is needed.
+    /// Nothing read and nothing written means that more input is needed. What decodes before
+    /// the fault is given out first: a receiver that streams has it, too.
     pub(super) fn decode(
         &mut self,
         input: &[u8],
@@ -164,23 +168,30 @@ impl Layer {
         let mut read = 0;
         let mut written = 0;
         loop {
+            if self.broken {
+                return if written > 0 {
+                    Ok((read, written))
+                } else {
+                    Err(Broken)
+                };
+            }
             let room = out.get_mut(written..).unwrap_or_default();
             if !self.held.get().is_empty() {
                 let held = self.held;
-                let (used, made) = self.body(held.get(), room)?;
+                let (used, made) = self.body(held.get(), room);
                 self.held.take(used);
                 written += made;
-                if used == 0 && made == 0 {
+                if used == 0 && made == 0 && !self.broken {
                     return Ok((read, written));
                 }
                 continue;
             }
             let rest = input.get(read..).unwrap_or_default();
             if matches!(self.stage, Stage::Deflated | Stage::Beyond) {
-                let (used, made) = self.body(rest, room)?;
+                let (used, made) = self.body(rest, room);
                 read += used;
                 written += made;
-                if used == 0 && made == 0 {
+                if used == 0 && made == 0 && !self.broken {
                     return Ok((read, written));
                 }
                 continue;
@@ -189,35 +200,33 @@ impl Layer {
                 return Ok((read, written));
             };
             read += 1;
-            self.framing(byte)?;
+            self.broken = self.framing(byte).is_err();
         }
     }
 
     /// Deflated bytes, or bytes behind the end.
-    fn body(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, usize), Broken> {
+    fn body(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize) {
         if self.stage == Stage::Beyond {
             let count = input.len().min(out.len());
             if let (Some(to), Some(from)) = (out.get_mut(..count), input.get(..count)) {
                 to.copy_from_slice(from);
             }
-            return Ok((count, count));
+            return (count, count);
         }
         let before = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self
-            .inflate
-            .decompress(input, out, FlushDecompress::None)
-            .map_err(|_| Broken)?;
-        if status == Status::StreamEnd {
+        let status = self.inflate.decompress(input, out, FlushDecompress::None);
+        self.broken = status.is_err();
+        if matches!(status, Ok(Status::StreamEnd)) {
             self.stage = Stage::Trailer { left: self.trailer };
             if self.trailer == 0 {
                 self.stage = Stage::Beyond;
             }
         }
         let moved = |now: u64, then: u64| usize::try_from(now - then).unwrap_or(usize::MAX);
-        Ok((
+        (
             moved(self.inflate.total_in(), before.0),
             moved(self.inflate.total_out(), before.1),
-        ))
+        )
     }
 
     fn framing(&mut self, byte: u8) -> Result<(), Broken> {
@@ -363,6 +372,37 @@ pub(super) mod tests {
             }
         }
         Ok((out, layer.is_whole()))
+    }
+
+    /// Found by fuzzing: in one piece, what preceded the fault was lost.
+    #[test]
+    fn what_precedes_a_fault_is_given_out_however_it_is_cut() {
+        // A stored block (RFC 1951 section 3.2.4), then a block of the reserved type.
+        let stored = [&[0, 6, 0, 0xf9, 0xff][..], b"attack", &[7]].concat();
+        let mut member = gzip(b"attack");
+        member.extend_from_slice(&[0x1f, 0x8b, 9]);
+        for (claimed, wire) in [(Coding::Deflate, stored), (Coding::Gzip, member)] {
+            for step in 1..=wire.len() {
+                let mut layer = Layer::new(claimed);
+                let (mut out, mut window, mut broken) = (Vec::new(), [0; 64], false);
+                for mut part in wire.chunks(step) {
+                    loop {
+                        match layer.decode(part, &mut window) {
+                            Ok((0, 0)) => break,
+                            Ok((read, written)) => {
+                                out.extend_from_slice(&window[..written]);
+                                part = &part[read..];
+                            }
+                            Err(Broken) => {
+                                broken = true;
+                                break;
+                            }
+                        }
+                    }
+                }
+                assert_eq!((out.as_slice(), broken), (&b"attack"[..], true), "{step}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,250 @@
+//! The fuzzing targets over seeded inputs, mutated or random: the same every time, in seconds.
+
+#[path = "../fuzz/src/lib.rs"]
+mod targets;
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+use targets::TURN;
+
+const ROUNDS: usize = 20_000;
+const LONGEST_INPUT_BYTES: usize = 2048;
+
+/// xorshift64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % n.max(1)
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.below(256) as u8
+    }
+
+    /// Any bytes, or a seed with some of it changed, cut out, repeated or taken from another.
+    fn input(&mut self, seeds: &[Vec<u8>]) -> Vec<u8> {
+        if self.below(8) == 0 {
+            return (0..self.below(96)).map(|_| self.byte()).collect();
+        }
+        let mut bytes = seeds[self.below(seeds.len())].clone();
+        for _ in 0..1 + self.below(6) {
+            let at = self.below(bytes.len() + 1);
+            let end = (at + self.below(24)).min(bytes.len());
+            match self.below(6) {
+                0 => bytes.truncate(at),
+                1 => drop(bytes.drain(at..end)),
+                2 => bytes.insert(at, self.byte()),
+                3 => {
+                    let again = bytes[at..end].to_vec();
+                    bytes.splice(at..at, again);
+                }
+                4 => {
+                    let other = &seeds[self.below(seeds.len())];
+                    let from = self.below(other.len());
+                    let piece = &other[from..(from + 40).min(other.len())];
+                    bytes.splice(at..end, piece.iter().copied());
+                }
+                _ => {
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << self.below(8);
+                    }
+                }
+            }
+        }
+        bytes.truncate(LONGEST_INPUT_BYTES);
+        bytes
+    }
+}
+
+fn smoke(target: fn(&[u8]), seeds: &[Vec<u8>]) {
+    let mut random = Random(0x5eed_57a6);
+    for seed in seeds {
+        target(seed);
+    }
+    for round in 0..ROUNDS {
+        let input = random.input(seeds);
+        if catch_unwind(|| target(&input)).is_err() {
+            panic!("round {round}: {:?}", input.escape_ascii().to_string());
+        }
+    }
+}
+
+/// The project's own files with this name, or this extension.
+fn files(folder: &str, name: &str) -> Vec<Vec<u8>> {
+    fn gather(folder: &Path, name: &str, into: &mut Vec<Vec<u8>>) {
+        let mut entries: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        entries.sort();
+        for path in entries {
+            if path.is_dir() {
+                gather(&path, name, into);
+            } else if path.to_string_lossy().ends_with(name) {
+                let mut text = fs::read(&path).unwrap();
+                text.truncate(LONGEST_INPUT_BYTES);
+                into.push(text);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    gather(&root.join(folder), name, &mut all);
+    assert!(!all.is_empty());
+    all
+}
+
+fn conversation(cut: u8, client: &[u8], server: &[u8]) -> Vec<u8> {
+    [&[cut], client, &[TURN], server].concat()
+}
+
+fn datagrams() -> Vec<Vec<u8>> {
+    let mut all = vec![Vec::new(); 4];
+    let v4 = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64);
+    v4.tcp(1, 2, 3, 4).write(&mut all[0], b"data").unwrap();
+    let v6 = etherparse::PacketBuilder::ipv6([1; 16], [2; 16], 64);
+    v6.udp(1, 2).write(&mut all[1], b"data").unwrap();
+    let tagged = etherparse::PacketBuilder::ethernet2([1; 6], [2; 6])
+        .single_vlan(etherparse::VlanId::try_new(7).unwrap())
+        .ipv6([1; 16], [2; 16], 64);
+    tagged.tcp(1, 2, 3, 4).write(&mut all[2], b"data").unwrap();
+    let echo = etherparse::PacketBuilder::ethernet2([1; 6], [2; 6]).ipv4([1; 4], [2; 4], 64);
+    echo.icmpv4_echo_request(1, 2)
+        .write(&mut all[3], b"data")
+        .unwrap();
+    all
+}
+
+#[test]
+fn decode() {
+    smoke(targets::decode, &datagrams());
+}
+
+#[test]
+fn capture() {
+    let header = |link: u8| {
+        let mut bytes = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
+        bytes.extend_from_slice(&[
+            2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, link, 0, 0, 0,
+        ]);
+        bytes
+    };
+    let mut seeds = Vec::new();
+    for datagram in datagrams() {
+        let length = (datagram.len() as u32).to_le_bytes();
+        for link in [1, 101] {
+            let mut bytes = header(link);
+            bytes.extend_from_slice(&[1, 0, 0, 0, 2, 0, 0, 0]);
+            bytes.extend_from_slice(&length);
+            bytes.extend_from_slice(&length);
+            bytes.extend_from_slice(&datagram);
+            seeds.push(bytes);
+        }
+    }
+    smoke(targets::capture, &seeds);
+}
+
+#[test]
+fn stream() {
+    let in_order: Vec<u8> = (0..32_u8)
+        .flat_map(|n| [10 | (n & 1), n / 2 * 8, 0, 8])
+        .collect();
+    let reversed: Vec<u8> = (0..32_u8).rev().flat_map(|n| [10, n * 4, 0, 4]).collect();
+    let with_flags: Vec<u8> = (0..32_u8).flat_map(|n| [n * 2, n, 0, 9]).collect();
+    smoke(targets::stream, &[in_order, reversed, with_flags]);
+}
+
+#[test]
+fn http1() {
+    let get = b"GET /a%20b/../c?d=e HTTP/1.1\r\nHost: h\r\nCookie: a=b\r\n\r\n";
+    let post =
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhelloGET /2 HTTP/1.1\r\n\r\n";
+    let chunked =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n";
+    let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+    let closing = b"HTTP/1.0 404 Not Found\nContent-Encoding: gzip\n\n\x1f\x8b\x08\0\0\0\0\0\0\x03";
+    let chunked_post =
+        b"PUT /u HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n00\r\n\r\n";
+    smoke(
+        targets::http1,
+        &[
+            conversation(0, get, chunked),
+            conversation(3, post, &[&plain[..], chunked].concat()),
+            conversation(5, chunked_post, closing),
+        ],
+    );
+}
+
+#[test]
+fn tls() {
+    let mut hello = vec![22, 3, 1, 0, 67, 1, 0, 0, 63, 3, 3];
+    hello.extend_from_slice(&[7; 32]);
+    hello.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0, 0, 20]);
+    hello.extend_from_slice(&[0, 0, 0, 11, 0, 9, 0, 0, 6]);
+    hello.extend_from_slice(b"a.test");
+    hello.extend_from_slice(&[0, 15, 0, 1, 1]);
+    let heartbeat = [24, 3, 2, 0, 3, 1, 0x40, 0];
+    let honest = [&[24, 3, 2, 0, 23, 1, 0, 4][..], b"ping", &[0; 16]].concat();
+    let alert_and_finish = [21, 3, 3, 0, 2, 2, 40, 20, 3, 3, 0, 1, 1];
+    let server_hello = [
+        &[22, 3, 3, 0, 44, 2, 0, 0, 40, 3, 3][..],
+        &[9; 32],
+        &[0, 0, 0x2f, 0, 0, 0],
+    ]
+    .concat();
+    smoke(
+        targets::tls,
+        &[
+            conversation(0, &[&hello[..], &heartbeat].concat(), &server_hello),
+            conversation(4, &[&hello[..], &honest].concat(), &alert_and_finish),
+        ],
+    );
+}
+
+#[test]
+fn rules() {
+    let seeds: Vec<Vec<u8>> = files("signatures", "patch.rules")
+        .iter()
+        .flat_map(|file| file.split(|&b| b == b'\n'))
+        .filter(|line| line.len() > 20)
+        .map(<[u8]>::to_vec)
+        .collect();
+    smoke(targets::rules, &seeds);
+}
+
+#[test]
+fn control() {
+    let seeds = [
+        r#"{"command":"status"}"#,
+        r#"{"command":"reload","partial":true}"#,
+        r#"{"command":"mode","patch":"p","mode":"detect"}"#,
+        r#"{"command":"except_add","exception":{"network":"192.0.2.0/24","patch":"p","side":"client"}}"#,
+        r#"{"command":"flows","limit":10}"#,
+    ];
+    smoke(targets::control, &seeds.map(|s| s.as_bytes().to_vec()));
+}
+
+#[test]
+fn scenario() {
+    let mut seeds = files("signatures/core/openssl-heartbleed", ".toml");
+    seeds.extend(files("signatures/core/apache-path-traversal", ".toml"));
+    smoke(targets::scenario, &seeds);
+}
+
+#[test]
+fn pack() {
+    let mut seeds = files("signatures", "pack.toml");
+    seeds.extend(files("signatures", "patch.toml"));
+    smoke(targets::pack, &seeds);
+}
+
+#[test]
+fn config() {
+    smoke(targets::config, &files("config", ".toml"));
+}
