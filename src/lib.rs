@@ -3,9 +3,9 @@
 //! The data path, one way, one module after the other:
 //!
 //! ```text
-//!  capture ─▶ decode ─▶ defrag ─▶ flow ─▶ stream ─▶ app_layer ─▶ detect ─▶ verdict ─▶ capture
-//!                                                                  ▲          │
-//!                                     signature ─▶ detect::compile ┘          └─▶ output
+//!  capture ─▶ decode ─▶ flow ─▶ stream ─▶ app_layer ─▶ detect ─▶ verdict ─▶ capture
+//!                                                        ▲          │
+//!                           signature ─▶ detect::compile ┘          └─▶ output
 //! ```
 //!
 //! [`pipeline::Worker`] is that path for one queue: it takes bytes and the
@@ -27,7 +27,6 @@ pub mod verdict;
 pub mod app_layer;
 pub mod capture;
 pub mod decode;
-pub mod defrag;
 pub mod detect;
 pub mod flow;
 pub mod pipeline;

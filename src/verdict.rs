@@ -223,11 +223,8 @@ drop_reasons! {
     DecodeExtensionHeaders = "decode_extension_headers",
     DecodeL4Header = "decode_l4_header",
     DecodeL4Checksum = "decode_l4_checksum",
-    // defrag
-    DefragOverlap = "defrag_overlap",
-    DefragInvalid = "defrag_invalid",
-    DefragMemory = "defrag_memory",
-    DefragTimeout = "defrag_timeout",
+    /// A fragment that the kernel did not put together before us.
+    Fragment = "fragment",
     // flow
     FlowTableFull = "flow_table_full",
     // stream
@@ -240,9 +237,7 @@ drop_reasons! {
     StreamUrgent = "stream_urgent",
     StreamReassemblyMemory = "stream_reassembly_memory",
     StreamAfterClose = "stream_after_close",
-    // app_layer, detect
     AppLayerError = "app_layer_error",
-    TimeBudget = "time_budget",
     /// The worker panicked on this packet.
     InternalError = "internal_error",
 }

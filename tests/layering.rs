@@ -15,13 +15,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("counters", &[]),
     ("decode", &[]),
     ("flow", &["decode"]),
-    ("stream", &["decode", "flow"]),
+    ("stream", &["decode"]),
     ("app_layer", &[]),
     ("signature", &["app_layer"]),
-    (
-        "detect",
-        &["signature", "app_layer", "flow", "stream", "decode"],
-    ),
+    ("detect", &["signature", "app_layer", "decode"]),
     (
         "pipeline",
         &[
@@ -33,15 +30,22 @@ const ROOMS: &[(&str, &[&str])] = &[
             "detect",
         ],
     ),
-    ("scenario", &["decode", "pipeline"]),
-    ("pack", &["signature", "scenario", "detect", "pipeline"]),
-    (
-        "output",
-        &["pipeline", "decode", "app_layer", "detect", "signature"],
-    ),
-    ("capture", &["decode"]),
+    ("scenario", &["signature"]),
+    ("pack", &["signature", "scenario"]),
+    ("output", &["pipeline", "decode", "app_layer", "detect"]),
     ("netfilter", &[]),
-    ("reload", &["pack", "detect", "signature", "scenario"]),
+    ("capture", &["decode"]),
+    (
+        "reload",
+        &[
+            "pack",
+            "scenario",
+            "signature",
+            "detect",
+            "pipeline",
+            "decode",
+        ],
+    ),
     ("config", &[]),
     ("control", &["reload"]),
 ];

@@ -90,14 +90,22 @@ impl Connection {
         ) -> etherparse::PacketBuilderStep<etherparse::TcpHeader>,
         payload: &[u8],
     ) {
-        let (src, dst) = if from == 0 { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let (src, dst) = if from == 0 {
+            (CLIENT, SERVER)
+        } else {
+            (SERVER, CLIENT)
+        };
         let tcp = PacketBuilder::ipv4(src.0.octets(), dst.0.octets(), 64).tcp(
             src.1,
             dst.1,
             self.next[from],
             60_000,
         );
-        let tcp = flags(if ack { tcp.ack(self.next[1 - from]) } else { tcp });
+        let tcp = flags(if ack {
+            tcp.ack(self.next[1 - from])
+        } else {
+            tcp
+        });
         let mut packet = Vec::new();
         tcp.write(&mut packet, payload).unwrap();
         self.packets.push(packet);

@@ -57,13 +57,6 @@ pub struct Select {
     pub matching: Option<String>,
 }
 
-impl Select {
-    /// Whether every rule is taken.
-    pub fn takes_all(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 fn action<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Action>, D::Error> {
     let name = String::deserialize(d)?;
     let known = "alert, pass, drop, reject, rejectsrc, rejectdst, rejectboth";

@@ -147,10 +147,10 @@ fn rules_files_are_read() {
     let [a, b] = config.rules.as_slice() else {
         panic!("two files");
     };
-    assert!(a.action.is_none() && a.select.takes_all());
+    assert!(a.action.is_none() && a.select == Select::default());
     assert_eq!(b.action, Some(Action::Reject(RejectTarget::Source)));
     assert_eq!(b.select.sids, [1, 2]);
-    assert!(!b.select.takes_all());
+    assert_eq!(b.select.classtypes, ["trojan"]);
 }
 
 #[test]

@@ -28,7 +28,6 @@ pub mod protocol {
     pub const IPV6_ROUTING: u8 = 43;
     pub const IPV6_FRAGMENT: u8 = 44;
     pub const ICMPV6: u8 = 58;
-    pub const IPV6_NO_NEXT: u8 = 59;
     pub const IPV6_DESTINATION: u8 = 60;
 }
 

@@ -20,8 +20,6 @@ impl TcpFlags {
     pub const PSH: u8 = 0x08;
     pub const ACK: u8 = 0x10;
     pub const URG: u8 = 0x20;
-    pub const ECE: u8 = 0x40;
-    pub const CWR: u8 = 0x80;
 
     pub const fn has(self, bits: u8) -> bool {
         self.0 & bits == bits
@@ -81,10 +79,6 @@ impl<'a> TcpHeader<'a> {
 
     pub fn window(&self) -> u16 {
         u16::from_be_bytes([self.bytes[14], self.bytes[15]])
-    }
-
-    pub fn urgent(&self) -> u16 {
-        u16::from_be_bytes([self.bytes[18], self.bytes[19]])
     }
 
     pub fn bytes(&self) -> &'a [u8] {

@@ -3,7 +3,9 @@
 use super::event::{AlertEvent, Ends, Event, EventSink};
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
-use crate::detect::{Decision, Evidence, FlowContext, Hit, Hits, Ruleset, ThresholdTable, Thresholded};
+use crate::detect::{
+    Decision, Evidence, FlowContext, Hit, Hits, Ruleset, ThresholdTable, Thresholded,
+};
 use crate::direction::Direction;
 use crate::verdict::{Action, RejectTarget, Scope};
 

@@ -15,9 +15,9 @@ use crate::decode::{
 };
 use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
-use crate::stream::{ChunkPool, TcpSession};
+use crate::signature::buffer::Buffer;
+use crate::stream::{ChunkPool, Shared, TcpSession};
 use crate::time::Timestamp;
 use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
 
@@ -183,7 +183,7 @@ impl Worker {
         match packet.transport {
             Transport::Fragment => self.except_packet(
                 self.config.exceptions.fragment,
-                DropReason::DefragInvalid,
+                DropReason::Fragment,
                 &passage,
                 sink,
             ),
@@ -347,9 +347,11 @@ impl Worker {
             dir,
             tcp,
             passage.packet.payload,
-            &mut pool,
-            &self.config.stream,
-            &self.counters,
+            &mut Shared {
+                pool: &mut pool,
+                config: &self.config.stream,
+                counters: &self.counters,
+            },
             &mut |dir, delivery| {
                 // The handshake is over where data is delivered.
                 inspection.ctx.established = true;

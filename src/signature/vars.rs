@@ -85,14 +85,6 @@ impl Variables {
         Ok(())
     }
 
-    /// Reads `NAME=VALUE`, as on a command line.
-    pub fn set_assignment(&mut self, assignment: &str) -> Result<(), String> {
-        match assignment.split_once('=') {
-            Some((name, value)) => self.set(name.trim(), value),
-            None => Err(format!("`{assignment}` is not NAME=VALUE")),
-        }
-    }
-
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
     }
@@ -119,7 +111,7 @@ mod tests {
     fn ships_defaults_that_can_be_replaced() {
         let mut vars = Variables::default();
         assert_eq!(vars.get("EXTERNAL_NET"), Some("!$HOME_NET"));
-        vars.set_assignment("HOME_NET = any").unwrap();
+        vars.set("HOME_NET", "any").unwrap();
         assert_eq!(vars.get("HOME_NET"), Some("any"));
     }
 
@@ -130,7 +122,6 @@ mod tests {
         assert!(vars.set("", "1").is_err());
         assert!(vars.set("A", "  ").is_err());
         assert!(vars.set("A", &"1".repeat(MAX_VALUE_BYTES + 1)).is_err());
-        assert!(vars.set_assignment("A").is_err());
         assert_eq!(vars.names().count(), 0);
     }
 }

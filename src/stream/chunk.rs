@@ -34,7 +34,8 @@ impl ChunkPool {
     }
 
     /// Bytes of the chunks that flows hold.
-    pub fn lent_bytes(&self) -> u64 {
+    #[cfg(test)]
+    pub(super) fn lent_bytes(&self) -> u64 {
         (self.lent * CHUNK_BYTES) as u64
     }
 

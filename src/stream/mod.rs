@@ -15,6 +15,16 @@ pub use chunk::ChunkPool;
 pub use session::{Delivery, SegmentOutcome, TcpSession};
 pub use window::Window;
 
+use crate::counters::Counters;
+
+/// What the sessions of one worker share.
+#[derive(Debug)]
+pub struct Shared<'a> {
+    pub pool: &'a mut ChunkPool,
+    pub config: &'a StreamConfig,
+    pub counters: &'a Counters,
+}
+
 /// Bounds of one worker's reassembly.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamConfig {

@@ -1,6 +1,6 @@
 //! One TCP connection, as far as its receiver's view can be told from outside.
 
-use super::StreamConfig;
+use super::Shared;
 use super::buffer::NoRoom;
 use super::chunk::ChunkPool;
 use super::half::Half;
@@ -121,10 +121,6 @@ impl TcpSession {
         self.state == State::Closed
     }
 
-    pub const fn is_midstream(&self) -> bool {
-        self.midstream
-    }
-
     /// The sequence number that the receiver of this direction expects next.
     pub fn next_sequence(&self, dir: Direction) -> u32 {
         let half = &self.halves[dir.index()];
@@ -153,15 +149,12 @@ impl TcpSession {
 
     /// Takes in one segment. Bytes that became contiguous for the receiver are
     /// handed to `deliver`; then the segment may be forwarded, unless refused.
-    #[expect(clippy::too_many_arguments, reason = "each is owned by someone else")]
     pub fn on_segment(
         &mut self,
         dir: Direction,
         tcp: &TcpHeader<'_>,
         payload: &[u8],
-        pool: &mut ChunkPool,
-        config: &StreamConfig,
-        counters: &Counters,
+        shared: &mut Shared<'_>,
         deliver: &mut dyn FnMut(Direction, Delivery<'_>),
     ) -> SegmentOutcome {
         let segment = Segment { dir, tcp, payload };
@@ -183,7 +176,7 @@ impl TcpSession {
             return self.on_reset(&segment);
         }
         if flags.has(TcpFlags::SYN) {
-            return self.on_syn(&segment, pool);
+            return self.on_syn(&segment, shared.pool);
         }
         if !flags.has(TcpFlags::ACK) {
             return SegmentOutcome::refuse(DropReason::StreamNoAck);
@@ -193,10 +186,10 @@ impl TcpSession {
         if flags.has(TcpFlags::URG) {
             return SegmentOutcome::refuse(DropReason::StreamUrgent);
         }
-        if let Err(reason) = self.on_ack(&segment, pool, config, counters, deliver) {
+        if let Err(reason) = self.on_ack(&segment, shared, deliver) {
             return SegmentOutcome::refuse(reason);
         }
-        match self.on_data(&segment, pool, config, counters, deliver) {
+        match self.on_data(&segment, shared, deliver) {
             Ok(()) => SegmentOutcome::FORWARD,
             Err(reason) => SegmentOutcome::refuse(reason),
         }
@@ -295,11 +288,14 @@ impl TcpSession {
     fn on_ack(
         &mut self,
         segment: &Segment<'_>,
-        pool: &mut ChunkPool,
-        config: &StreamConfig,
-        counters: &Counters,
+        shared: &mut Shared<'_>,
         deliver: &mut dyn FnMut(Direction, Delivery<'_>),
     ) -> Result<(), DropReason> {
+        let Shared {
+            pool,
+            config,
+            counters,
+        } = shared;
         let dir = segment.dir;
         let [mine, other] = self.pair(dir);
         mine.heard_window(segment.tcp.window());
@@ -351,11 +347,14 @@ impl TcpSession {
     fn on_data(
         &mut self,
         segment: &Segment<'_>,
-        pool: &mut ChunkPool,
-        config: &StreamConfig,
-        counters: &Counters,
+        shared: &mut Shared<'_>,
         deliver: &mut dyn FnMut(Direction, Delivery<'_>),
     ) -> Result<(), DropReason> {
+        let Shared {
+            pool,
+            config,
+            counters,
+        } = shared;
         let dir = segment.dir;
         let fin = segment.tcp.flags().has(TcpFlags::FIN);
         let mut payload = segment.payload;

@@ -7,7 +7,7 @@ use super::socket::NetlinkSocket;
 
 /// Sent before more than this is gathered; well below any socket's send buffer.
 const BUFFER_LIMIT: usize = 128 * 1024;
-/// Header, id and mark of a message that carries a packet.
+/// Header and id of a message that carries a packet.
 const MESSAGE_OVERHEAD: usize = 64;
 
 pub(super) const fn message_kind(message: i32) -> u16 {
@@ -19,19 +19,16 @@ pub(super) const fn message_kind(message: i32) -> u16 {
 pub struct Decision<'a> {
     accept: bool,
     payload: Option<&'a [u8]>,
-    mark: Option<u32>,
 }
 
 impl<'a> Decision<'a> {
     pub const ACCEPT: Self = Self {
         accept: true,
         payload: None,
-        mark: None,
     };
     pub const DROP: Self = Self {
         accept: false,
         payload: None,
-        mark: None,
     };
 
     /// Forward these bytes, from the IP header on, in place of the packet's;
@@ -41,15 +38,6 @@ impl<'a> Decision<'a> {
         Self {
             accept: true,
             payload: Some(packet),
-            mark: None,
-        }
-    }
-
-    /// Set the packet's mark, all 32 bits of it.
-    pub const fn with_mark(self, mark: u32) -> Self {
-        Self {
-            mark: Some(mark),
-            ..self
         }
     }
 }
@@ -59,7 +47,7 @@ enum State {
     Undecided,
     Accept,
     Drop,
-    /// Its message, with bytes or a mark of its own, is in the buffer already.
+    /// Its message, with bytes of its own, is in the buffer already.
     Written,
 }
 
@@ -185,30 +173,19 @@ impl Verdicts<'_> {
                 format!("packet {id} of queue {queue} may be rewritten at equal length only"),
             ));
         }
-        if decision.payload.is_none() && decision.mark.is_none() {
+        if let Some(bytes) = decision.payload {
+            entry.state = State::Written;
+            write_with_bytes(&mut self.pending.buffer, queue, id, decision.accept, bytes)
+                .map_err(|TooLong| io::Error::from(io::ErrorKind::InvalidInput))?;
+        } else {
             entry.state = if decision.accept {
                 State::Accept
             } else {
                 State::Drop
             };
-        } else {
-            entry.state = State::Written;
-            write_rich(&mut self.pending.buffer, queue, id, decision)
-                .map_err(|TooLong| io::Error::from(io::ErrorKind::InvalidInput))?;
         }
         self.pending.undecided -= 1;
         Ok(())
-    }
-
-    /// Gives all packets that are still undecided the same verdict, for example after a panic.
-    pub fn decide_rest(&mut self, accept: bool) {
-        let state = if accept { State::Accept } else { State::Drop };
-        for entry in &mut self.pending.entries {
-            if entry.state == State::Undecided {
-                entry.state = state;
-            }
-        }
-        self.pending.undecided = 0;
     }
 
     /// Packets received that no verdict was given for.
@@ -256,23 +233,19 @@ fn write(buffer: &mut Vec<u8>, queue: u16, batch: bool, accept: bool, id: u32) {
     }
 }
 
-fn write_rich(
+fn write_with_bytes(
     buffer: &mut Vec<u8>,
     queue: u16,
     id: u32,
-    decision: Decision<'_>,
+    accept: bool,
+    bytes: &[u8],
 ) -> Result<(), TooLong> {
     let kind = message_kind(libc::NFQNL_MSG_VERDICT);
-    let header = verdict_header(decision.accept, id);
-    let mut writer = MessageWriter::begin(buffer, kind, libc::NLM_F_REQUEST as u16, 0, queue)
-        .attribute(libc::NFQA_VERDICT_HDR as u16, &header)?;
-    if let Some(mark) = decision.mark {
-        writer = writer.attribute(libc::NFQA_MARK as u16, &mark.to_be_bytes())?;
-    }
-    if let Some(bytes) = decision.payload {
-        writer = writer.attribute(libc::NFQA_PAYLOAD as u16, bytes)?;
-    }
-    writer.end();
+    let header = verdict_header(accept, id);
+    MessageWriter::begin(buffer, kind, libc::NLM_F_REQUEST as u16, 0, queue)
+        .attribute(libc::NFQA_VERDICT_HDR as u16, &header)?
+        .attribute(libc::NFQA_PAYLOAD as u16, bytes)?
+        .end();
     Ok(())
 }
 
@@ -341,12 +314,12 @@ mod tests {
                     let decision = match decision {
                         0 | 1 => Decision::ACCEPT,
                         2 => Decision::DROP,
-                        _ => Decision::ACCEPT.with_mark(5),
+                        _ => Decision::rewrite(b""),
                     };
                     let entry = pending.find(id).unwrap();
-                    if decision.mark.is_some() {
+                    if let Some(bytes) = decision.payload {
                         entry.state = State::Written;
-                        write_rich(&mut pending.buffer, 0, id, decision).unwrap();
+                        write_with_bytes(&mut pending.buffer, 0, id, true, bytes).unwrap();
                     } else {
                         entry.state = if decision.accept { State::Accept } else { State::Drop };
                     }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode::{ChecksumTrust, Transport, decode_ip};
+use crate::stream::StreamConfig;
 
 const CLIENT_ISN: u32 = 0xffff_fff0;
 const SERVER_ISN: u32 = 77;
@@ -86,9 +87,11 @@ impl Lab {
                 dir,
                 tcp,
                 payload,
-                &mut self.pool,
-                &self.config,
-                &self.counters,
+                &mut Shared {
+                    pool: &mut self.pool,
+                    config: &self.config,
+                    counters: &self.counters,
+                },
                 &mut |dir, delivery| match delivery {
                     Delivery::Bytes(b) => delivered[dir.index()].extend_from_slice(b),
                     Delivery::Gap(n) => *gaps += n,
@@ -395,7 +398,7 @@ fn midstream_starts_with_the_first_payload_of_each_end() {
         None
     );
     assert_eq!(lab.delivered, [b"request".to_vec(), b"answer".to_vec()]);
-    assert!(lab.session.is_midstream() && lab.session.is_established());
+    assert!(lab.session.midstream && lab.session.is_established());
 }
 
 #[test]

@@ -1,1 +1,0 @@
-//! IP fragments put together before anything else looks at them.
