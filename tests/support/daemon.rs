@@ -43,6 +43,8 @@ pub struct Setup {
     /// Whether a changed file starts a reload by itself.
     pub watch: bool,
     pub metrics: Option<String>,
+    /// What operators decided is kept here; without it, in a folder of this start's own.
+    pub state_dir: Option<PathBuf>,
     /// Lines that go to the config file as they are.
     pub extra_config: String,
     /// A command that runs the daemon with these words behind its own, for example `taskset -c 1`.
@@ -63,6 +65,7 @@ impl Default for Setup {
             queues: 0,
             watch: false,
             metrics: None,
+            state_dir: None,
             extra_config: String::new(),
             wrapper: Vec::new(),
         }
@@ -307,8 +310,11 @@ fn launch(lab: &Lab, setup: &Setup) -> Fallible<(Running, PathBuf, PathBuf)> {
     let log_dir = setup.log_dir.clone().unwrap_or_else(|| folder.join("log"));
     fs::create_dir(&folder)?;
     fs::create_dir_all(&log_dir)?;
-    let state_dir = folder.join("state");
-    fs::create_dir(&state_dir)?;
+    let state_dir = setup
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| folder.join("state"));
+    fs::create_dir_all(&state_dir)?;
     let config = folder.join("stopgap.toml");
     fs::write(&config, setup.config(&state_dir))?;
 
