@@ -157,7 +157,9 @@ impl Net {
     }
 
     fn counter(&self) -> u64 {
-        self.run(Place::Gateway, || netfilter::packet_counter().unwrap())
+        self.run(Place::Gateway, || {
+            netfilter::packet_counter().unwrap().unwrap()
+        })
     }
 
     /// Everything a firewall tool lists, without packet counts.

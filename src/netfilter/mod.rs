@@ -156,7 +156,8 @@ pub fn status() -> Result<Vec<Installed>, Error> {
     Ok(found)
 }
 
-/// Packets that met a rule that queues, IPv4 and IPv6, since [`install`].
+/// Packets that met a rule that queues, IPv4 and IPv6, since [`install`]; `None`
+/// where there are no rules of ours.
 ///
 /// At rest this less the packets received is what passed or was lost unseen. Packets
 /// that an older installation brought to an open queue are received and not counted
@@ -166,6 +167,8 @@ pub fn status() -> Result<Vec<Installed>, Error> {
 ///
 /// # Errors
 /// As [`status`].
-pub fn packet_counter() -> Result<u64, Error> {
-    Ok(status()?.iter().map(|found| found.queued_packets).sum())
+pub fn packet_counter() -> Result<Option<u64>, Error> {
+    let found = status()?;
+    let counted = found.iter().map(|found| found.queued_packets).sum();
+    Ok((!found.is_empty()).then_some(counted))
 }

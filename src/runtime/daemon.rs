@@ -1,6 +1,7 @@
 //! The daemon: everything started in order, watched, and ended in order.
 
 use std::cell::RefCell;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use super::answers::Answers;
 use super::builder_thread::{self, InForce};
 use super::settings;
 use super::sink::WorkerSink;
-use super::statistics::Statistics;
+use super::statistics::{RuleCounter, Statistics, carried_over};
 use super::watch::FileWatch;
 use super::worker_thread::{Parts, Shared, WorkerThread};
 use crate::capture::inject::Injector;
@@ -51,6 +52,7 @@ pub fn run(options: RunOptions) -> Result<(), String> {
                 .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
         )
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -97,7 +99,7 @@ async fn serve(options: RunOptions) -> Result<(), String> {
     let remotes = gateway.workers.iter().map(WorkerThread::remote).collect();
     let builder = builder_thread::spawn(builder, holds_file, remotes)
         .map_err(|e| format!("cannot start the builder's thread: {e}"))?;
-    let statistics = Rc::new(Statistics::new(&gateway.workers, config.netfilter.manage));
+    let statistics = Rc::new(Statistics::new(&gateway.workers, gateway.rules));
     let answers = Rc::new(Answers {
         config: config.clone(),
         builder,
@@ -152,8 +154,9 @@ async fn serve(options: RunOptions) -> Result<(), String> {
         task.abort();
     }
     let detach = matches!(*stopped.borrow(), Some(Ending::Detach));
+    let kernel = statistics.last_of_kernel().await;
     let ended = gateway.close(detach);
-    let last = statistics.last_record(&answers.in_force.borrow());
+    let last = statistics.last_record(&answers.in_force.borrow(), kernel);
     log.handle().send(Record::Stats(Box::new(last)));
     drop(tasks);
     let status = log.close();
@@ -177,7 +180,7 @@ pub enum Ending {
 /// The packet side: queues with their workers, and the kernel rules.
 struct Gateway {
     workers: Vec<WorkerThread>,
-    manages_rules: bool,
+    rules: RuleCounter,
 }
 
 impl Gateway {
@@ -199,12 +202,15 @@ impl Gateway {
             }
             queues.push(queue);
         }
-        // Counted from zero only once nothing of an older installation waits in the queues.
+        let mut rules = RuleCounter::Unknown;
         if config.netfilter.manage {
             let installation = netfilter::install(&plan).map_err(|e| e.to_string())?;
             for warning in &installation.warnings {
                 tracing::warn!("kernel rules: {warning}");
             }
+            rules = RuleCounter::Ours {
+                carried_over: carried_over(&queues),
+            };
         }
         let mut workers = Vec::new();
         for queue in queues {
@@ -225,10 +231,7 @@ impl Gateway {
             });
             workers.push(worker.map_err(|e| format!("cannot start a worker: {e}"))?);
         }
-        Ok(Self {
-            workers,
-            manages_rules: config.netfilter.manage,
-        })
+        Ok(Self { workers, rules })
     }
 
     fn tell_ready(&self, built: &Built) {
@@ -255,7 +258,7 @@ impl Gateway {
 
     fn close(self, detach: bool) -> Result<(), String> {
         let mut outcome = Ok(());
-        if detach && self.manages_rules {
+        if detach && self.rules != RuleCounter::Unknown {
             outcome = netfilter::remove().map(|_| ()).map_err(|e| e.to_string());
         }
         for worker in self.workers {

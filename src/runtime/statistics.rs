@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::builder_thread::InForce;
 use super::worker_thread::{Command, Remote, Shared, WorkerThread};
+use crate::capture::nfqueue::Queue;
 use crate::control::Stats;
 use crate::counters::{Counter, Snapshot};
 use crate::netfilter;
@@ -16,30 +17,40 @@ use crate::verdict::DropReason;
 
 /// A worker that does not answer for so long is stalled; what is known without it is told.
 const ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+/// How often [`carried_over`] looks for a quiet moment. Packets wait meanwhile.
+const QUIET_ATTEMPTS: usize = 3;
 
 #[derive(Debug)]
 pub struct Statistics {
     workers: Vec<Arc<Shared>>,
     remotes: Vec<Remote>,
     started: Timestamp,
-    /// Whether the kernel rules are ours, and so their counter tells something.
-    counts_rules: bool,
+    rules: RuleCounter,
+}
+
+/// What the counter of the kernel rules is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleCounter {
+    /// The rules are not ours.
+    Unknown,
+    /// Ours. Packets that an older installation brought to our queues are received and not in it.
+    Ours { carried_over: u64 },
 }
 
 /// What the kernel says.
 #[derive(Clone, Copy, Debug, Default)]
-struct Kernel {
+pub struct Kernel {
     lost_before_us: u64,
     passed_unseen: Option<i64>,
 }
 
 impl Statistics {
-    pub fn new(workers: &[WorkerThread], counts_rules: bool) -> Self {
+    pub fn new(workers: &[WorkerThread], rules: RuleCounter) -> Self {
         Self {
             workers: workers.iter().map(|w| w.shared.clone()).collect(),
             remotes: workers.iter().map(WorkerThread::remote).collect(),
             started: SystemClock.now(),
-            counts_rules,
+            rules,
         }
     }
 
@@ -65,9 +76,14 @@ impl Statistics {
         self.stats_record(in_force, kernel, snapshot)
     }
 
+    /// What the kernel says while there are workers to ask, for [`Statistics::last_record`].
+    pub async fn last_of_kernel(&self) -> Kernel {
+        self.with_kernel().await.0
+    }
+
     /// After the workers have ended: nothing is in hand, and the kernel's table of queues is gone.
-    pub fn last_record(&self, in_force: &InForce) -> StatsRecord {
-        self.stats_record(in_force, Kernel::default(), self.snapshot())
+    pub fn last_record(&self, in_force: &InForce, kernel: Kernel) -> StatsRecord {
+        self.stats_record(in_force, kernel, self.snapshot())
     }
 
     pub async fn stats(&self) -> Stats {
@@ -106,11 +122,8 @@ impl Statistics {
     /// The kernel is asked first: a packet that comes meanwhile counts as received, not as unseen.
     async fn with_kernel(&self) -> (Kernel, Snapshot) {
         let remotes = self.remotes.clone();
-        let counts_rules = self.counts_rules;
-        let asked = tokio::task::spawn_blocking(move || {
-            let counter = counts_rules.then(netfilter::packet_counter);
-            (counter.and_then(Result::ok), losses(&remotes))
-        });
+        let rules = self.rules;
+        let asked = tokio::task::spawn_blocking(move || (rules.brought(), losses(&remotes)));
         let (counter, lost_before_us) = asked.await.unwrap_or((None, 0));
         let snapshot = self.snapshot();
         let received = snapshot.get(Counter::Received);
@@ -123,6 +136,48 @@ impl Statistics {
         };
         (kernel, snapshot)
     }
+}
+
+impl RuleCounter {
+    /// Packets that rules brought to our queues; `None` where nobody can tell.
+    fn brought(self) -> Option<u64> {
+        match self {
+            Self::Unknown => None,
+            Self::Ours { carried_over } => {
+                let counted = netfilter::packet_counter().ok()??;
+                Some(counted.saturating_add(carried_over))
+            }
+        }
+    }
+}
+
+/// Packets in newly opened queues that our newly installed rules have not counted: an older
+/// installation brought them.
+///
+/// Exact if a moment without packets is found, which a held-back TCP soon grants; otherwise at
+/// most too low by the packets of some milliseconds, so that no packet is called unseen which
+/// was not.
+pub fn carried_over(queues: &[Queue]) -> u64 {
+    let mut carried = 0;
+    for _ in 0..QUIET_ATTEMPTS {
+        let before = brought(queues);
+        if before == 0 {
+            break;
+        }
+        let Ok(Some(counted)) = netfilter::packet_counter() else {
+            break;
+        };
+        carried = carried.max(before.saturating_sub(counted));
+        if brought(queues) == before {
+            break;
+        }
+    }
+    carried
+}
+
+fn brought(queues: &[Queue]) -> u64 {
+    let stats = queues.iter().filter_map(|queue| queue.stats().ok());
+    stats.map(|s| s.brought()).sum()
 }
 
 fn losses(remotes: &[Remote]) -> u64 {

@@ -53,7 +53,8 @@ pub struct Accounting {
     pub dropped: u64,
     pub in_hand: u64,
     pub lost_before_us: u64,
-    pub passed_unseen: u64,
+    /// Negative where more was received than the kernel rules counted.
+    pub passed_unseen: i64,
 }
 
 impl Accounting {
@@ -65,7 +66,9 @@ impl Accounting {
             dropped: total(find(record, "dropped_packets").or_else(|| find(record, "dropped"))?),
             in_hand: find(record, "in_hand")?.as_u64()?,
             lost_before_us: find(record, "lost_before_us").map_or(0, total),
-            passed_unseen: find(record, "passed_unseen").map_or(0, total),
+            passed_unseen: find(record, "passed_unseen")
+                .and_then(Value::as_i64)
+                .unwrap_or(0),
         })
     }
 

@@ -17,7 +17,8 @@ pub struct KernelStats {
     pub queue_dropped: u64,
     /// Packets dropped since the reader's receive buffer was full. Stays 0 under fail-open.
     pub user_dropped: u64,
-    /// Id of the last packet queued.
+    /// Id of the last packet queued. Counts from 1 when the queue is opened, packets of
+    /// `user_dropped` included.
     pub last_id: u32,
 }
 
@@ -68,6 +69,12 @@ pub struct QueueStats {
 }
 
 impl QueueStats {
+    /// Packets that a kernel rule brought since the queue was opened, read or not, less those
+    /// that passed since it was full.
+    pub fn brought(&self) -> u64 {
+        u64::from(self.kernel.last_id) + self.kernel.queue_dropped
+    }
+
     /// Packets the kernel dropped before they were received.
     pub fn lost_before_us(&self) -> u64 {
         self.kernel.queue_dropped + self.kernel.user_dropped

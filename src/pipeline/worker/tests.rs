@@ -1,1 +1,281 @@
+//! One worker in simulated time, over packets that an independent library builds.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use etherparse::PacketBuilder;
+
+use super::*;
+use crate::detect::{CompileOptions, Layer, Policy, RuleInput};
+use crate::signature::{Classes, Variables, parse_file};
+
+const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
+const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
+
+/// What a sink saw; can be told to panic.
+#[derive(Debug, Default)]
+struct Seen {
+    alerts: Vec<u32>,
+    drops: Vec<DropReason>,
+    flows: Vec<FlowEvent>,
+    resets: Vec<Reset>,
+    panics_on_alert: bool,
+}
+
+use super::super::event::Reset;
+
+impl EventSink for Seen {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::Alert(_) if self.panics_on_alert => panic!("the sink was told to"),
+            Event::Alert(alert) => self.alerts.push(alert.signature.id().sid),
+            Event::Drop(drop) => self.drops.push(drop.reason),
+            Event::Flow(flow) => self.flows.push(flow),
+        }
+    }
+
+    fn reset(&mut self, reset: Reset) {
+        self.resets.push(reset);
+    }
+}
+
+struct Lab {
+    worker: Worker,
+    counters: Arc<Counters>,
+    seen: Seen,
+    now: Timestamp,
+    /// Next sequence number of client and server.
+    next: [u32; 2],
+}
+
+fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
+    let parsed = parse_file("test.rules", rules, &Variables::default(), &Classes::default());
+    assert!(parsed.failures.is_empty(), "{:?}", parsed.failures);
+    let inputs = parsed
+        .signatures
+        .into_iter()
+        .map(|signature| RuleInput {
+            signature,
+            patch: None,
+        })
+        .collect();
+    Arc::new(Ruleset {
+        epoch,
+        layers: vec![Arc::new(Layer::compile(inputs, &CompileOptions::default()))],
+        policy: Arc::new(Policy::default()),
+    })
+}
+
+impl Lab {
+    fn new(rules: &str) -> Self {
+        Self::with(WorkerConfig::default(), rules)
+    }
+
+    fn with(config: WorkerConfig, rules: &str) -> Self {
+        let counters = Arc::new(Counters::default());
+        Self {
+            worker: Worker::new(config, ruleset(1, rules), counters.clone()),
+            counters,
+            seen: Seen::default(),
+            now: Timestamp::from_secs(1_700_000_000),
+            next: [1000, 9000],
+        }
+    }
+
+    fn send(&mut self, packet: &[u8]) -> Verdict {
+        self.now = self.now + Duration::from_millis(1);
+        let raw = RawPacket {
+            data: packet,
+            link: LinkType::RawIp,
+            trust: ChecksumTrust::Unverified,
+        };
+        let verdict = self.worker.process(&raw, self.now, &mut self.seen);
+        assert!(self.counters.snapshot().accounts());
+        verdict
+    }
+
+    fn segment(&mut self, from: usize, flags: &str, payload: &[u8]) -> Verdict {
+        let (src, dst) = [(CLIENT, SERVER), (SERVER, CLIENT)][from];
+        let mut tcp = PacketBuilder::ipv4(src.0.octets(), dst.0.octets(), 64).tcp(
+            src.1,
+            dst.1,
+            self.next[from],
+            60_000,
+        );
+        if flags.contains('S') {
+            tcp = tcp.syn();
+        }
+        if flags.contains('A') {
+            tcp = tcp.ack(self.next[1 - from]);
+        }
+        if flags.contains('F') {
+            tcp = tcp.fin();
+        }
+        let mut packet = Vec::new();
+        tcp.write(&mut packet, payload).unwrap();
+        let length = payload.len() as u32 + u32::from(flags.contains(['S', 'F']));
+        self.next[from] = self.next[from].wrapping_add(length);
+        self.send(&packet)
+    }
+
+    fn open(&mut self) {
+        assert_eq!(self.segment(0, "S", b""), Verdict::Forward);
+        assert_eq!(self.segment(1, "SA", b""), Verdict::Forward);
+        assert_eq!(self.segment(0, "A", b""), Verdict::Forward);
+    }
+
+    fn request(&mut self, uri: &str) -> Verdict {
+        let text = format!("GET {uri} HTTP/1.1\r\nHost: a\r\n\r\n");
+        self.segment(0, "A", text.as_bytes())
+    }
+}
+
+const DROP_EVIL: &str =
+    "drop http any any -> any any (msg:\"evil\"; http.uri; content:\"/evil\"; sid:1;)\n";
+
+#[test]
+fn a_refused_flow_stays_refused_and_others_live() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.open();
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+    assert_eq!(lab.request("/good"), Verdict::Drop(DropReason::FlowDrop));
+    assert_eq!(lab.segment(1, "A", b"x"), Verdict::Drop(DropReason::FlowDrop));
+    assert_eq!(lab.seen.alerts, [1]);
+    assert_eq!(lab.seen.drops, [DropReason::Rules], "one record for one flow");
+    assert!(lab.seen.resets.is_empty(), "drop is silent");
+    // The client opens a new connection from the same port.
+    lab.next = [500_000, 700_000];
+    lab.open();
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+}
+
+#[test]
+fn a_reject_answers_both_ends_with_what_they_expect() {
+    let mut lab = Lab::new(
+        "rejectboth http any any -> any any (msg:\"evil\"; http.uri; content:\"/evil\"; sid:1;)\n",
+    );
+    lab.open();
+    lab.request("/good");
+    let [client, server] = lab.next;
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+    let to = |end: (Ipv4Addr, u16)| {
+        let end = (end.0.into(), end.1);
+        move |reset: &&Reset| reset.dst == end
+    };
+    let resets = lab.seen.resets.clone();
+    assert_eq!(resets.iter().find(to(CLIENT)).unwrap().seq, server);
+    assert_eq!(resets.iter().find(to(SERVER)).unwrap().seq, client);
+    // A lost reset does no harm: the next packet of each end is answered again, at a bounded rate.
+    lab.seen.resets.clear();
+    lab.segment(0, "A", b"again");
+    lab.segment(0, "A", b"and again");
+    assert_eq!(lab.seen.resets.len(), 1);
+    assert_eq!(lab.counters.get(Counter::ResetsLimited), 1);
+}
+
+#[test]
+fn a_panic_costs_one_flow() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.open();
+    lab.seen.panics_on_alert = true;
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let verdict = lab.request("/evil");
+    std::panic::set_hook(hook);
+    assert_eq!(verdict, Verdict::Drop(DropReason::InternalError));
+    assert_eq!(lab.counters.get(Counter::Panics), 1);
+    assert_eq!(lab.request("/good"), Verdict::Drop(DropReason::FlowDrop));
+    lab.seen.panics_on_alert = false;
+    lab.next = [500_000, 700_000];
+    lab.open();
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+}
+
+#[test]
+fn a_new_ruleset_meets_what_is_buffered() {
+    let mut lab = Lab::new("");
+    lab.open();
+    assert_eq!(
+        lab.segment(0, "A", b"GET /evil HTTP/1.1\r\nHo"),
+        Verdict::Forward
+    );
+    lab.worker.set_ruleset(ruleset(2, DROP_EVIL));
+    assert_eq!(
+        lab.segment(0, "A", b"st: a\r\n\r\n"),
+        Verdict::Drop(DropReason::Rules)
+    );
+}
+
+#[test]
+fn a_pass_rule_ends_inspection_of_its_flow() {
+    let mut lab = Lab::new(&format!(
+        "{DROP_EVIL}pass http any any -> any any (msg:\"ok\"; http.uri; content:\"/trusted\"; sid:2;)\n"
+    ));
+    lab.open();
+    assert_eq!(lab.request("/trusted"), Verdict::Forward);
+    assert_eq!(lab.request("/evil"), Verdict::Forward);
+    assert!(lab.seen.alerts.is_empty());
+}
+
+#[test]
+fn midstream_flows_are_picked_up_for_a_while() {
+    let mut lab = Lab::new(DROP_EVIL);
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+    let mut lab = Lab::new(DROP_EVIL);
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(lab.counters.get(Counter::FlowsMidstream), 1);
+    lab.now = lab.now + Duration::from_secs(61);
+    let other = PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
+        .tcp(CLIENT.1 + 1, SERVER.1, 5, 60_000)
+        .ack(6);
+    let mut packet = Vec::new();
+    other.write(&mut packet, b"GET /good HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(lab.send(&packet), Verdict::Drop(DropReason::StreamMidstream));
+    assert_eq!(lab.request("/good"), Verdict::Forward, "known by then");
+}
+
+#[test]
+fn each_exception_follows_its_policy() {
+    let fragment = {
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
+            .udp(1, 2)
+            .write(&mut packet, b"payload")
+            .unwrap();
+        packet[6] = 0x20;
+        packet[10..12].fill(0);
+        packet
+    };
+    for (policy, passes) in [
+        (ExceptionPolicy::Drop, false),
+        (ExceptionPolicy::Pass, true),
+    ] {
+        let mut config = WorkerConfig::default();
+        config.exceptions.fragment = policy;
+        let mut lab = Lab::with(config, "");
+        let raw = RawPacket {
+            data: &fragment,
+            link: LinkType::RawIp,
+            trust: ChecksumTrust::Ignored,
+        };
+        let verdict = lab.worker.process(&raw, lab.now, &mut lab.seen);
+        assert_eq!(verdict == Verdict::Forward, passes);
+        assert_eq!(lab.counters.get(Counter::ExceptionPass), u64::from(passes));
+    }
+}
+
+#[test]
+fn every_flow_has_its_record() {
+    let mut lab = Lab::new("");
+    lab.open();
+    lab.request("/a");
+    lab.now = lab.now + Duration::from_secs(4000);
+    lab.worker.tick(lab.now, &mut lab.seen);
+    assert_eq!(lab.seen.flows.len(), 1);
+    let flow = lab.seen.flows[0];
+    assert_eq!((flow.packets, flow.reason), ([3, 1], FlowEndReason::Timeout));
+    assert_eq!(flow.app, crate::app_layer::Protocol::Http1);
+    assert_eq!(lab.worker.active_flows(), 0);
+}
