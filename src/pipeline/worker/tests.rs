@@ -49,7 +49,12 @@ struct Lab {
 }
 
 fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
-    let parsed = parse_file("test.rules", rules, &Variables::default(), &Classes::default());
+    let parsed = parse_file(
+        "test.rules",
+        rules,
+        &Variables::default(),
+        &Classes::default(),
+    );
     assert!(parsed.failures.is_empty(), "{:?}", parsed.failures);
     let inputs = parsed
         .signatures
@@ -140,9 +145,16 @@ fn a_refused_flow_stays_refused_and_others_live() {
     assert_eq!(lab.request("/good"), Verdict::Forward);
     assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
     assert_eq!(lab.request("/good"), Verdict::Drop(DropReason::FlowDrop));
-    assert_eq!(lab.segment(1, "A", b"x"), Verdict::Drop(DropReason::FlowDrop));
+    assert_eq!(
+        lab.segment(1, "A", b"x"),
+        Verdict::Drop(DropReason::FlowDrop)
+    );
     assert_eq!(lab.seen.alerts, [1]);
-    assert_eq!(lab.seen.drops, [DropReason::Rules], "one record for one flow");
+    assert_eq!(
+        lab.seen.drops,
+        [DropReason::Rules],
+        "one record for one flow"
+    );
     assert!(lab.seen.resets.is_empty(), "drop is silent");
     // The client opens a new connection from the same port.
     lab.next = [500_000, 700_000];
@@ -231,8 +243,13 @@ fn midstream_flows_are_picked_up_for_a_while() {
         .tcp(CLIENT.1 + 1, SERVER.1, 5, 60_000)
         .ack(6);
     let mut packet = Vec::new();
-    other.write(&mut packet, b"GET /good HTTP/1.1\r\n\r\n").unwrap();
-    assert_eq!(lab.send(&packet), Verdict::Drop(DropReason::StreamMidstream));
+    other
+        .write(&mut packet, b"GET /good HTTP/1.1\r\n\r\n")
+        .unwrap();
+    assert_eq!(
+        lab.send(&packet),
+        Verdict::Drop(DropReason::StreamMidstream)
+    );
     assert_eq!(lab.request("/good"), Verdict::Forward, "known by then");
 }
 
@@ -275,7 +292,10 @@ fn every_flow_has_its_record() {
     lab.worker.tick(lab.now, &mut lab.seen);
     assert_eq!(lab.seen.flows.len(), 1);
     let flow = lab.seen.flows[0];
-    assert_eq!((flow.packets, flow.reason), ([3, 1], FlowEndReason::Timeout));
+    assert_eq!(
+        (flow.packets, flow.reason),
+        ([3, 1], FlowEndReason::Timeout)
+    );
     assert_eq!(flow.app, crate::app_layer::Protocol::Http1);
     assert_eq!(lab.worker.active_flows(), 0);
 }
