@@ -24,13 +24,9 @@ pub struct Flow {
     /// Any flow that was refused: for so long its packets are dropped without another look.
     #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
     pub refused_secs: u64,
+    /// UDP, ICMP and any other protocol but TCP, once both ends have spoken.
     #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
-    pub udp_secs: u64,
-    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
-    pub icmp_secs: u64,
-    /// Any other protocol.
-    #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
-    pub other_secs: u64,
+    pub datagram_secs: u64,
 }
 
 impl Default for Flow {
@@ -41,9 +37,7 @@ impl Default for Flow {
             tcp_established_secs: 3_600,
             tcp_closed_secs: 10,
             refused_secs: 600,
-            udp_secs: 60,
-            icmp_secs: 30,
-            other_secs: 60,
+            datagram_secs: 60,
         }
     }
 }

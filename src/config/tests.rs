@@ -107,7 +107,7 @@ fn a_value_out_of_range_is_refused_at_the_value() {
     assert_eq!(line_and_column(&e), (2, 15));
     assert_eq!(e.message, "0 is not from 1 to 1000");
     assert_eq!(
-        error("[flow]\nudp_secs = -1\n").message,
+        error("[flow]\ndatagram_secs = -1\n").message,
         "-1 is not from 1 to 604800"
     );
     let e = error("[capture]\nqueue_length = \"many\"\n");

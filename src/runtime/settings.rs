@@ -79,7 +79,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             max_flows: flow.max_flows,
             timeouts: Timeouts {
                 new: Duration::from_secs(flow.tcp_new_secs),
-                datagram: Duration::from_secs(flow.udp_secs),
+                datagram: Duration::from_secs(flow.datagram_secs),
                 established: Duration::from_secs(flow.tcp_established_secs),
                 closed: Duration::from_secs(flow.tcp_closed_secs),
                 refused: Duration::from_secs(flow.refused_secs),
