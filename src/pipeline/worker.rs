@@ -39,6 +39,7 @@ pub struct Worker {
     ruleset: Arc<Ruleset>,
     counters: Arc<Counters>,
     flows: FlowTable<FlowState>,
+    pool: ChunkPool,
     engine: Engine,
     /// When the first packet came; the grace for midstream flows counts from here.
     started: Option<Timestamp>,
@@ -49,7 +50,6 @@ pub struct Worker {
 /// What is shared by all flows of a worker and lent out for each packet.
 #[derive(Debug)]
 pub(super) struct Engine {
-    pub pool: ChunkPool,
     pub scratch: Scratch,
     pub hits: Hits,
     pub thresholds: ThresholdTable,
@@ -84,8 +84,8 @@ impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
         Self {
             flows: FlowTable::new(config.flow.clone()),
+            pool: ChunkPool::new(&config.stream),
             engine: Engine {
-                pool: ChunkPool::new(&config.stream),
                 scratch: Scratch::default(),
                 hits: Hits::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
@@ -137,12 +137,21 @@ impl Worker {
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         let Self {
             flows,
+            pool,
             engine,
             counters,
             ..
         } = self;
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
-            end_flow(flow, FlowEndReason::Timeout, now, engine, counters, sink);
+            end_flow(
+                flow,
+                FlowEndReason::Timeout,
+                now,
+                pool,
+                engine,
+                counters,
+                sink,
+            );
         });
     }
 
@@ -150,12 +159,21 @@ impl Worker {
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         let Self {
             flows,
+            pool,
             engine,
             counters,
             ..
         } = self;
         flows.drain(&mut |flow| {
-            end_flow(flow, FlowEndReason::Shutdown, now, engine, counters, sink);
+            end_flow(
+                flow,
+                FlowEndReason::Shutdown,
+                now,
+                pool,
+                engine,
+                counters,
+                sink,
+            );
         });
     }
 
@@ -239,6 +257,7 @@ impl Worker {
                 flow,
                 FlowEndReason::Reused,
                 passage.now,
+                &mut self.pool,
                 &mut self.engine,
                 &self.counters,
                 sink,
@@ -324,8 +343,6 @@ impl Worker {
             ..
         } = &mut flow.state;
         let session = session.as_mut()?;
-        // The pool is needed by the session while the rest inspects.
-        let mut pool = std::mem::replace(&mut self.engine.pool, ChunkPool::empty());
         let mut inspection = Inspection {
             ruleset: &self.ruleset,
             engine: &mut self.engine,
@@ -348,7 +365,7 @@ impl Worker {
             tcp,
             passage.packet.payload,
             &mut Shared {
-                pool: &mut pool,
+                pool: &mut self.pool,
                 config: &self.config.stream,
                 counters: &self.counters,
             },
@@ -362,7 +379,6 @@ impl Worker {
             inspection.eof(dir);
         }
         *established = session.is_established();
-        self.engine.pool = pool;
         if outcome.restarted {
             flow.state.restart(&mut self.engine.scratch);
         }
@@ -499,7 +515,7 @@ impl Worker {
             });
             // The session keeps its numbers; bytes are of no use any more.
             if let Some(session) = flow.state.tcp.as_mut() {
-                session.release(&mut self.engine.pool);
+                session.release(&mut self.pool);
             }
         }
     }
@@ -623,10 +639,18 @@ impl Worker {
             server,
             class: TimeoutClass::New,
         };
-        let (engine, counters) = (&mut self.engine, &self.counters);
+        let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
         let opened = self.flows.insert(new, now, state, &mut |flow| {
             counters.add(Counter::FlowsEvicted, 1);
-            end_flow(flow, FlowEndReason::Evicted, now, engine, counters, sink);
+            end_flow(
+                flow,
+                FlowEndReason::Evicted,
+                now,
+                pool,
+                engine,
+                counters,
+                sink,
+            );
         });
         match opened {
             Ok(id) => {
@@ -701,7 +725,7 @@ impl Worker {
             self.flows.touch(id, TimeoutClass::Refused, now);
             self.flows.get_mut(id)
         }) {
-            let first = FlowState {
+            let state = FlowState {
                 standing: if pass {
                     Standing::Passed
                 } else {
@@ -713,8 +737,10 @@ impl Worker {
                 },
                 ..FlowState::default()
             };
-            // Its chunks are not given back: what a panic left behind is not touched again.
-            flow.state = first;
+            if let Some(session) = flow.state.tcp.as_mut() {
+                session.release(&mut self.pool);
+            }
+            flow.state = state;
         }
         if pass {
             self.counters.add(Counter::ExceptionPass, 1);
@@ -736,13 +762,14 @@ fn end_flow(
     mut flow: Flow<FlowState>,
     reason: FlowEndReason,
     now: Timestamp,
+    pool: &mut ChunkPool,
     engine: &mut Engine,
     counters: &Counters,
     sink: &mut dyn EventSink,
 ) {
     counters.add(Counter::FlowsEnded, 1);
     if let Some(session) = flow.state.tcp.as_mut() {
-        session.release(&mut engine.pool);
+        session.release(pool);
     }
     flow.state.detect.reset(&mut engine.scratch);
     sink.event(Event::Flow(flow_event(&flow, reason, now)));

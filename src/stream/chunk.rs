@@ -24,15 +24,6 @@ impl ChunkPool {
         }
     }
 
-    /// A pool that lends nothing; stands in while the real one is in use.
-    pub const fn empty() -> Self {
-        Self {
-            free: Vec::new(),
-            lent: 0,
-            most: 0,
-        }
-    }
-
     /// Bytes of the chunks that flows hold.
     #[cfg(test)]
     pub(super) fn lent_bytes(&self) -> u64 {
