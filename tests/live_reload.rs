@@ -287,9 +287,8 @@ fn building_a_large_ruleset_leaves_latency_alone() -> Fallible<()> {
         "p99 while building against usual: median {:.2}, all {ratios:.2?}",
         ratios[ratios.len() / 2]
     );
-    // The aim is a median of 2, and it is not reached yet: the kernel takes a processor from the
-    // builder only at its next tick. This holds what is: a build that is in the way for longer
-    // shows in the best round too.
+    // The aim is a median of 2, and it is not reached yet. This holds what is: a build that is
+    // in the way for longer shows in the best round too.
     assert!(ratios[0] <= 4.0, "{ratios:.2?}");
     daemon.stop()?;
     Ok(())
