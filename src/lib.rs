@@ -20,6 +20,7 @@
 // Words every room may use.
 pub mod counters;
 pub mod direction;
+pub mod latency;
 pub mod time;
 pub mod verdict;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Words every room may use.
-const BASE: &[&str] = &["time", "counters", "direction", "verdict"];
+const BASE: &[&str] = &["time", "counters", "latency", "direction", "verdict"];
 
 /// A room, and the rooms it may name besides the base.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("direction", &[]),
     ("verdict", &[]),
     ("counters", &[]),
+    ("latency", &[]),
     ("decode", &[]),
     ("flow", &["decode"]),
     ("stream", &["decode"]),

@@ -246,6 +246,12 @@ fn print_stats(stats: &Stats) {
     anstream::println!("{:<28} {:>16}", "active_flows", stats.active_flows);
     anstream::println!("{:<28} {:>16}", "lost_before_us", stats.lost_before_us);
     anstream::println!("{:<28} {:>16}", "passed_unseen", stats.passed_unseen);
+    let wait = &stats.latency_us.percentiles;
+    anstream::println!(
+        "{:<28} {:>16}",
+        "latency_us p50/p99/p99.9",
+        format!("{}/{}/{}", wait.p50, wait.p99, wait.p999)
+    );
     if stats.accounts {
         anstream::println!("{FAINT}received = forwarded + dropped + in hand: exact{FAINT:#}");
     } else {

@@ -178,6 +178,7 @@ impl Replay {
             counters,
             lost_before_us: 0,
             passed_unseen: None,
+            latency_us: None,
         });
         self.log.finish()?;
         if let Some(file) = self.forwarded {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::protocol::LogStatus;
 use crate::counters::{Counter, Snapshot};
+use crate::latency::LatencySnapshot;
 use crate::reload::RulesetSummary;
 use crate::verdict::{DropReason, Mode};
 
@@ -11,6 +12,7 @@ use crate::verdict::{DropReason, Mode};
 #[derive(Debug)]
 pub struct Metrics<'a> {
     pub snapshot: &'a Snapshot,
+    pub latency: &'a LatencySnapshot,
     pub active_flows: u64,
     pub ruleset: &'a RulesetSummary,
     pub log: &'a LogStatus,
@@ -70,6 +72,7 @@ impl Metrics<'_> {
             metric(&mut page, name, help, "gauge");
             let _ = writeln!(page, "{name} {value}");
         }
+        latency(&mut page, self.latency);
         let name = "stopgap_patch_mode";
         metric(
             &mut page,
@@ -89,6 +92,29 @@ impl Metrics<'_> {
         }
         page
     }
+}
+
+/// Bounds of the buckets shown: the powers of two from 8 us to 4.2 s.
+const LATENCY_BOUNDS: std::ops::RangeInclusive<u32> = 3..=22;
+
+fn latency(page: &mut String, latency: &LatencySnapshot) {
+    let name = "stopgap_verdict_latency_seconds";
+    metric(
+        page,
+        name,
+        "From a packet's arrival to its verdict, where the kernel stamped the arrival.",
+        "histogram",
+    );
+    let seconds = |us: u64| us as f64 / 1e6;
+    for power in LATENCY_BOUNDS {
+        let bound = 1 << power;
+        let n = latency.below(bound);
+        let _ = writeln!(page, "{name}_bucket{{le=\"{}\"}} {n}", seconds(bound));
+    }
+    let count = latency.count();
+    let _ = writeln!(page, "{name}_bucket{{le=\"+Inf\"}} {count}");
+    let _ = writeln!(page, "{name}_sum {}", seconds(latency.sum_us()));
+    let _ = writeln!(page, "{name}_count {count}");
 }
 
 fn metric(page: &mut String, name: &str, help: &str, kind: &str) {
@@ -123,8 +149,11 @@ mod tests {
             }],
             ..RulesetSummary::default()
         };
+        let waited = crate::latency::Latency::default();
+        waited.record(std::time::Duration::from_micros(20));
         let page = Metrics {
             snapshot: &Snapshot::default(),
+            latency: &waited.snapshot(),
             active_flows: 3,
             ruleset: &ruleset,
             log: &LogStatus::default(),
@@ -136,6 +165,8 @@ mod tests {
                 .and_then(|(_, v)| v.parse::<f64>().ok());
             assert!(line.starts_with("# ") || sample.is_some(), "{line}");
         }
+        assert!(page.contains("stopgap_verdict_latency_seconds_bucket{le=\"0.000016\"} 0\n"));
+        assert!(page.contains("stopgap_verdict_latency_seconds_bucket{le=\"0.000032\"} 1\n"));
         assert!(page.contains("stopgap_ruleset_epoch 7\n"));
         assert!(page.contains("stopgap_patch_mode{patch=\"a\\\"b\"} 1\n"));
     }

@@ -6,5 +6,7 @@ mod protocol;
 mod server;
 
 pub use metrics::Metrics;
-pub use protocol::{FlowRow, LogStatus, MAX_REQUEST_BYTES, Request, Response, Stats, Status};
+pub use protocol::{
+    FlowRow, LatencyStats, LogStatus, MAX_REQUEST_BYTES, Request, Response, Stats, Status,
+};
 pub use server::{Socket, bind_metrics, serve_metrics, serve_socket};

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::latency::{LatencySnapshot, Percentiles};
 use crate::reload::{Exception, Holds, RulesetSummary};
 use crate::verdict::Mode;
 
@@ -100,6 +101,27 @@ pub struct Stats {
     /// Packets the kernel rule counted that never reached us; meaningful at rest.
     pub passed_unseen: i64,
     pub active_flows: u64,
+    pub latency_us: LatencyStats,
+}
+
+/// From the arrival of packets to their verdicts, in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LatencyStats {
+    #[serde(flatten)]
+    pub percentiles: Percentiles,
+    pub sum: u64,
+    /// Pairs: a time, and the packets that stayed below it but not below the one before.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+impl LatencyStats {
+    pub fn of(snapshot: &LatencySnapshot) -> Self {
+        Self {
+            percentiles: snapshot.percentiles(),
+            sum: snapshot.sum_us(),
+            buckets: snapshot.filled().collect(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

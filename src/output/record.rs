@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 use super::text::Text;
 use crate::counters::{Counter, Snapshot};
 use crate::direction::Direction;
+use crate::latency::Percentiles;
 use crate::time::Timestamp;
 use crate::verdict::{DropReason, Mode};
 
@@ -268,6 +269,8 @@ pub struct StatsRecord {
     pub epoch: u64,
     pub flows_active: u64,
     pub counters: Snapshot,
+    /// From the arrival of packets to their verdicts; `None` where packets come from a file.
+    pub latency_us: Option<Percentiles>,
     /// Packets the kernel lost before they reached a queue.
     pub lost_before_us: u64,
     /// Packets that passed uninspected; `None` while that cannot be told.
@@ -490,6 +493,9 @@ impl Serialize for StatsLine<'_> {
             map.serialize_entry("passed_unseen", &unseen)?;
         }
         map.serialize_entry("flows_active", &record.flows_active)?;
+        if let Some(latency) = &record.latency_us {
+            map.serialize_entry("latency_us", latency)?;
+        }
         map.end()
     }
 }

@@ -68,6 +68,7 @@ impl Answers {
         let in_force = self.in_force.borrow();
         Metrics {
             snapshot: &snapshot,
+            latency: &self.statistics.latency(),
             active_flows: self.statistics.active_flows(),
             ruleset: &in_force.summary,
             log: &self.log_status(),

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::builder_thread::InForce;
 use super::worker_thread::{Command, Remote, Shared, WorkerThread};
 use crate::capture::nfqueue::Queue;
-use crate::control::Stats;
+use crate::control::{LatencyStats, Stats};
 use crate::counters::{Counter, Snapshot};
+use crate::latency::LatencySnapshot;
 use crate::netfilter;
 use crate::output::StatsRecord;
 use crate::time::{Clock, SystemClock, Timestamp};
@@ -66,6 +67,14 @@ impl Statistics {
         sum
     }
 
+    pub fn latency(&self) -> LatencySnapshot {
+        let mut sum = LatencySnapshot::default();
+        for worker in &self.workers {
+            sum.merge(&worker.latency.snapshot());
+        }
+        sum
+    }
+
     pub fn active_flows(&self) -> u64 {
         let flows = |w: &Arc<Shared>| w.active_flows.load(Ordering::Relaxed);
         self.workers.iter().map(flows).sum()
@@ -102,6 +111,7 @@ impl Statistics {
             lost_before_us: kernel.lost_before_us,
             passed_unseen: kernel.passed_unseen.unwrap_or(0),
             active_flows: self.active_flows(),
+            latency_us: LatencyStats::of(&self.latency()),
         }
     }
 
@@ -111,6 +121,7 @@ impl Statistics {
             uptime: self.uptime_secs(),
             epoch: in_force.summary.epoch,
             flows_active: self.active_flows(),
+            latency_us: Some(self.latency().percentiles()),
             counters: snapshot,
             lost_before_us: kernel.lost_before_us,
             passed_unseen: kernel

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::sink::WorkerSink;
 use crate::capture::inject::Injector;
-use crate::capture::nfqueue::{Decision, Queue};
+use crate::capture::nfqueue::{BATCH, Decision, Queue};
 use crate::capture::reset::{RateLimiter, Reset, ResetFields};
 use crate::counters::{Counter, Counters};
 use crate::decode::LinkType;
 use crate::detect::Ruleset;
+use crate::latency::Latency;
 use crate::pipeline::{FlowEvent, RawPacket, Worker};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::verdict::Verdict;
@@ -42,6 +43,8 @@ pub enum Command {
 #[derive(Debug, Default)]
 pub struct Shared {
     pub counters: Arc<Counters>,
+    /// From a packet's arrival at this machine to the verdict in the kernel's hands.
+    pub latency: Latency,
     pub active_flows: AtomicU64,
     /// Microseconds since the epoch at the last turn of its loop.
     pub beat_us: AtomicU64,
@@ -128,6 +131,8 @@ struct Loop {
     limiter: RateLimiter,
     clock: SystemClock,
     ticked: Timestamp,
+    /// When the packets of the batch at hand arrived.
+    arrivals: Vec<Timestamp>,
 }
 
 impl Loop {
@@ -144,6 +149,7 @@ impl Loop {
             limiter: RateLimiter::new(RESETS_PER_SECOND, RESET_BURST, now),
             clock,
             ticked: now,
+            arrivals: Vec::with_capacity(BATCH),
         }
     }
 
@@ -166,11 +172,13 @@ impl Loop {
             worker,
             sink,
             clock,
+            arrivals,
             ..
         } = self;
         let mut batch = queue.receive(IDLE_WAIT)?;
         let now = clock.now();
         let mut broken = false;
+        arrivals.clear();
         for packet in batch.packets {
             let raw = RawPacket {
                 data: packet.data,
@@ -188,8 +196,15 @@ impl Loop {
                 }
             };
             batch.verdicts.decide(packet.id, decision)?;
+            arrivals.extend(packet.arrived);
         }
         batch.verdicts.flush()?;
+        if !arrivals.is_empty() {
+            let answered = clock.now();
+            for &arrived in arrivals.iter() {
+                self.shared.latency.record(answered.since(arrived));
+            }
+        }
         if broken {
             return Err(io::Error::other("the worker's own state is broken"));
         }

@@ -20,15 +20,17 @@ use std::io;
 use std::time::Duration;
 
 use crate::decode::ChecksumTrust;
+use crate::time::Timestamp;
 
 pub use error::OpenError;
 pub use packet::Hook;
+pub use socket::BATCH;
 pub use stats::{KernelStats, QueueStats};
 pub use verdicts::{Decision, Verdicts};
 
 use netlink::{MessageWriter, Messages, TooLong};
 use packet::Description;
-use socket::{BATCH, NetlinkSocket, SLOT};
+use socket::{NetlinkSocket, SLOT};
 use verdicts::{Pending, message_kind};
 
 /// How a queue is read.
@@ -93,6 +95,8 @@ pub struct Packet<'a> {
     pub mark: u32,
     /// The kernel gave less than the whole packet.
     pub truncated: bool,
+    /// When the kernel took the packet from the network; unknown for packets of this machine's own.
+    pub arrived: Option<Timestamp>,
 }
 
 impl Queue {
@@ -109,6 +113,10 @@ impl Queue {
         option(libc::NETLINK_NO_ENOBUFS, 1).map_err(OpenError::Socket)?;
         // Errors must not echo a rewritten packet of 64 KiB.
         option(libc::NETLINK_CAP_ACK, 1).map_err(OpenError::Socket)?;
+        // The kernel stamps arriving packets while any socket asks for it; queued ones bring the stamp along.
+        socket
+            .set_option(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+            .map_err(OpenError::Socket)?;
         let receive_buffer_bytes = socket
             .grow_receive_buffer(config.receive_buffer_bytes)
             .map_err(OpenError::Socket)?;
@@ -323,6 +331,7 @@ impl<'a> Iterator for Packets<'a> {
             mark: found.mark,
             // Bytes missing where some were described count as cut off, too.
             truncated: found.truncated || data.is_empty(),
+            arrived: found.arrived,
             data,
         })
     }

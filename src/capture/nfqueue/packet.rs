@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::netlink::{self, Attributes, Malformed, Message};
 use crate::decode::ChecksumTrust;
+use crate::time::Timestamp;
 
 /// What one `NFQNL_MSG_PACKET` says. Ranges count from the start of the datagram.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(super) struct Description {
     pub(super) mark: u32,
     pub(super) flags: u32,
     pub(super) truncated: bool,
+    pub(super) arrived: Option<Timestamp>,
 }
 
 /// The netfilter hook a packet was taken from.
@@ -56,6 +58,7 @@ impl Description {
             mark: 0,
             flags: 0,
             truncated: false,
+            arrived: None,
         };
         for attribute in Attributes::within(datagram, message.attributes()) {
             let Ok(attribute) = attribute else {
@@ -73,6 +76,11 @@ impl Description {
                 libc::NFQA_PAYLOAD => packet.data = attribute.value,
                 libc::NFQA_MARK => packet.mark = number.unwrap_or(0),
                 libc::NFQA_SKB_INFO => packet.flags = number.unwrap_or(0),
+                libc::NFQA_TIMESTAMP => {
+                    // struct nfqnl_msg_packet_timestamp: seconds, microseconds, 64 bits each.
+                    let value = datagram.get(attribute.value).unwrap_or_default();
+                    packet.arrived = timestamp(value);
+                }
                 // Sent only where the copy is shorter than the packet.
                 libc::NFQA_CAP_LEN => packet.truncated = true,
                 _ => {}
@@ -99,6 +107,14 @@ impl Description {
     }
 }
 
+fn timestamp(value: &[u8]) -> Option<Timestamp> {
+    let (seconds, micros) = value.split_first_chunk::<8>()?;
+    let micros = micros.first_chunk::<8>()?;
+    let seconds = u64::from_be_bytes(*seconds).checked_mul(1_000_000)?;
+    let micros = seconds.checked_add(u64::from_be_bytes(*micros))?;
+    Some(Timestamp::from_micros(micros))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::netlink::{MessageWriter, Messages};
@@ -112,6 +128,17 @@ mod tests {
         }
         writer.end();
         buffer
+    }
+
+    #[test]
+    fn the_stamp_of_arrival_comes_along() {
+        let header = (libc::NFQA_PACKET_HDR, [0, 0, 0, 9, 8, 0, 2]);
+        let stamp = [7_u64.to_be_bytes(), 5_u64.to_be_bytes()].concat();
+        let with = message(&[(header.0, &header.1), (libc::NFQA_TIMESTAMP, &stamp)]);
+        let arrived = Some(Timestamp::from_micros(7_000_005));
+        assert_eq!(read(&with).unwrap().arrived, arrived);
+        let cut = message(&[(header.0, &header.1), (libc::NFQA_TIMESTAMP, &stamp[..12])]);
+        assert_eq!(read(&cut).unwrap().arrived, None);
     }
 
     fn read(datagram: &[u8]) -> Result<Description, Malformed> {

@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 /// Datagrams taken by one system call.
-pub(super) const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 /// Room for one datagram: the longest attribute (64 KiB) and the few hundred
 /// bytes of header and other attributes that the kernel puts before it.

@@ -216,6 +216,11 @@ fn stats_hold_every_counter_and_reason() {
         counters: Snapshot::default(),
         lost_before_us: 5,
         passed_unseen: Some(6),
+        latency_us: Some(Percentiles {
+            p50: 7,
+            p99: 8,
+            p999: 9,
+        }),
     }));
     let text = line(&record);
     assert!(
@@ -233,6 +238,7 @@ fn stats_hold_every_counter_and_reason() {
         assert_eq!(stats["dropped_packets"][reason.as_str()], 0);
     }
     assert_eq!(stats["in_hand"], 0);
+    assert_eq!(stats["latency_us"]["p99"], 8);
     assert_eq!(
         (&stats["lost_before_us"], &stats["passed_unseen"]),
         (&5.into(), &6.into())

@@ -15,6 +15,7 @@ fn record(n: u64) -> Record {
         counters: Snapshot::default(),
         lost_before_us: 0,
         passed_unseen: None,
+        latency_us: None,
     }))
 }
 
