@@ -13,6 +13,7 @@ use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
 use crate::signature::buffer::Buffer;
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 use crate::verdict::Scope;
 
@@ -88,6 +89,7 @@ fn context_without_flow(
         app: Protocol::Undetermined,
         established: false,
         stream: false,
+        stream_events: StreamEvents::NONE,
         flow_id: 0,
         now: Timestamp::ZERO,
     }
