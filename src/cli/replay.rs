@@ -13,7 +13,7 @@ use super::style::{STRONG, WARNING};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, LinkType};
+use crate::decode::{ChecksumTrust, LinkType, apply_edit};
 use crate::detect::Ruleset;
 use crate::output::StatsRecord;
 use crate::pack::find_packs;
@@ -136,8 +136,8 @@ impl Replay {
         let mut reader = CaptureReader::open(path)?;
         let bar = progress(reader.progress().1);
         let mut packets: u64 = 0;
-        while let Some(frame) = reader.next_frame()? {
-            self.frame(&frame)?;
+        while let Some(mut frame) = reader.next_frame()? {
+            self.frame(&mut frame)?;
             packets += 1;
             if packets.is_multiple_of(PACKETS_PER_UPDATE) {
                 bar.set_position(reader.progress().0);
@@ -147,7 +147,7 @@ impl Replay {
         Ok(())
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
+    fn frame(&mut self, frame: &mut Frame<'_>) -> std::result::Result<(), Failure> {
         self.now = self.now.max(frame.at);
         self.first.get_or_insert(self.now);
         if self.now.since(self.last_tick) >= TICK {
@@ -160,8 +160,12 @@ impl Replay {
             trust: ChecksumTrust::Ignored,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.log);
-        match &mut self.forwarded {
-            Some(file) if verdict == Verdict::Forward => file.write(frame),
+        match (&mut self.forwarded, verdict) {
+            (Some(file), Verdict::Forward) => file.write(frame),
+            (Some(file), Verdict::Rewrite(edit)) => {
+                apply_edit(&edit, frame.data);
+                file.write(frame)
+            }
             _ => Ok(()),
         }
     }

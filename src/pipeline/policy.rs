@@ -14,6 +14,8 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
+    /// Only one direction of a connection passes here.
+    pub asymmetric: ExceptionPolicy,
     /// IP fragments that the kernel did not put together before us.
     pub fragment: ExceptionPolicy,
     /// The worker panicked.
@@ -27,6 +29,7 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
             fragment: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
