@@ -221,6 +221,7 @@ mod tests {
             app: Protocol::Unknown,
             established: true,
             stream: true,
+            stream_sizes: [0; 2],
             flow_id,
             now: Timestamp::ZERO,
         }

@@ -79,6 +79,7 @@ impl Rig {
                 app: Protocol::Unknown,
                 established: true,
                 stream: true,
+                stream_sizes: [0; 2],
                 flow_id: 1,
                 now: Timestamp::from_secs(1),
             },
