@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::app_layer::Protocol;
 use crate::direction::Direction;
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
 /// A flow as far as rules can ask about it.
@@ -21,6 +22,8 @@ pub struct FlowContext {
     pub stream: bool,
     /// Sequence numbers used so far, by direction of who sent them; zero where there is no stream.
     pub stream_sizes: [u64; 2],
+    /// What was odd about the segment in hand; none where there is no segment.
+    pub stream_events: StreamEvents,
     /// A number that stays the same for the flow's life; picks the canary slice.
     pub flow_id: u64,
     pub now: Timestamp,

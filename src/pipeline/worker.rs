@@ -382,6 +382,7 @@ impl Worker {
         if outcome.restarted {
             flow.state.restart(&mut self.engine.scratch);
         }
+        flow.state.stream_events = outcome.events;
         outcome.refused
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use super::header_number::HeaderNumber;
 use crate::app_layer;
+use crate::stream::StreamEvent;
 use crate::verdict::Action;
 
 /// `gid:sid`, the stable name of a signature across reloads.
@@ -147,6 +148,8 @@ pub enum PacketTest {
     FragmentBits(BitsTest),
     /// `sameip`
     SameAddress,
+    /// `stream-event`
+    StreamEvent(StreamEvent),
 }
 
 /// A test of flag bits.

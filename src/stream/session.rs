@@ -3,6 +3,7 @@
 use super::Shared;
 use super::buffer::NoRoom;
 use super::chunk::ChunkPool;
+use super::events::{StreamEvent, StreamEvents};
 use super::half::Half;
 use crate::counters::{Counter, Counters};
 use crate::decode::{TcpFlags, TcpHeader};
@@ -28,18 +29,33 @@ pub struct SegmentOutcome {
     pub refused: Option<DropReason>,
     /// The server took up a new connection on the same ports: nothing of the old one counts.
     pub restarted: bool,
+    pub events: StreamEvents,
 }
 
 impl SegmentOutcome {
     const FORWARD: Self = Self {
         refused: None,
         restarted: false,
+        events: StreamEvents::NONE,
     };
 
-    const fn refuse(reason: DropReason) -> Self {
+    fn refuse(reason: DropReason) -> Self {
+        let event = match reason {
+            DropReason::StreamRetransmitDiffers => {
+                Some(StreamEvent::ReassemblyOverlapDifferentData)
+            }
+            DropReason::StreamBadReset => Some(StreamEvent::RstInvalidAck),
+            DropReason::StreamOutOfWindow => Some(StreamEvent::EstPacketOutOfWindow),
+            _ => None,
+        };
+        let mut events = StreamEvents::NONE;
+        if let Some(event) = event {
+            events.note(event);
+        }
         Self {
             refused: Some(reason),
             restarted: false,
+            events,
         }
     }
 }
@@ -232,8 +248,8 @@ impl TcpSession {
                         };
                         self.halves[1].heard_window(tcp.window());
                         SegmentOutcome {
-                            refused: None,
                             restarted: true,
+                            ..SegmentOutcome::FORWARD
                         }
                     }
                     _ if ours && self.state == State::SynSent => {

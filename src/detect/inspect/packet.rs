@@ -13,6 +13,7 @@ use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
 use crate::signature::buffer::Buffer;
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 use crate::verdict::Scope;
 
@@ -89,6 +90,7 @@ fn context_without_flow(
         established: false,
         stream: false,
         stream_sizes: [0; 2],
+        stream_events: StreamEvents::NONE,
         flow_id: 0,
         now: Timestamp::ZERO,
     }
@@ -176,7 +178,7 @@ impl Round<'_> {
             && (has_flow || !rule.flow.needs_flow)
             && rule.flow.matches(ctx, self.direction)
             && rule.app.matches(ctx.app)
-            && rule.packet.iter().all(|t| packet_matches(t, packet))
+            && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))
             && rule.header.endpoints_match(&self.layer.sets, &self.ends);
         if !header {
             return;

@@ -1,12 +1,13 @@
 //! Tests of single packets, and the header buffers that contents are looked for in.
 
 use crate::decode::{IcmpHeader, Packet, Transport};
+use crate::detect::context::FlowContext;
 use crate::signature::ast::PacketTest;
 use crate::signature::buffer::Buffer;
 use crate::signature::header_number::HeaderNumber;
 
 /// Whether the packet fulfils the test. What it does not have fulfils nothing, negated or not.
-pub(crate) fn packet_matches(test: &PacketTest, packet: &Packet<'_>) -> bool {
+pub(crate) fn packet_matches(test: &PacketTest, packet: &Packet<'_>, ctx: &FlowContext) -> bool {
     match test {
         PacketTest::PayloadLength(range) => range.contains(packet.payload.len() as u64),
         PacketTest::Number(number, range) => {
@@ -21,6 +22,7 @@ pub(crate) fn packet_matches(test: &PacketTest, packet: &Packet<'_>) -> bool {
             bits.is_some_and(|b| test.matches(b & 0xe0))
         }
         PacketTest::SameAddress => packet.src() == packet.dst(),
+        PacketTest::StreamEvent(event) => ctx.stream_events.has(*event),
     }
 }
 

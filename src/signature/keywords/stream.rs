@@ -2,21 +2,44 @@
 
 use super::size::range;
 use super::{Keyword, Kind};
-use crate::signature::ast::{StreamSide, StreamSize};
+use crate::signature::ast::{PacketTest, StreamSide, StreamSize};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Fault, Opt};
+use crate::signature::suggest::nearest;
+use crate::stream::StreamEvent;
 
 /// Longest stream that a rule may ask for, in bytes.
 const MAX_STREAM: u64 = u32::MAX as u64;
 
 pub(super) fn keywords() -> Vec<Keyword> {
-    vec![Keyword::option(
-        Kind::Flow,
-        "stream_size",
-        "stream_size:client|server|both|either,<|>|=|!=|<=|>=,NUMBER;",
-        "Sequence numbers that an end of the TCP connection has used so far, the SYN's included.",
-        stream_size,
-    )]
+    vec![
+        Keyword::option(
+            Kind::Flow,
+            "stream_size",
+            "stream_size:client|server|both|either,<|>|=|!=|<=|>=,NUMBER;",
+            "Sequence numbers that an end of the TCP connection has used so far, the SYN's included.",
+            stream_size,
+        ),
+        Keyword::option(
+            Kind::Packet,
+            "stream-event",
+            "stream-event:NAME;",
+            "Something odd about the segment, seen from its connection, by its name, such as `reassembly_seq_gap`.",
+            stream_event,
+        ),
+    ]
+}
+
+fn stream_event(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let name = opt.value()?.unquoted()?;
+    let Some(event) = StreamEvent::from_name(name.text) else {
+        let known = StreamEvent::ALL.iter().map(|e| e.as_str());
+        return Err(name
+            .fault(format!("`{}` is no event of a stream", name.text))
+            .help_if(nearest(name.text, known).map(|n| format!("did you mean `{n}`?"))));
+    };
+    draft.packet.push(PacketTest::StreamEvent(event));
+    Ok(())
 }
 
 fn stream_size(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {

@@ -133,6 +133,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "stream_size:client,^~,5;",
     ),
     (
+        "stream-event",
+        "stream-event:reassembly_seq_gap;",
+        "stream-event:^reassembly_gap;",
+    ),
+    (
         "threshold",
         "threshold:type limit, track by_src, count 1, seconds 60;",
         "threshold:type limit, track ^by_me, count 1, seconds 60;",
