@@ -222,6 +222,7 @@ mod tests {
             app: Protocol::Unknown,
             established: true,
             stream: true,
+            stream_sizes: [0; 2],
             stream_events: StreamEvents::NONE,
             flow_id,
             now: Timestamp::ZERO,

@@ -73,6 +73,11 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
         app: flow.state.app.protocol(),
         established: flow.state.established,
         stream: flow.state.tcp.is_some(),
+        stream_sizes: flow
+            .state
+            .tcp
+            .as_ref()
+            .map_or([0; 2], TcpSession::sequence_spans),
         stream_events: flow.state.stream_events,
         flow_id: flow.id,
         now,

@@ -173,6 +173,15 @@ impl TcpSession {
         half.sequence(half.next())
     }
 
+    /// Sequence numbers that each end has used so far, by direction, the SYN's included.
+    pub fn sequence_spans(&self) -> [u64; 2] {
+        [0, 1].map(|index| {
+            let half = &self.halves[index];
+            let fin = half.fin == Some(half.next());
+            half.next() + u64::from(half.isn().is_some()) + u64::from(fin)
+        })
+    }
+
     /// Stream offset of a segment's first byte; zero for what lies before the stream.
     pub fn offset_of(&self, dir: Direction, tcp: &TcpHeader<'_>) -> u64 {
         let offset = self.halves[dir.index()].offset(tcp.seq());

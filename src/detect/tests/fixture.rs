@@ -80,6 +80,7 @@ impl Rig {
                 app: Protocol::Unknown,
                 established: true,
                 stream: true,
+                stream_sizes: [0; 2],
                 stream_events: StreamEvents::NONE,
                 flow_id: 1,
                 now: Timestamp::from_secs(1),
