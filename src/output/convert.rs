@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
-    PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Verdict, VerdictAction,
+    PacketInfo, PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Verdict,
+    VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, tls};
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
-use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent};
+use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent, Shown};
 use crate::verdict::{Action, Mode, RejectTarget};
 
 /// Bytes of one field of a protocol that are written at most.
@@ -49,6 +50,7 @@ impl From<&AlertEvent<'_>> for AlertRecord {
             evidence: event.evidence.map(evidence),
             http,
             tls,
+            traffic: traffic(&event.shown),
         }
     }
 }
@@ -215,6 +217,24 @@ fn evidence(evidence: &detect::Evidence) -> Evidence {
         evidence.length,
         evidence.bytes(),
     )
+}
+
+fn traffic(shown: &Shown<'_>) -> Traffic {
+    Traffic {
+        pcap_cnt: shown.packet_number,
+        pkt_src: Some(if shown.at_flow_end {
+            "stream (flow timeout)"
+        } else {
+            "wire/pcap"
+        }),
+        payload: shown.payload.map(Text::base64),
+        payload_printable: shown.payload.map(Text::printable),
+        stream: shown.payload.map(|_| u8::from(shown.of_stream)),
+        packet: shown.packet.map(|(_, bytes)| Text::base64(bytes)),
+        packet_info: shown.packet.map(|(link, _)| PacketInfo {
+            linktype: link.to_pcap(),
+        }),
+    }
 }
 
 fn http(tx: &http1::Transaction) -> Http {

@@ -60,6 +60,36 @@ pub struct AlertRecord {
     pub evidence: Option<Evidence>,
     pub http: Option<Http>,
     pub tls: Option<Tls>,
+    pub traffic: Traffic,
+}
+
+/// The traffic that an alert is about, as far as it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Traffic {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pcap_cnt: Option<u64>,
+    /// `wire/pcap`, or `stream (flow timeout)` where no packet completed the match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkt_src: Option<&'static str>,
+    /// Base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_printable: Option<Text>,
+    /// 1 where the payload is the stream's, 0 where it is the packet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u8>,
+    /// Base64, with the link header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packet: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packet_info: Option<PacketInfo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PacketInfo {
+    /// As capture files number them.
+    pub linktype: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -299,6 +329,7 @@ impl Record {
                 evidence: r.evidence.as_ref(),
                 http: r.http.as_ref(),
                 tls: r.tls.as_ref(),
+                traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "alert")
             },
             Self::Drop(r) => Line {
@@ -369,6 +400,8 @@ struct Line<'a> {
     http: Option<&'a Http>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a Tls>,
+    #[serde(flatten)]
+    traffic: Option<&'a Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flow: Option<FlowLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -400,6 +433,7 @@ impl<'a> Line<'a> {
             evidence: None,
             http: None,
             tls: None,
+            traffic: None,
             flow: None,
             stats: None,
         }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::app_layer::{Protocol, TxRef};
-use crate::decode::Packet;
+use crate::decode::{LinkType, Packet};
 use crate::detect::{CompiledSignature, Evidence, Leniency};
 use crate::direction::Direction;
 use crate::time::Timestamp;
@@ -54,6 +54,21 @@ pub struct AlertEvent<'a> {
     pub held_back: Option<Leniency>,
     pub tx: Option<TxRef<'a>>,
     pub evidence: Option<&'a Evidence>,
+    pub shown: Shown<'a>,
+}
+
+/// The traffic that an alert is about, as far as the log is to show it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// In its capture, from 1; at the end of a flow, of the last packet with data.
+    pub packet_number: Option<u64>,
+    /// With its link header.
+    pub packet: Option<(LinkType, &'a [u8])>,
+    pub payload: Option<&'a [u8]>,
+    /// The payload is what is kept of the stream, with its holes named.
+    pub of_stream: bool,
+    /// No packet completed the match: its flow ended.
+    pub at_flow_end: bool,
 }
 
 /// A packet was not forwarded.

@@ -3,10 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::ending::{Ending, flow_event};
 use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
+use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
 use crate::counters::{Counter, Counters};
@@ -55,20 +57,25 @@ pub(super) struct Engine {
     pub thresholds: ThresholdTable,
     /// Kept and new bytes of a stream, put together.
     pub assembled: Vec<u8>,
+    /// What is kept of a flow's streams, for alerts.
+    pub shown_streams: [Vec<u8>; 2],
 }
 
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// As received, with its link header.
+    frame: (LinkType, &'a [u8]),
     ends: Ends,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, now: Timestamp) -> Self {
+    fn new(packet: &'a Packet<'a>, frame: (LinkType, &'a [u8]), now: Timestamp) -> Self {
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            frame,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
@@ -90,6 +97,7 @@ impl Worker {
                 hits: Hits::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
+                shown_streams: Default::default(),
             },
             config,
             ruleset,
@@ -127,54 +135,48 @@ impl Worker {
         self.counters.received(raw.data.len() as u64);
         self.started.get_or_insert(now);
         self.current = None;
-        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(raw, now, sink)))
-            .unwrap_or_else(|_| self.recover(now));
+        let passive = self.config.passive;
+        let mut onlooker = Onlooker(sink);
+        let verdict = catch_unwind(AssertUnwindSafe(|| {
+            if passive {
+                self.judge(raw, now, &mut onlooker)
+            } else {
+                self.judge(raw, now, onlooker.0)
+            }
+        }))
+        .unwrap_or_else(|_| self.recover(now));
+        let verdict = match verdict {
+            Verdict::Drop(_) if passive => Verdict::Forward,
+            verdict => verdict,
+        };
         self.counters.decided(verdict);
         verdict
     }
 
     /// Lets go of flows whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
+        let (flows, mut ending) = self.ending();
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Timeout,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+            ending.end(flow, FlowEndReason::Timeout, now, sink);
         });
     }
 
     /// Ends all flows, so that each has its record.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
-        flows.drain(&mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Shutdown,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
-        });
+        let (flows, mut ending) = self.ending();
+        flows.drain(&mut |flow| ending.end(flow, FlowEndReason::Shutdown, now, sink));
+    }
+
+    /// The flows, and what one that ends needs.
+    fn ending(&mut self) -> (&mut FlowTable<FlowState>, Ending<'_>) {
+        let ending = Ending {
+            config: &self.config,
+            ruleset: &self.ruleset,
+            counters: &self.counters,
+            pool: &mut self.pool,
+            engine: &mut self.engine,
+        };
+        (&mut self.flows, ending)
     }
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
@@ -197,7 +199,7 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, now);
+        let passage = Passage::new(&packet, (raw.link, raw.data), now);
         match packet.transport {
             Transport::Fragment => self.except_packet(
                 self.config.exceptions.fragment,
@@ -253,15 +255,8 @@ impl Worker {
             && self.gives_way_to_syn(id, tcp)
             && let Some(flow) = self.flows.remove(id)
         {
-            end_flow(
-                flow,
-                FlowEndReason::Reused,
-                passage.now,
-                &mut self.pool,
-                &mut self.engine,
-                &self.counters,
-                sink,
-            );
+            let (_, mut ending) = self.ending();
+            ending.end(flow, FlowEndReason::Reused, passage.now, sink);
             found = None;
         }
         let id = match found {
@@ -294,7 +289,10 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
-        if let Some(reason) = self.segment(id, dir, tcp, passage) {
+        let refusal = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = refusal
+            && !self.config.passive
+        {
             self.engine.hits.clear();
             let memory = reason == DropReason::StreamReassemblyMemory;
             if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
@@ -302,6 +300,12 @@ impl Worker {
             } else {
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
+            }
+        }
+        if self.config.number_packets && !passage.packet.payload.is_empty() {
+            let number = self.counters.get(Counter::Received);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
             }
         }
         self.packet_signatures(id, dir, passage);
@@ -330,33 +334,18 @@ impl Worker {
     ) -> Option<DropReason> {
         let flow = self.flows.get_mut(id)?;
         let ctx = context(flow, passage.now);
-        let FlowState {
-            tcp: session,
-            app,
-            detect,
-            epoch,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-            established,
-            ..
-        } = &mut flow.state;
-        let session = session.as_mut()?;
-        let mut inspection = Inspection {
-            ruleset: &self.ruleset,
-            engine: &mut self.engine,
-            config: &self.config,
-            counters: &self.counters,
+        let is_new_ruleset =
+            std::mem::replace(&mut flow.state.epoch, self.ruleset.epoch) != self.ruleset.epoch;
+        let (session, mut inspection) = Inspection::of(
+            &mut flow.state,
             ctx,
-            app,
-            detect,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-        };
-        if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        let session = session?;
+        if is_new_ruleset {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
@@ -378,7 +367,8 @@ impl Worker {
         if !had_ended && session.has_ended(dir) {
             inspection.eof(dir);
         }
-        *established = session.is_established();
+        let established = session.is_established();
+        flow.state.established = established;
         if outcome.restarted {
             flow.state.restart(&mut self.engine.scratch);
         }
@@ -429,6 +419,9 @@ impl Worker {
             return Verdict::Forward;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
+        let number = self.counters.get(Counter::Received);
+        let most = self.config.alert_payload_bytes;
+        flow.state.show(most, &mut self.engine.shown_streams);
         let case = Case {
             ctx: context(flow, now),
             ends: passage.ends,
@@ -439,6 +432,8 @@ impl Worker {
                 refused.map_or(0, |r| r.stream_offset),
                 passage.packet.payload,
             ),
+            shown: self.config.shown(passage.packet, passage.frame, number),
+            streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };
         let ruling = judge::rule(
             &self.ruleset,
@@ -640,18 +635,10 @@ impl Worker {
             server,
             class: TimeoutClass::New,
         };
-        let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
-        let opened = self.flows.insert(new, now, state, &mut |flow| {
-            counters.add(Counter::FlowsEvicted, 1);
-            end_flow(
-                flow,
-                FlowEndReason::Evicted,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+        let (flows, mut ending) = self.ending();
+        let opened = flows.insert(new, now, state, &mut |flow| {
+            ending.counters.add(Counter::FlowsEvicted, 1);
+            ending.end(flow, FlowEndReason::Evicted, now, sink);
         });
         match opened {
             Ok(id) => {
@@ -757,43 +744,6 @@ impl Worker {
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
     let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
-}
-
-fn end_flow(
-    mut flow: Flow<FlowState>,
-    reason: FlowEndReason,
-    now: Timestamp,
-    pool: &mut ChunkPool,
-    engine: &mut Engine,
-    counters: &Counters,
-    sink: &mut dyn EventSink,
-) {
-    counters.add(Counter::FlowsEnded, 1);
-    if let Some(session) = flow.state.tcp.as_mut() {
-        session.release(pool);
-    }
-    flow.state.detect.reset(&mut engine.scratch);
-    sink.event(Event::Flow(flow_event(&flow, reason, now)));
-}
-
-fn flow_event(flow: &Flow<FlowState>, reason: FlowEndReason, now: Timestamp) -> FlowEvent {
-    FlowEvent {
-        at: now,
-        flow_id: flow.id,
-        client: flow.client,
-        server: flow.server,
-        protocol: flow.key.protocol(),
-        vlan: flow.key.vlan(),
-        app: flow.state.app.protocol(),
-        first_seen: flow.first_seen,
-        last_seen: flow.last_seen,
-        packets: flow.packets,
-        bytes: flow.bytes,
-        reason,
-        established: flow.state.established,
-        alerted: flow.state.alerted,
-        refused: flow.state.is_refused(),
-    }
 }
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_certificates: tls.certificates,
         },
         stream_depth_bytes: stream.depth_bytes,
+        alert_payload_bytes: config.log.alert_payload_bytes,
+        alert_packet: config.log.alert_packet,
         ..WorkerConfig::default()
     }
 }

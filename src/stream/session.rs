@@ -1,5 +1,7 @@
 //! One TCP connection, as far as its receiver's view can be told from outside.
 
+mod leftovers;
+
 use super::Shared;
 use super::buffer::NoRoom;
 use super::chunk::ChunkPool;

@@ -254,6 +254,11 @@ impl Rule {
         !self.buffers.is_empty() || !self.events.is_empty()
     }
 
+    /// Whether nothing else waits for its match on a stream, nor it for anything else.
+    pub(crate) fn is_patient(&self) -> bool {
+        !self.is_mixed() && !self.bits.asks() && !self.bits.acts()
+    }
+
     /// Whether it needs both a transaction and raw payload.
     pub(crate) fn is_mixed(&self) -> bool {
         self.payload.is_some() && self.has_transaction_part()

@@ -117,6 +117,7 @@ impl Rig {
             bytes: &sent[start..],
             start_offset: start as u64,
             new_from,
+            rules: crate::detect::StreamRules::All,
         };
         self.ruleset.on_stream(
             &mut self.scratch,
