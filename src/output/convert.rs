@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
-    PacketInfo, PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Verdict,
+    PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls, Traffic, Verdict,
     VerdictAction,
 };
 use super::text::Text;
-use crate::app_layer::{Protocol, TxRef, http1, tls};
+use crate::app_layer::{Protocol, TxRef, http1, sip, tls};
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
@@ -31,11 +31,6 @@ impl From<Event<'_>> for Record {
 impl From<&AlertEvent<'_>> for AlertRecord {
     fn from(event: &AlertEvent<'_>) -> Self {
         let signature = event.signature;
-        let (http, tls) = match event.tx {
-            Some(TxRef::Http1(tx)) => (Some(http(tx)), None),
-            Some(TxRef::Tls(tx)) => (None, Some(tls(tx))),
-            None => (None, None),
-        };
         Self {
             envelope: Envelope {
                 flow_id: event.flow_id,
@@ -48,8 +43,18 @@ impl From<&AlertEvent<'_>> for AlertRecord {
             verdict: verdict(event),
             patch: patch(signature, event.mode),
             evidence: event.evidence.map(evidence),
-            http,
-            tls,
+            http: match event.tx {
+                Some(TxRef::Http1(tx)) => Some(http(tx)),
+                _ => None,
+            },
+            tls: match event.tx {
+                Some(TxRef::Tls(tx)) => Some(tls(tx)),
+                _ => None,
+            },
+            sip: match event.tx {
+                Some(TxRef::Sip(tx)) => Some(sip(tx)),
+                _ => None,
+            },
             traffic: traffic(&event.shown),
         }
     }
@@ -262,6 +267,19 @@ fn tls(tx: &tls::Transaction) -> Tls {
         serial: tx.serial().map(field),
         sni: tx.sni().map(field),
         version: tx.version().map(|version| eve_version(version).into()),
+    }
+}
+
+fn sip(tx: &sip::Transaction) -> Sip {
+    let direction = tx.direction();
+    Sip {
+        method: tx.method(direction).map(field),
+        uri: tx.uri(direction).map(field),
+        version: tx.protocol(direction).map(field),
+        request_line: tx.request_line(direction).map(field),
+        code: tx.status_code(direction).map(field),
+        reason: tx.status_message(direction).map(field),
+        response_line: tx.response_line(direction).map(field),
     }
 }
 

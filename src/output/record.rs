@@ -60,6 +60,7 @@ pub struct AlertRecord {
     pub evidence: Option<Evidence>,
     pub http: Option<Http>,
     pub tls: Option<Tls>,
+    pub sip: Option<Sip>,
     pub traffic: Traffic,
 }
 
@@ -232,6 +233,25 @@ pub struct Tls {
     pub version: Option<Text>,
 }
 
+/// The SIP message that an alert is about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Sip {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_line: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_line: Option<Text>,
+}
+
 /// A packet was dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropRecord {
@@ -329,6 +349,7 @@ impl Record {
                 evidence: r.evidence.as_ref(),
                 http: r.http.as_ref(),
                 tls: r.tls.as_ref(),
+                sip: r.sip.as_ref(),
                 traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "alert")
             },
@@ -400,6 +421,8 @@ struct Line<'a> {
     http: Option<&'a Http>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a Tls>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sip: Option<&'a Sip>,
     #[serde(flatten)]
     traffic: Option<&'a Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -433,6 +456,7 @@ impl<'a> Line<'a> {
             evidence: None,
             http: None,
             tls: None,
+            sip: None,
             traffic: None,
             flow: None,
             stats: None,

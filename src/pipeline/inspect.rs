@@ -149,6 +149,19 @@ impl Inspection<'_> {
         }
     }
 
+    /// A datagram of a protocol whose messages come in such.
+    pub fn datagram(&mut self, dir: Direction, bytes: &[u8]) {
+        if !self.app.datagram(dir, bytes, &self.config.app_layer) {
+            return;
+        }
+        self.ctx.app = self.app.protocol();
+        self.note_new_transactions();
+        self.touched_transactions(dir);
+        if self.engine.hits.is_empty() {
+            self.app.take_finished();
+        }
+    }
+
     /// Raw signatures get their whole depth again with each transaction: padding a
     /// connection does not blind them to what comes later on it.
     fn note_new_transactions(&mut self) {

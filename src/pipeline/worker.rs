@@ -232,6 +232,7 @@ impl Worker {
                 return verdict;
             }
         }
+        self.datagram(id, dir, passage);
         self.packet_signatures(id, dir, passage);
         let class = match self.flows.get(id) {
             Some(flow) if flow.state.established => TimeoutClass::Datagram,
@@ -374,6 +375,26 @@ impl Worker {
         }
         flow.state.stream_events = outcome.events;
         outcome.refused
+    }
+
+    /// Through the parser, if there is one for it, and signatures.
+    fn datagram(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return;
+        };
+        if !matches!(passage.packet.transport, Transport::Udp(_)) {
+            return;
+        }
+        let ctx = context(flow, passage.now);
+        let (_, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        inspection.datagram(dir, passage.packet.payload);
     }
 
     /// Signatures that look at the packet itself.

@@ -65,6 +65,7 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
 pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, flow, stream) = (&config.policy, &config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
+    let sip = &config.app_layer.sip;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -103,6 +104,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            sip_header_bytes: sip.header_bytes,
         },
         stream_depth_bytes: stream.depth_bytes,
         alert_payload_bytes: config.log.alert_payload_bytes,
