@@ -133,7 +133,7 @@ fn defrag() {
         let mut packet = if v6 {
             let mut packet = vec![0x60, 0, 0, 0, 0, 8 + length, 44, 64];
             packet.extend_from_slice(&[1; 32]);
-            packet.extend_from_slice(&[253, 0, 0, unit * 8 | u8::from(more), 0, 0, 0, id]);
+            packet.extend_from_slice(&[253, 0, 0, (unit * 8) | u8::from(more), 0, 0, 0, id]);
             packet
         } else {
             let flags = if more { 0x20 } else { 0 };
