@@ -19,8 +19,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["decode"]),
     ("stream", &["decode"]),
     ("app_layer", &[]),
-    ("signature", &["app_layer"]),
-    ("detect", &["signature", "app_layer", "decode"]),
+    ("signature", &["app_layer", "stream"]),
+    ("detect", &["signature", "app_layer", "decode", "stream"]),
     (
         "pipeline",
         &[

@@ -390,6 +390,7 @@ impl Worker {
         if outcome.restarted {
             flow.state.restart(&mut self.engine.scratch);
         }
+        flow.state.stream_events = outcome.events;
         outcome.refused
     }
 
