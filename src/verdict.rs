@@ -223,8 +223,21 @@ drop_reasons! {
     DecodeExtensionHeaders = "decode_extension_headers",
     DecodeL4Header = "decode_l4_header",
     DecodeL4Checksum = "decode_l4_checksum",
-    /// A fragment that the kernel did not put together before us.
-    Fragment = "fragment",
+    // defrag
+    /// A fragment that covers part of another, or says otherwise than it.
+    DefragOverlap = "defrag_overlap",
+    /// Lengths and offsets that no datagram is cut into.
+    DefragMalformed = "defrag_malformed",
+    /// IPv6 headers that go on behind the first fragment.
+    DefragHeaderChain = "defrag_header_chain",
+    /// A copy of a fragment that is held: it alone is dropped.
+    DefragDuplicate = "defrag_duplicate",
+    /// More fragments than one datagram may have.
+    DefragFragments = "defrag_fragments",
+    /// A datagram gave way to another.
+    DefragMemory = "defrag_memory",
+    /// A datagram that was not whole in time, or at the end.
+    DefragTimeout = "defrag_timeout",
     // flow
     FlowTableFull = "flow_table_full",
     // stream
@@ -259,6 +272,9 @@ impl fmt::Display for DropReason {
 pub enum Verdict {
     Forward,
     Drop(DropReason),
+    /// Off the path: a fragment whose datagram is not whole yet, or that was sent on with its
+    /// datagram by other means.
+    Held,
 }
 
 #[cfg(test)]

@@ -160,10 +160,18 @@ impl Replay {
             trust: ChecksumTrust::Ignored,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.log);
-        match &mut self.forwarded {
-            Some(file) if verdict == Verdict::Forward => file.write(frame),
-            _ => Ok(()),
+        let sent_on = self.log.sent_on();
+        self.counters
+            .add(Counter::FragmentsSent, sent_on.len() as u64);
+        if let Some(file) = &mut self.forwarded {
+            if verdict == Verdict::Forward {
+                file.write(frame.at, frame.link, frame.data)?;
+            }
+            for fragment in sent_on {
+                file.write(frame.at, fragment.link, &fragment.bytes)?;
+            }
         }
+        Ok(())
     }
 
     fn end(mut self, started: Instant) -> Result {
@@ -212,18 +220,23 @@ impl Forwarded {
         }
     }
 
-    fn write(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
-        let (link, writer) = match &mut self.open {
+    fn write(
+        &mut self,
+        at: Timestamp,
+        link: LinkType,
+        data: &[u8],
+    ) -> std::result::Result<(), Failure> {
+        let (first, writer) = match &mut self.open {
             Some(open) => open,
             None => {
-                let writer = Self::create(&self.path, frame.link)?;
-                self.open.insert((frame.link, writer))
+                let writer = Self::create(&self.path, link)?;
+                self.open.insert((link, writer))
             }
         };
-        if *link != frame.link {
+        if *first != link {
             return Err(self.failure(&"a pcap file holds one link type, and the captures have two"));
         }
-        let written = writer.write(frame.at, frame.data);
+        let written = writer.write(at, data);
         written.map_err(|e| self.failure(&e))
     }
 

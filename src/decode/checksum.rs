@@ -45,6 +45,11 @@ impl Sum {
         self.folded() == 0xffff
     }
 
+    /// What the checksum field must hold for that.
+    pub fn complement(self) -> u16 {
+        !self.folded()
+    }
+
     fn folded(self) -> u16 {
         let mut sum = self.0;
         sum = (sum & 0xffff_ffff) + (sum >> 32);

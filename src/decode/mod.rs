@@ -53,6 +53,8 @@ pub struct Packet<'a> {
     pub transport: Transport<'a>,
     /// Bytes behind the transport header.
     pub payload: &'a [u8],
+    /// It came in fragments and was put together before it was decoded.
+    pub reassembled: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +123,13 @@ fn decode_datagram(
         ip,
         transport,
         payload,
+        reassembled: false,
     })
+}
+
+/// The checksum (RFC 1071) of a header whose checksum field is zero.
+pub fn internet_checksum(header: &[u8]) -> u16 {
+    checksum::Sum::default().add(header).complement()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::app_layer::AppLayer;
 use crate::decode::TcpHeader;
 use crate::detect::{FlowContext, FlowDetect, Scratch};
 use crate::flow::Flow;
-use crate::stream::{TcpSession, Window};
+use crate::stream::{StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
 use crate::verdict::DropReason;
 
@@ -12,6 +12,8 @@ use crate::verdict::DropReason;
 pub(super) struct FlowState {
     /// `None`: not TCP, or inspected packet by packet only.
     pub tcp: Option<TcpSession>,
+    /// Of the segment in hand.
+    pub stream_events: StreamEvents,
     pub app: AppLayer,
     pub detect: FlowDetect,
     /// Of the ruleset that last saw the flow.
@@ -84,6 +86,12 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
         app: flow.state.app.protocol(),
         established: flow.state.established,
         stream: flow.state.tcp.is_some(),
+        stream_sizes: flow
+            .state
+            .tcp
+            .as_ref()
+            .map_or([0; 2], TcpSession::sequence_spans),
+        stream_events: flow.state.stream_events,
         flow_id: flow.id,
         now,
     }

@@ -27,9 +27,14 @@ pub(super) struct Inspection<'a> {
 impl Inspection<'_> {
     /// Bytes of one direction, in order and for the first time; or a hole in them.
     pub fn deliver(&mut self, dir: Direction, delivery: Delivery<'_>) {
+        let size = &mut self.ctx.stream_sizes[dir.index()];
         match delivery {
-            Delivery::Bytes(bytes) => self.bytes(dir, bytes),
+            Delivery::Bytes(bytes) => {
+                *size += bytes.len() as u64;
+                self.bytes(dir, bytes);
+            }
             Delivery::Gap(missing) => {
+                *size += missing;
                 *self.has_gap = true;
                 self.app.gap(dir, missing);
                 self.windows[dir.index()].skip(missing);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app_layer;
+use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -14,8 +15,8 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
-    /// IP fragments that the kernel did not put together before us.
-    pub fragment: ExceptionPolicy,
+    /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
+    pub defrag_memory: ExceptionPolicy,
     /// The worker panicked.
     pub internal_error: ExceptionPolicy,
 }
@@ -27,7 +28,7 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
-            fragment: ExceptionPolicy::Drop,
+            defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
     }
@@ -49,6 +50,7 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
@@ -67,6 +69,7 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),

@@ -1,8 +1,11 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod fragments;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use self::fragments::Fragments;
 use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
@@ -38,6 +41,7 @@ pub struct Worker {
     config: WorkerConfig,
     ruleset: Arc<Ruleset>,
     counters: Arc<Counters>,
+    fragments: Fragments,
     flows: FlowTable<FlowState>,
     pool: ChunkPool,
     engine: Engine,
@@ -83,6 +87,7 @@ impl<'a> Passage<'a> {
 impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
         Self {
+            fragments: Fragments::new(&config),
             flows: FlowTable::new(config.flow.clone()),
             pool: ChunkPool::new(&config.stream),
             engine: Engine {
@@ -133,8 +138,9 @@ impl Worker {
         verdict
     }
 
-    /// Lets go of flows whose time is over. Call about ten times a second.
+    /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.expire_fragments(now, sink);
         let Self {
             flows,
             pool,
@@ -155,8 +161,9 @@ impl Worker {
         });
     }
 
-    /// Ends all flows, so that each has its record.
+    /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.drop_fragments(now, sink);
         let Self {
             flows,
             pool,
@@ -199,14 +206,15 @@ impl Worker {
         };
         let passage = Passage::new(&packet, now);
         match packet.transport {
-            Transport::Fragment => self.except_packet(
-                self.config.exceptions.fragment,
-                DropReason::Fragment,
-                &passage,
-                sink,
-            ),
-            Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
-            _ => self.judge_datagram(&passage, sink),
+            Transport::Fragment => self.judge_fragment(raw, &passage, sink),
+            _ => self.judge_whole(&passage, sink),
+        }
+    }
+
+    fn judge_whole(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+        match passage.packet.transport {
+            Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
+            _ => self.judge_datagram(passage, sink),
         }
     }
 
@@ -382,6 +390,7 @@ impl Worker {
         if outcome.restarted {
             flow.state.restart(&mut self.engine.scratch);
         }
+        flow.state.stream_events = outcome.events;
         outcome.refused
     }
 
@@ -720,6 +729,7 @@ impl Worker {
         self.counters.add(Counter::Panics, 1);
         self.engine.scratch = Scratch::default();
         self.engine.hits.clear();
+        let in_fragments = self.drop_fragments_in_hand();
         let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
         if let Some(flow) = self.current.take().and_then(|id| {
             self.flows.touch(id, TimeoutClass::Refused, now);
@@ -742,7 +752,8 @@ impl Worker {
             }
             flow.state = state;
         }
-        if pass {
+        // Of a datagram in fragments, the last alone is of no use to anybody.
+        if pass && !in_fragments {
             self.counters.add(Counter::ExceptionPass, 1);
             Verdict::Forward
         } else {

@@ -10,6 +10,7 @@ use regex::Regex;
 use crate::app_layer;
 use crate::capture::nfqueue::QueueConfig;
 use crate::config::{self, Config, FailureMode, Placement};
+use crate::defrag::DefragConfig;
 use crate::detect::CompileOptions;
 use crate::flow::{FlowTableConfig, Timeouts};
 use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
@@ -63,7 +64,8 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
 }
 
 pub fn worker(config: &Config) -> WorkerConfig {
-    let (policy, flow, stream) = (&config.policy, &config.flow, &config.stream);
+    let (policy, defrag) = (&config.policy, &config.defrag);
+    let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
     WorkerConfig {
         exceptions: Exceptions {
@@ -71,10 +73,17 @@ pub fn worker(config: &Config) -> WorkerConfig {
             reassembly_memory: policy.reassembly_memory,
             parser_error: policy.parser_error,
             midstream: policy.midstream,
-            fragment: policy.fragment,
+            defrag_memory: policy.defrag_memory,
             internal_error: policy.internal_error,
         },
         midstream: Midstream::PickUpFor(Duration::from_secs(policy.midstream_grace_secs)),
+        defrag: DefragConfig {
+            memory_bytes: defrag.memory_bytes,
+            max_datagrams: defrag.max_datagrams,
+            max_fragments: defrag.max_fragments,
+            timeout: Duration::from_secs(defrag.timeout_secs),
+            ..DefragConfig::default()
+        },
         flow: FlowTableConfig {
             max_flows: flow.max_flows,
             timeouts: Timeouts {

@@ -123,6 +123,7 @@ impl<E: Engine + ?Sized> Link<'_, E> {
                 self.first_drop.get_or_insert(reason);
                 None
             }
+            Verdict::Held => None,
         }
     }
 }

@@ -7,11 +7,13 @@
 
 mod buffer;
 mod chunk;
+mod events;
 mod half;
 mod session;
 mod window;
 
 pub use chunk::ChunkPool;
+pub use events::{StreamEvent, StreamEvents};
 pub use session::{Delivery, SegmentOutcome, TcpSession};
 pub use window::Window;
 

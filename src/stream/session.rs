@@ -3,6 +3,7 @@
 use super::Shared;
 use super::buffer::NoRoom;
 use super::chunk::ChunkPool;
+use super::events::{StreamEvent, StreamEvents};
 use super::half::Half;
 use crate::counters::{Counter, Counters};
 use crate::decode::{TcpFlags, TcpHeader};
@@ -28,18 +29,33 @@ pub struct SegmentOutcome {
     pub refused: Option<DropReason>,
     /// The server took up a new connection on the same ports: nothing of the old one counts.
     pub restarted: bool,
+    pub events: StreamEvents,
 }
 
 impl SegmentOutcome {
     const FORWARD: Self = Self {
         refused: None,
         restarted: false,
+        events: StreamEvents::NONE,
     };
 
-    const fn refuse(reason: DropReason) -> Self {
+    fn refuse(reason: DropReason) -> Self {
+        let event = match reason {
+            DropReason::StreamRetransmitDiffers => {
+                Some(StreamEvent::ReassemblyOverlapDifferentData)
+            }
+            DropReason::StreamBadReset => Some(StreamEvent::RstInvalidAck),
+            DropReason::StreamOutOfWindow => Some(StreamEvent::EstPacketOutOfWindow),
+            _ => None,
+        };
+        let mut events = StreamEvents::NONE;
+        if let Some(event) = event {
+            events.note(event);
+        }
         Self {
             refused: Some(reason),
             restarted: false,
+            events,
         }
     }
 }
@@ -125,6 +141,15 @@ impl TcpSession {
     pub fn next_sequence(&self, dir: Direction) -> u32 {
         let half = &self.halves[dir.index()];
         half.sequence(half.next())
+    }
+
+    /// Sequence numbers that each end has used so far, by direction, the SYN's included.
+    pub fn sequence_spans(&self) -> [u64; 2] {
+        [0, 1].map(|index| {
+            let half = &self.halves[index];
+            let fin = half.fin == Some(half.next());
+            half.next() + u64::from(half.isn().is_some()) + u64::from(fin)
+        })
     }
 
     /// Stream offset of a segment's first byte; zero for what lies before the stream.
@@ -223,8 +248,8 @@ impl TcpSession {
                         };
                         self.halves[1].heard_window(tcp.window());
                         SegmentOutcome {
-                            refused: None,
                             restarted: true,
+                            ..SegmentOutcome::FORWARD
                         }
                     }
                     _ if ours && self.state == State::SynSent => {
