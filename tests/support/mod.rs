@@ -6,6 +6,7 @@
 
 pub mod attacks;
 pub mod daemon;
+pub mod evade;
 pub mod eve;
 pub mod fragments;
 pub mod heartbeat;
