@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("counters", &[]),
     ("latency", &[]),
     ("decode", &[]),
+    ("defrag", &["decode"]),
     ("flow", &["decode"]),
     ("stream", &["decode"]),
     ("app_layer", &[]),
@@ -24,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "decode",
+            "defrag",
             "flow",
             "stream",
             "app_layer",

@@ -235,9 +235,11 @@ fn traffic(shown: &Shown<'_>) -> Traffic {
         payload: shown.payload.map(Text::base64),
         payload_printable: shown.payload.map(Text::printable),
         stream: shown.payload.map(|_| u8::from(shown.of_stream)),
-        packet: shown.packet.map(|(_, bytes)| Text::base64(bytes)),
-        packet_info: shown.packet.map(|(link, _)| PacketInfo {
-            linktype: link.to_pcap(),
+        packet: shown
+            .packet
+            .map(|frame| Text::base64(&[frame.header, frame.datagram].concat())),
+        packet_info: shown.packet.map(|frame| PacketInfo {
+            linktype: frame.link.to_pcap(),
         }),
     }
 }

@@ -2,11 +2,10 @@
 
 use super::passive::Unanswered;
 use crate::app_layer::AppLayer;
-use crate::decode::TcpHeader;
-use crate::detect::{FlowContext, FlowDetect, Scratch};
+use crate::detect::{FlowContext, FlowDetect};
 use crate::direction::Direction;
 use crate::flow::Flow;
-use crate::stream::{StreamEvents, TcpSession, Window};
+use crate::stream::{Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
 use crate::verdict::DropReason;
 
@@ -59,23 +58,11 @@ pub(super) struct Refusal {
 }
 
 impl FlowState {
-    pub fn opened_by(syn: &TcpHeader<'_>) -> Self {
+    pub fn opened_by(syn: &Segment<'_>) -> Self {
         Self {
             tcp: Some(TcpSession::from_syn(syn)),
             ..Self::default()
         }
-    }
-
-    /// The server took up a new connection on the same ports: nothing of the old one counts.
-    pub fn restart(&mut self, scratch: &mut Scratch) {
-        let tcp = self.tcp.take();
-        let mut detect = std::mem::take(&mut self.detect);
-        detect.reset(scratch);
-        *self = Self {
-            tcp,
-            detect,
-            ..Self::default()
-        };
     }
 
     /// Bytes that raw stream rules have yet to see.

@@ -24,6 +24,7 @@ pub(super) struct Inspection<'a> {
     /// Id of the newest transaction seen, so that a new one is noticed.
     pub newest_tx: &'a mut Option<u64>,
     pub has_gap: &'a mut bool,
+    pub failed: &'a mut [bool; 2],
     /// Of a worker that only looks on: bytes that raw rules see once they are answered.
     pub unanswered: Option<&'a mut [Unanswered; 2]>,
 }
@@ -53,6 +54,7 @@ impl<'a> Inspection<'a> {
             raw_bytes: &mut state.raw_bytes,
             newest_tx: &mut state.newest_tx,
             has_gap: &mut state.has_gap,
+            failed: &mut state.failed,
             unanswered: state.unanswered.as_deref_mut(),
         };
         (state.tcp.as_mut(), inspection)
@@ -77,7 +79,26 @@ impl Inspection<'_> {
                 self.skip(dir, missing);
                 self.touched_transactions(dir);
             }
+            Delivery::Restart => self.forget(),
         }
+    }
+
+    /// Nothing that was delivered before counts any more.
+    fn forget(&mut self) {
+        self.detect.reset(&mut self.engine.scratch);
+        self.engine.hits.clear();
+        *self.app = AppLayer::default();
+        *self.windows = Default::default();
+        if let Some(both) = &mut self.unanswered {
+            **both = Default::default();
+        }
+        *self.raw_bytes = [0, 0];
+        *self.newest_tx = None;
+        *self.has_gap = false;
+        *self.failed = [false; 2];
+        // The SYNs.
+        self.ctx.stream_sizes = [1, 1];
+        self.ctx.app = self.app.protocol();
     }
 
     /// What is buffered of the flow, held against a ruleset it has not met.

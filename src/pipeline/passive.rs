@@ -4,7 +4,7 @@
 //! their receiver only when it has answered them, so raw stream rules that nothing else waits for
 //! look at them then, in larger pieces; what nobody answered is looked at when its flow ends.
 
-use super::event::{Event, EventSink, Reset};
+use super::event::{Event, EventSink, Reassembled, Reset};
 use crate::stream::Window;
 
 /// So many bytes without an answer are looked at all the same.
@@ -28,4 +28,8 @@ impl EventSink for Onlooker<'_> {
     }
 
     fn reset(&mut self, _: Reset) {}
+
+    fn reassembled(&mut self, datagram: Reassembled<'_>) {
+        self.0.reassembled(datagram);
+    }
 }

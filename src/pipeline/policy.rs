@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::event::Shown;
+use super::event::{Frame, Shown};
 use crate::app_layer;
-use crate::decode::{LinkType, Packet};
+use crate::decode::Packet;
+use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -16,8 +17,10 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
-    /// IP fragments that the kernel did not put together before us.
-    pub fragment: ExceptionPolicy,
+    /// Only one direction of a connection passes here.
+    pub asymmetric: ExceptionPolicy,
+    /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
+    pub defrag_memory: ExceptionPolicy,
     /// The worker panicked.
     pub internal_error: ExceptionPolicy,
 }
@@ -29,7 +32,8 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
-            fragment: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
+            defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
     }
@@ -51,6 +55,7 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
@@ -77,6 +82,7 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),
@@ -97,7 +103,7 @@ impl WorkerConfig {
     pub(super) fn shown<'a>(
         &self,
         packet: &Packet<'a>,
-        frame: (LinkType, &'a [u8]),
+        frame: Frame<'a>,
         number: u64,
     ) -> Shown<'a> {
         let payload = packet.payload;

@@ -1,10 +1,13 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod fragments;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use self::fragments::Fragments;
 use super::ending::{Ending, flow_event};
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
@@ -19,9 +22,9 @@ use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, Thresho
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::signature::buffer::Buffer;
-use crate::stream::{ChunkPool, Shared, TcpSession};
+use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
-use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
+use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -40,6 +43,7 @@ pub struct Worker {
     config: WorkerConfig,
     ruleset: Arc<Ruleset>,
     counters: Arc<Counters>,
+    fragments: Fragments,
     flows: FlowTable<FlowState>,
     pool: ChunkPool,
     engine: Engine,
@@ -65,17 +69,21 @@ pub(super) struct Engine {
 struct Passage<'a> {
     packet: &'a Packet<'a>,
     /// As received, with its link header.
-    frame: (LinkType, &'a [u8]),
+    frame: Frame<'a>,
+    /// Where its IP header begins in what was received.
+    ip_at: u16,
     ends: Ends,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, frame: (LinkType, &'a [u8]), now: Timestamp) -> Self {
+    fn new(packet: &'a Packet<'a>, frame: Frame<'a>, now: Timestamp) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.datagram.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
             frame,
+            ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
@@ -85,11 +93,21 @@ impl<'a> Passage<'a> {
             now,
         }
     }
+
+    fn segment(&self, dir: Direction, tcp: &'a TcpHeader<'a>) -> Segment<'a> {
+        Segment {
+            dir,
+            tcp,
+            payload: self.packet.payload,
+            ttl: self.packet.ip.ttl,
+        }
+    }
 }
 
 impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
         Self {
+            fragments: Fragments::new(&config),
             flows: FlowTable::new(config.flow.clone()),
             pool: ChunkPool::new(&config.stream),
             engine: Engine {
@@ -146,23 +164,25 @@ impl Worker {
         }))
         .unwrap_or_else(|_| self.recover(now));
         let verdict = match verdict {
-            Verdict::Drop(_) if passive => Verdict::Forward,
+            Verdict::Drop(_) | Verdict::Rewrite(_) if passive => Verdict::Forward,
             verdict => verdict,
         };
         self.counters.decided(verdict);
         verdict
     }
 
-    /// Lets go of flows whose time is over. Call about ten times a second.
+    /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.expire_fragments(now, sink);
         let (flows, mut ending) = self.ending();
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
             ending.end(flow, FlowEndReason::Timeout, now, sink);
         });
     }
 
-    /// Ends all flows, so that each has its record.
+    /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.drop_fragments(now, sink);
         let (flows, mut ending) = self.ending();
         flows.drain(&mut |flow| ending.end(flow, FlowEndReason::Shutdown, now, sink));
     }
@@ -199,16 +219,17 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, (raw.link, raw.data), now);
+        let passage = Passage::new(&packet, Frame::received(raw.link, raw.data), now);
         match packet.transport {
-            Transport::Fragment => self.except_packet(
-                self.config.exceptions.fragment,
-                DropReason::Fragment,
-                &passage,
-                sink,
-            ),
-            Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
-            _ => self.judge_datagram(&passage, sink),
+            Transport::Fragment => self.judge_fragment(raw, &passage, sink),
+            _ => self.judge_whole(&passage, sink),
+        }
+    }
+
+    fn judge_whole(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+        match passage.packet.transport {
+            Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
+            _ => self.judge_datagram(passage, sink),
         }
     }
 
@@ -264,7 +285,8 @@ impl Worker {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    (false, FlowState::opened_by(tcp))
+                    let dir = Direction::ToServer;
+                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,
@@ -290,15 +312,19 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
-        let refusal = self.segment(id, dir, tcp, passage);
-        if let Some(reason) = refusal
+        let outcome = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = outcome.refused
             && !self.config.passive
         {
             self.engine.hits.clear();
-            let memory = reason == DropReason::StreamReassemblyMemory;
-            if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
+            let policy = self.policy_for(reason);
+            if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
             } else {
+                if policy == ExceptionPolicy::Reject {
+                    let length = passage.packet.payload.len();
+                    sink.reset(answer(passage.ends, tcp, length, passage.now));
+                }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
             }
@@ -322,18 +348,35 @@ impl Worker {
             Some(session) if session.is_established() => TimeoutClass::Established,
             _ => TimeoutClass::New,
         };
-        self.conclude(id, dir, class, Some(&refused), passage, sink)
+        match self.conclude(id, dir, class, Some(&refused), passage, sink) {
+            Verdict::Forward if !outcome.edit.is_empty() => Verdict::Rewrite(Edit {
+                ip_at: passage.ip_at,
+                ..outcome.edit
+            }),
+            verdict => verdict,
+        }
     }
 
-    /// Through state and reassembly, parser and signatures; the reason to refuse the segment.
+    /// What is done with a segment that the stream did not take.
+    const fn policy_for(&self, reason: DropReason) -> ExceptionPolicy {
+        match reason {
+            DropReason::StreamReassemblyMemory => self.config.exceptions.reassembly_memory,
+            DropReason::StreamAsymmetric => self.config.exceptions.asymmetric,
+            _ => ExceptionPolicy::Drop,
+        }
+    }
+
+    /// Through state and reassembly, parser and signatures.
     fn segment(
         &mut self,
         id: FlowId,
         dir: Direction,
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
-    ) -> Option<DropReason> {
-        let flow = self.flows.get_mut(id)?;
+    ) -> SegmentOutcome {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return SegmentOutcome::default();
+        };
         let ctx = context(flow, passage.now);
         let is_new_ruleset =
             std::mem::replace(&mut flow.state.epoch, self.ruleset.epoch) != self.ruleset.epoch;
@@ -345,15 +388,15 @@ impl Worker {
             &self.config,
             &self.counters,
         );
-        let session = session?;
+        let Some(session) = session else {
+            return SegmentOutcome::default();
+        };
         if is_new_ruleset {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
         let outcome = session.on_segment(
-            dir,
-            tcp,
-            passage.packet.payload,
+            &passage.segment(dir, tcp),
             &mut Shared {
                 pool: &mut self.pool,
                 config: &self.config.stream,
@@ -370,11 +413,8 @@ impl Worker {
         }
         let established = session.is_established();
         flow.state.established = established;
-        if outcome.restarted {
-            flow.state.restart(&mut self.engine.scratch);
-        }
         flow.state.stream_events = outcome.events;
-        outcome.refused
+        outcome
     }
 
     /// Through the parser, if there is one for it, and signatures.
@@ -618,8 +658,11 @@ impl Worker {
                 .started
                 .is_none_or(|started| passage.now.since(started) < grace),
         };
-        // A reset opens nothing, and ends nothing that we know.
-        if !within_grace || tcp.flags().has(TcpFlags::RST) {
+        // A reset opens nothing, and ends nothing that we know. A SYN-ACK without its SYN may have
+        // the roles the wrong way round; an honest client sends its SYN again.
+        let opens_nothing = tcp.flags().has(TcpFlags::RST)
+            || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
+        if !within_grace || opens_nothing {
             return Err(self.config.exceptions.midstream);
         }
         self.counters.add(Counter::FlowsMidstream, 1);
@@ -729,6 +772,7 @@ impl Worker {
         self.counters.add(Counter::Panics, 1);
         self.engine.scratch = Scratch::default();
         self.engine.hits.clear();
+        let in_fragments = self.drop_fragments_in_hand();
         let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
         if let Some(flow) = self.current.take().and_then(|id| {
             self.flows.touch(id, TimeoutClass::Refused, now);
@@ -751,7 +795,8 @@ impl Worker {
             }
             flow.state = state;
         }
-        if pass {
+        // Of a datagram in fragments, the last alone is of no use to anybody.
+        if pass && !in_fragments {
             self.counters.add(Counter::ExceptionPass, 1);
             Verdict::Forward
         } else {

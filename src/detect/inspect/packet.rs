@@ -245,5 +245,5 @@ fn is_for_packet(rule: &Rule, packet: &Packet<'_>) -> bool {
         && rule
             .flow
             .only_fragments
-            .is_none_or(|f| f == packet.ip.fragment.is_some())
+            .is_none_or(|f| f == packet.reassembled)
 }

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use super::{Delivery, TcpSession, give_up};
+use super::data::give_up;
+use super::{Delivery, TcpSession};
 use crate::direction::Direction;
-use crate::stream::Shared;
+use crate::stream::{Shared, StreamEvents};
 
 impl TcpSession {
     /// Whether bytes wait behind a hole.
@@ -21,9 +22,8 @@ impl TcpSession {
     ) {
         let half = &mut self.halves[dir.index()];
         let end = half.forwarded_end();
-        give_up(half, end, shared.pool, shared.counters, &mut |delivery| {
-            deliver(dir, delivery);
-        });
+        let mut events = StreamEvents::NONE;
+        give_up(half, dir, end, shared, &mut events, deliver);
     }
 
     /// Appends what is kept of a direction to `out`, about `most` bytes; a hole is named by its

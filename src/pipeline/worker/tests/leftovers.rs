@@ -28,6 +28,8 @@ impl EventSink for Alerts {
     }
 
     fn reset(&mut self, _: Reset) {}
+
+    fn reassembled(&mut self, _: crate::pipeline::Reassembled<'_>) {}
 }
 
 fn finish(lab: &mut Lab) -> Vec<(u32, bool, u16, String)> {
