@@ -43,6 +43,17 @@ counters! {
     OutOfOrderSegments = "out_of_order_segments", "TCP segments that came before their turn.";
     RetransmittedSegments = "retransmitted_segments", "TCP segments whose bytes were all seen before.";
     StreamGaps = "stream_gaps", "Holes in a stream that were given up.";
+    Rewritten = "rewritten_packets", "Packets forwarded with a change by the normaliser.";
+    NormalisedUrgent = "normalised_urgent", "Segments with urgent data that were changed or dropped.";
+    NormalisedUrgentPointer = "normalised_urgent_pointer", "Segments with an urgent pointer and no flag that were changed.";
+    NormalisedReservedBits = "normalised_reserved_bits", "Segments with reserved bits that were changed.";
+    NormalisedOptions = "normalised_unknown_options", "Segments with options not read here that were changed.";
+    NormalisedTtl = "normalised_low_ttl", "Segments whose TTL was raised to that of the handshake.";
+    NormalisedDyingTtl = "normalised_dying_ttl", "Segments dropped since they would not reach their receiver.";
+    NormalisedSynData = "normalised_syn_data", "SYNs dropped for their data.";
+    NormalisedResetData = "normalised_reset_data", "Resets dropped for their data.";
+    NormalisedMissingTimestamp = "normalised_missing_timestamp", "Segments dropped since their timestamp is missing.";
+    NormalisedSplitHandshake = "normalised_split_handshake", "SYNs from the server that were dropped.";
     ResetsSent = "resets_sent", "RST segments injected.";
     ResetsLimited = "resets_rate_limited", "RST segments not sent, by the rate limit.";
     ResetsFailed = "resets_failed", "RST segments the kernel did not take.";
@@ -109,6 +120,10 @@ impl Counters {
         self.locked(|c| {
             match verdict {
                 Verdict::Forward => bump(&c.values[Counter::Forwarded as usize], packets),
+                Verdict::Rewrite(_) => {
+                    bump(&c.values[Counter::Forwarded as usize], packets);
+                    bump(&c.values[Counter::Rewritten as usize], packets);
+                }
                 Verdict::Drop(reason) => bump(&c.drops[reason.index()], packets),
                 Verdict::Held => return,
             }

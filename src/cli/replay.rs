@@ -13,7 +13,7 @@ use super::style::{STRONG, WARNING};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, LinkType};
+use crate::decode::{ChecksumTrust, LinkType, apply_edit};
 use crate::detect::Ruleset;
 use crate::output::StatsRecord;
 use crate::pack::find_packs;
@@ -136,8 +136,8 @@ impl Replay {
         let mut reader = CaptureReader::open(path)?;
         let bar = progress(reader.progress().1);
         let mut packets: u64 = 0;
-        while let Some(frame) = reader.next_frame()? {
-            self.frame(&frame)?;
+        while let Some(mut frame) = reader.next_frame()? {
+            self.frame(&mut frame)?;
             packets += 1;
             if packets.is_multiple_of(PACKETS_PER_UPDATE) {
                 bar.set_position(reader.progress().0);
@@ -147,7 +147,7 @@ impl Replay {
         Ok(())
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
+    fn frame(&mut self, frame: &mut Frame<'_>) -> std::result::Result<(), Failure> {
         self.now = self.now.max(frame.at);
         self.first.get_or_insert(self.now);
         if self.now.since(self.last_tick) >= TICK {
@@ -164,7 +164,10 @@ impl Replay {
         self.counters
             .add(Counter::FragmentsSent, sent_on.len() as u64);
         if let Some(file) = &mut self.forwarded {
-            if verdict == Verdict::Forward {
+            if let Verdict::Rewrite(edit) = verdict {
+                apply_edit(&edit, frame.data);
+            }
+            if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
                 file.write(frame.at, frame.link, frame.data)?;
             }
             for fragment in sent_on {

@@ -51,6 +51,8 @@ pub struct Policy {
     pub defrag_memory: ExceptionPolicy,
     /// The engine itself failed on a packet; the rest of its flow is treated alike.
     pub internal_error: ExceptionPolicy,
+    /// A TCP client that goes on after its SYN without an answer having passed here.
+    pub asymmetric: ExceptionPolicy,
     /// A TCP flow whose handshake was not seen, after the time of grace.
     pub midstream: ExceptionPolicy,
     /// Seconds after the start in which such flows are picked up and inspected from there on.
@@ -66,6 +68,7 @@ impl Default for Policy {
             parser_error: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             midstream_grace_secs: 60,
         }

@@ -1,4 +1,5 @@
-//! `[defrag]`, `[flow]` and `[stream]`: how much state is kept, and for how long.
+//! `[defrag]`, `[flow]`, `[stream]` and `[normalise]`: how much state is kept, for how long, and
+//! how strictly.
 
 use serde::Deserialize;
 
@@ -101,6 +102,25 @@ impl Default for Stream {
             pool_bytes: 256 << 20,
         }
     }
+}
+
+/// `[normalise]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Normalise {
+    pub profile: Profile,
+}
+
+/// How much is made unambiguous on the way to the receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    Strict,
+    #[default]
+    Normal,
+    Off,
 }
 
 impl Stream {

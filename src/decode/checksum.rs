@@ -45,7 +45,7 @@ impl Sum {
         self.folded() == 0xffff
     }
 
-    /// What the checksum field must hold for that.
+    /// What a checksum field must hold for these bytes, it being zero among them.
     pub fn complement(self) -> u16 {
         !self.folded()
     }

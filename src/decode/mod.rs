@@ -5,6 +5,7 @@
 //! receiver would ignore is not forwarded.
 
 mod checksum;
+mod edit;
 mod ip;
 mod link;
 mod tcp;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 
 use crate::verdict::DropReason;
 
+pub use edit::apply as apply_edit;
 pub use ip::{Fragment, IpHeader};
 pub use link::LinkType;
 pub use tcp::{TcpFlags, TcpHeader, TcpOptions};

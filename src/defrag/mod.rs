@@ -142,6 +142,11 @@ impl Whole {
     pub fn datagram(&self) -> &[u8] {
         self.bytes.get(self.link_header_bytes..).unwrap_or_default()
     }
+
+    pub fn datagram_mut(&mut self) -> &mut [u8] {
+        let from = self.link_header_bytes;
+        self.bytes.get_mut(from..).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
 //! What a worker keeps for each flow.
 
 use crate::app_layer::AppLayer;
-use crate::decode::TcpHeader;
-use crate::detect::{FlowContext, FlowDetect, Scratch};
+use crate::detect::{FlowContext, FlowDetect};
 use crate::flow::Flow;
-use crate::stream::{StreamEvents, TcpSession, Window};
+use crate::stream::{Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
 use crate::verdict::DropReason;
 
@@ -53,23 +52,11 @@ pub(super) struct Refusal {
 }
 
 impl FlowState {
-    pub fn opened_by(syn: &TcpHeader<'_>) -> Self {
+    pub fn opened_by(syn: &Segment<'_>) -> Self {
         Self {
             tcp: Some(TcpSession::from_syn(syn)),
             ..Self::default()
         }
-    }
-
-    /// The server took up a new connection on the same ports: nothing of the old one counts.
-    pub fn restart(&mut self, scratch: &mut Scratch) {
-        let tcp = self.tcp.take();
-        let mut detect = std::mem::take(&mut self.detect);
-        detect.reset(scratch);
-        *self = Self {
-            tcp,
-            detect,
-            ..Self::default()
-        };
     }
 
     pub const fn is_refused(&self) -> bool {

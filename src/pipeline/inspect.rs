@@ -22,6 +22,7 @@ pub(super) struct Inspection<'a> {
     /// Id of the newest transaction seen, so that a new one is noticed.
     pub newest_tx: &'a mut Option<u64>,
     pub has_gap: &'a mut bool,
+    pub failed: &'a mut [bool; 2],
 }
 
 impl Inspection<'_> {
@@ -40,7 +41,23 @@ impl Inspection<'_> {
                 self.windows[dir.index()].skip(missing);
                 self.touched_transactions(dir);
             }
+            Delivery::Restart => self.forget(),
         }
+    }
+
+    /// Nothing that was delivered before counts any more.
+    fn forget(&mut self) {
+        self.detect.reset(&mut self.engine.scratch);
+        self.engine.hits.clear();
+        *self.app = AppLayer::default();
+        *self.windows = Default::default();
+        *self.raw_bytes = [0, 0];
+        *self.newest_tx = None;
+        *self.has_gap = false;
+        *self.failed = [false; 2];
+        // The SYNs.
+        self.ctx.stream_sizes = [1, 1];
+        self.ctx.app = self.app.protocol();
     }
 
     /// What is buffered of the flow, held against a ruleset it has not met.

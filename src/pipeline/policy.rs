@@ -15,6 +15,8 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
+    /// Only one direction of a connection passes here.
+    pub asymmetric: ExceptionPolicy,
     /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
     pub defrag_memory: ExceptionPolicy,
     /// The worker panicked.
@@ -28,6 +30,7 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }

@@ -20,9 +20,9 @@ use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, Thresho
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::signature::buffer::Buffer;
-use crate::stream::{ChunkPool, Shared, TcpSession};
+use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
-use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
+use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -64,15 +64,19 @@ pub(super) struct Engine {
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// Where its IP header begins in what was received.
+    ip_at: u16,
     ends: Ends,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, now: Timestamp) -> Self {
+    fn new(packet: &'a Packet<'a>, frame: &[u8], now: Timestamp) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
@@ -80,6 +84,15 @@ impl<'a> Passage<'a> {
                 vlan: packet.vlan,
             },
             now,
+        }
+    }
+
+    fn segment(&self, dir: Direction, tcp: &'a TcpHeader<'a>) -> Segment<'a> {
+        Segment {
+            dir,
+            tcp,
+            payload: self.packet.payload,
+            ttl: self.packet.ip.ttl,
         }
     }
 }
@@ -204,7 +217,7 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, now);
+        let passage = Passage::new(&packet, raw.data, now);
         match packet.transport {
             Transport::Fragment => self.judge_fragment(raw, &passage, sink),
             _ => self.judge_whole(&passage, sink),
@@ -276,7 +289,8 @@ impl Worker {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    (false, FlowState::opened_by(tcp))
+                    let dir = Direction::ToServer;
+                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,
@@ -302,12 +316,17 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
-        if let Some(reason) = self.segment(id, dir, tcp, passage) {
+        let outcome = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = outcome.refused {
             self.engine.hits.clear();
-            let memory = reason == DropReason::StreamReassemblyMemory;
-            if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
+            let policy = self.policy_for(reason);
+            if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
             } else {
+                if policy == ExceptionPolicy::Reject {
+                    let length = passage.packet.payload.len();
+                    sink.reset(answer(passage.ends, tcp, length, passage.now));
+                }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
             }
@@ -325,18 +344,35 @@ impl Worker {
             Some(session) if session.is_established() => TimeoutClass::Established,
             _ => TimeoutClass::New,
         };
-        self.conclude(id, dir, class, Some(&refused), passage, sink)
+        match self.conclude(id, dir, class, Some(&refused), passage, sink) {
+            Verdict::Forward if !outcome.edit.is_empty() => Verdict::Rewrite(Edit {
+                ip_at: passage.ip_at,
+                ..outcome.edit
+            }),
+            verdict => verdict,
+        }
     }
 
-    /// Through state and reassembly, parser and signatures; the reason to refuse the segment.
+    /// What is done with a segment that the stream did not take.
+    const fn policy_for(&self, reason: DropReason) -> ExceptionPolicy {
+        match reason {
+            DropReason::StreamReassemblyMemory => self.config.exceptions.reassembly_memory,
+            DropReason::StreamAsymmetric => self.config.exceptions.asymmetric,
+            _ => ExceptionPolicy::Drop,
+        }
+    }
+
+    /// Through state and reassembly, parser and signatures.
     fn segment(
         &mut self,
         id: FlowId,
         dir: Direction,
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
-    ) -> Option<DropReason> {
-        let flow = self.flows.get_mut(id)?;
+    ) -> SegmentOutcome {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return SegmentOutcome::default();
+        };
         let ctx = context(flow, passage.now);
         let FlowState {
             tcp: session,
@@ -347,10 +383,13 @@ impl Worker {
             raw_bytes,
             newest_tx,
             has_gap,
+            failed,
             established,
             ..
         } = &mut flow.state;
-        let session = session.as_mut()?;
+        let Some(session) = session.as_mut() else {
+            return SegmentOutcome::default();
+        };
         let mut inspection = Inspection {
             ruleset: &self.ruleset,
             engine: &mut self.engine,
@@ -363,15 +402,14 @@ impl Worker {
             raw_bytes,
             newest_tx,
             has_gap,
+            failed,
         };
         if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
         let outcome = session.on_segment(
-            dir,
-            tcp,
-            passage.packet.payload,
+            &passage.segment(dir, tcp),
             &mut Shared {
                 pool: &mut self.pool,
                 config: &self.config.stream,
@@ -387,11 +425,8 @@ impl Worker {
             inspection.eof(dir);
         }
         *established = session.is_established();
-        if outcome.restarted {
-            flow.state.restart(&mut self.engine.scratch);
-        }
         flow.state.stream_events = outcome.events;
-        outcome.refused
+        outcome
     }
 
     /// Signatures that look at the packet itself.
@@ -610,8 +645,11 @@ impl Worker {
                 .started
                 .is_none_or(|started| passage.now.since(started) < grace),
         };
-        // A reset opens nothing, and ends nothing that we know.
-        if !within_grace || tcp.flags().has(TcpFlags::RST) {
+        // A reset opens nothing, and ends nothing that we know. A SYN-ACK without its SYN may have
+        // the roles the wrong way round; an honest client sends its SYN again.
+        let opens_nothing = tcp.flags().has(TcpFlags::RST)
+            || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
+        if !within_grace || opens_nothing {
             return Err(self.config.exceptions.midstream);
         }
         self.counters.add(Counter::FlowsMidstream, 1);

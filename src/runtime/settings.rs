@@ -17,7 +17,8 @@ use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
 use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
 use crate::reload::{RulesFile, Selection, Sources};
 use crate::signature::{Classes, Variables};
-use crate::stream::StreamConfig;
+use crate::stream::{Normaliser, StreamConfig};
+use crate::verdict::ExceptionPolicy;
 
 /// The numbers of the queues; zero in the configuration means one for each processor.
 pub fn queues(config: &Config) -> Range<u16> {
@@ -73,6 +74,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             reassembly_memory: policy.reassembly_memory,
             parser_error: policy.parser_error,
             midstream: policy.midstream,
+            asymmetric: policy.asymmetric,
             defrag_memory: policy.defrag_memory,
             internal_error: policy.internal_error,
         },
@@ -98,7 +100,14 @@ pub fn worker(config: &Config) -> WorkerConfig {
             max_out_of_order_bytes: stream.out_of_order_bytes as u64,
             max_retained_bytes: stream.retained_bytes as u64,
             pool_bytes: stream.pool_bytes as u64,
-            tolerate_gaps: config.capture.fail_open,
+            // What is let through without being kept is a gap as well.
+            tolerate_gaps: config.capture.fail_open
+                || policy.reassembly_memory == ExceptionPolicy::Pass,
+            normalise: match config.normalise.profile {
+                config::Profile::Strict => Normaliser::STRICT,
+                config::Profile::Normal => Normaliser::NORMAL,
+                config::Profile::Off => Normaliser::OFF,
+            },
         },
         app_layer: app_layer::Limits {
             request_body_bytes: http.request_body_bytes,

@@ -13,7 +13,7 @@ use crate::capture::inject::Injector;
 use crate::capture::nfqueue::{BATCH, Decision, Queue};
 use crate::capture::reset::{RateLimiter, Reset, ResetFields};
 use crate::counters::{Counter, Counters};
-use crate::decode::LinkType;
+use crate::decode::{LinkType, apply_edit};
 use crate::defrag::Cut;
 use crate::detect::Ruleset;
 use crate::latency::Latency;
@@ -231,6 +231,13 @@ impl Loop {
             let verdict = catch_unwind(AssertUnwindSafe(|| worker.process(&raw, now, sink)));
             let decision = match verdict {
                 Ok(Verdict::Forward) => Decision::ACCEPT,
+                Ok(Verdict::Rewrite(edit)) => {
+                    if apply_edit(&edit, packet.data) {
+                        Decision::rewrite(packet.data)
+                    } else {
+                        Decision::DROP
+                    }
+                }
                 Ok(Verdict::Drop(_) | Verdict::Held) => Decision::DROP,
                 Err(_) => {
                     broken = true;

@@ -2,7 +2,7 @@
 
 use super::{DropEvent, Ends, Event, Passage, RawPacket, Worker};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, Transport, decode_ip};
+use crate::decode::{ChecksumTrust, Transport, apply_edit, decode_ip};
 use crate::defrag::{Arrival, DefragConfig, Defragmenter, GivenUp, Refused, Taken, Whole};
 use crate::pipeline::event::{EventSink, Reassembled};
 use crate::pipeline::policy::WorkerConfig;
@@ -59,8 +59,8 @@ impl Worker {
                 let policy = self.config.exceptions.defrag_memory;
                 self.except_packet(policy, DropReason::DefragMemory, passage, sink)
             }
-            Taken::Whole(whole) => {
-                let verdict = self.judge_reassembled(&whole, raw.trust, passage, sink);
+            Taken::Whole(mut whole) => {
+                let verdict = self.judge_reassembled(&mut whole, raw.trust, passage, sink);
                 self.fragments.table.recycle(whole);
                 verdict
             }
@@ -70,7 +70,7 @@ impl Worker {
     /// All fragments share the datagram's fate: sent on under our own name, or dropped.
     fn judge_reassembled(
         &mut self,
-        whole: &Whole,
+        whole: &mut Whole,
         trust: ChecksumTrust,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
@@ -79,7 +79,10 @@ impl Worker {
         let held = whole.packets.saturating_sub(1);
         self.fragments.in_judgement = held;
         let verdict = self.verdict_on(whole.datagram(), trust, passage, sink);
-        if verdict == Verdict::Forward {
+        if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
+            if let Verdict::Rewrite(edit) = verdict {
+                apply_edit(&edit, whole.datagram_mut());
+            }
             sink.reassembled(Reassembled {
                 at: passage.now,
                 link: whole.link,
@@ -88,7 +91,7 @@ impl Worker {
                 cut: whole.cut,
             });
             self.fragments.in_judgement = 0;
-            self.counters.settled(whole.packets, Verdict::Forward);
+            self.counters.settled(whole.packets, verdict);
             return Verdict::Held;
         }
         self.fragments.in_judgement = 0;
@@ -116,7 +119,7 @@ impl Worker {
             Ok(mut packet) => {
                 packet.vlan = fragment.packet.vlan;
                 packet.reassembled = true;
-                return self.judge_whole(&Passage::new(&packet, fragment.now), sink);
+                return self.judge_whole(&Passage::new(&packet, datagram, fragment.now), sink);
             }
             Err(reason) => reason,
         };
