@@ -7,6 +7,7 @@
 mod ack;
 mod data;
 mod handshake;
+mod leftovers;
 mod reset;
 mod timestamps;
 
