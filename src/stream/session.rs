@@ -126,7 +126,9 @@ impl TcpSession {
     /// From any segment of a connection whose handshake was not seen.
     pub fn midstream(dir: Direction, tcp: &TcpHeader<'_>) -> Self {
         let mut halves = [Half::default(), Half::default()];
-        halves[dir.index()] = Half::picked_up(tcp.seq());
+        // A SYN-ACK takes one sequence number.
+        let first = u32::from(tcp.flags().has(TcpFlags::SYN));
+        halves[dir.index()] = Half::picked_up(tcp.seq().wrapping_add(first));
         halves[dir.opposite().index()] = Half::picked_up(tcp.ack());
         Self {
             state: State::Established,

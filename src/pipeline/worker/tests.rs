@@ -299,3 +299,21 @@ fn a_datagram_reaches_its_parser() {
         Verdict::Drop(DropReason::Rules)
     );
 }
+
+#[test]
+fn a_flow_that_is_picked_up_at_its_syn_ack_lives() {
+    let config = WorkerConfig {
+        midstream: Midstream::PickUp,
+        ..WorkerConfig::default()
+    };
+    let mut lab = Lab::with(config, DROP_EVIL);
+    lab.next[0] += 1;
+    assert_eq!(lab.segment(1, "SA", b""), Verdict::Forward);
+    assert_eq!(lab.segment(0, "A", b""), Verdict::Forward);
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(
+        lab.segment(1, "A", b"HTTP/1.1 200 OK\r\n\r\n"),
+        Verdict::Forward
+    );
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+}
