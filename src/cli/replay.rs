@@ -13,7 +13,7 @@ use super::style::{STRONG, WARNING};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, LinkType};
+use crate::decode::{ChecksumTrust, LinkType, apply_edit};
 use crate::detect::Ruleset;
 use crate::output::StatsRecord;
 use crate::pack::find_packs;
@@ -21,17 +21,20 @@ use crate::pipeline::{Midstream, RawPacket, Worker, WorkerConfig};
 use crate::reload::{Builder, Holds, Sources, Strictness};
 use crate::runtime::settings;
 use crate::time::Timestamp;
-use crate::verdict::Verdict;
+use crate::verdict::{Mode, Verdict};
 
 /// Of the traffic's time, between two looks for flows that are over.
 const TICK: Duration = Duration::from_millis(100);
+/// Of an alert's payload.
+const PAYLOAD_BYTES: usize = 4096;
 /// Packets between two updates of the progress bar.
 const PACKETS_PER_UPDATE: u64 = 4096;
 
 /// Run the engine over recorded traffic, as if it stood in the path.
 ///
 /// Writes DIR/eve.json. Wrong checksums are ignored. Without --midstream, a flow whose handshake
-/// is not in the capture is inspected packet by packet only, and passes. Scenarios of packs are
+/// is not in the capture is inspected packet by packet only, and passes. With --mode detect the
+/// engine only looks on: every packet is forwarded. Scenarios of packs are
 /// not played first (`stopgap test` does). What cannot be loaded is told, and left out. The last
 /// line sums up; the seconds in it are without loading.
 #[derive(Debug, clap::Args)]
@@ -62,6 +65,10 @@ pub fn run(args: Args) -> Result {
             Midstream::PacketsOnly
         },
         drop_event_per_packet: true,
+        alert_payload_bytes: PAYLOAD_BYTES,
+        alert_packet: true,
+        number_packets: true,
+        passive: config.engine.mode <= Mode::Detect,
         ..settings::worker(&config)
     };
     // A recording may lack packets that its receivers got.
@@ -136,8 +143,8 @@ impl Replay {
         let mut reader = CaptureReader::open(path)?;
         let bar = progress(reader.progress().1);
         let mut packets: u64 = 0;
-        while let Some(frame) = reader.next_frame()? {
-            self.frame(&frame)?;
+        while let Some(mut frame) = reader.next_frame()? {
+            self.frame(&mut frame)?;
             packets += 1;
             if packets.is_multiple_of(PACKETS_PER_UPDATE) {
                 bar.set_position(reader.progress().0);
@@ -147,7 +154,7 @@ impl Replay {
         Ok(())
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
+    fn frame(&mut self, frame: &mut Frame<'_>) -> std::result::Result<(), Failure> {
         self.now = self.now.max(frame.at);
         self.first.get_or_insert(self.now);
         if self.now.since(self.last_tick) >= TICK {
@@ -160,10 +167,21 @@ impl Replay {
             trust: ChecksumTrust::Ignored,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.log);
-        match &mut self.forwarded {
-            Some(file) if verdict == Verdict::Forward => file.write(frame),
-            _ => Ok(()),
+        let sent_on = self.log.sent_on();
+        self.counters
+            .add(Counter::FragmentsSent, sent_on.len() as u64);
+        if let Some(file) = &mut self.forwarded {
+            if let Verdict::Rewrite(edit) = verdict {
+                apply_edit(&edit, frame.data);
+            }
+            if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
+                file.write(frame.at, frame.link, frame.data)?;
+            }
+            for fragment in sent_on {
+                file.write(frame.at, fragment.link, &fragment.bytes)?;
+            }
         }
+        Ok(())
     }
 
     fn end(mut self, started: Instant) -> Result {
@@ -212,18 +230,23 @@ impl Forwarded {
         }
     }
 
-    fn write(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
-        let (link, writer) = match &mut self.open {
+    fn write(
+        &mut self,
+        at: Timestamp,
+        link: LinkType,
+        data: &[u8],
+    ) -> std::result::Result<(), Failure> {
+        let (first, writer) = match &mut self.open {
             Some(open) => open,
             None => {
-                let writer = Self::create(&self.path, frame.link)?;
-                self.open.insert((frame.link, writer))
+                let writer = Self::create(&self.path, link)?;
+                self.open.insert((link, writer))
             }
         };
-        if *link != frame.link {
+        if *first != link {
             return Err(self.failure(&"a pcap file holds one link type, and the captures have two"));
         }
-        let written = writer.write(frame.at, frame.data);
+        let written = writer.write(at, data);
         written.map_err(|e| self.failure(&e))
     }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::app_layer::Protocol;
 use crate::direction::Direction;
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
 /// A flow as far as rules can ask about it.
@@ -19,6 +20,10 @@ pub struct FlowContext {
     /// Payload of this flow also comes as a stream ([`super::Ruleset::on_stream`]). Where it does
     /// not (UDP, TCP without its handshake), stream rules are held against single packets.
     pub stream: bool,
+    /// Sequence numbers used so far, by direction of who sent them; zero where there is no stream.
+    pub stream_sizes: [u64; 2],
+    /// What was odd about the segment in hand; none where there is no segment.
+    pub stream_events: StreamEvents,
     /// A number that stays the same for the flow's life; picks the canary slice.
     pub flow_id: u64,
     pub now: Timestamp,
@@ -50,4 +55,25 @@ pub struct StreamWindow<'a> {
     pub start_offset: u64,
     /// Index in `bytes` of the first byte not shown before.
     pub new_from: usize,
+    pub rules: StreamRules,
+}
+
+/// Which rules look at a window. Bytes may be shown to some rules before they are to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRules {
+    All,
+    /// Those that others wait for, or that wait for others: with transactions, with flowbits.
+    Prompt,
+    /// The rest.
+    Patient,
+}
+
+impl StreamRules {
+    pub(crate) const fn take(self, patient: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Prompt => !patient,
+            Self::Patient => patient,
+        }
+    }
 }

@@ -125,6 +125,8 @@ pub enum Leniency {
     Canary,
     /// An exception names this client, server or network.
     Excepted,
+    /// Found when the flow ended: its packets had gone their way.
+    FlowOver,
 }
 
 impl Leniency {
@@ -135,6 +137,7 @@ impl Leniency {
             Self::Hold => "operator_hold",
             Self::Canary => "canary",
             Self::Excepted => "exception",
+            Self::FlowOver => "flow_over",
         }
     }
 }
@@ -199,6 +202,7 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::app_layer::Protocol;
+    use crate::stream::StreamEvents;
     use crate::time::Timestamp;
 
     fn patch(mode: Mode) -> PatchInfo {
@@ -221,6 +225,8 @@ mod tests {
             app: Protocol::Unknown,
             established: true,
             stream: true,
+            stream_sizes: [0; 2],
+            stream_events: StreamEvents::NONE,
             flow_id,
             now: Timestamp::ZERO,
         }

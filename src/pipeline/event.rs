@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::app_layer::{Protocol, TxRef};
-use crate::decode::Packet;
+use crate::decode::{LinkType, Packet};
+use crate::defrag::Cut;
 use crate::detect::{CompiledSignature, Evidence, Leniency};
 use crate::direction::Direction;
 use crate::time::Timestamp;
@@ -15,6 +16,20 @@ pub trait EventSink {
 
     /// Asks for an RST to be sent once every pending verdict is.
     fn reset(&mut self, reset: Reset);
+
+    /// Asks for a datagram to be sent once every pending verdict is: its own fragments were held.
+    fn reassembled(&mut self, datagram: Reassembled<'_>);
+}
+
+/// A datagram that came in fragments, was judged whole, and goes on cut anew.
+#[derive(Clone, Copy, Debug)]
+pub struct Reassembled<'a> {
+    pub at: Timestamp,
+    pub link: LinkType,
+    /// The bytes before the IP header.
+    pub link_header: &'a [u8],
+    pub datagram: &'a [u8],
+    pub cut: Cut,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +69,40 @@ pub struct AlertEvent<'a> {
     pub held_back: Option<Leniency>,
     pub tx: Option<TxRef<'a>>,
     pub evidence: Option<&'a Evidence>,
+    pub shown: Shown<'a>,
+}
+
+/// A packet with its link header.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pub link: LinkType,
+    /// What stands before `datagram`, where that is not one piece with it.
+    pub header: &'a [u8],
+    pub datagram: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// As it came from the capture.
+    pub const fn received(link: LinkType, bytes: &'a [u8]) -> Self {
+        Self {
+            link,
+            header: &[],
+            datagram: bytes,
+        }
+    }
+}
+
+/// The traffic that an alert is about, as far as the log is to show it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// In its capture, from 1; at the end of a flow, of the last packet with data.
+    pub packet_number: Option<u64>,
+    pub packet: Option<Frame<'a>>,
+    pub payload: Option<&'a [u8]>,
+    /// The payload is what is kept of the stream, with its holes named.
+    pub of_stream: bool,
+    /// No packet completed the match: its flow ended.
+    pub at_flow_end: bool,
 }
 
 /// A packet was not forwarded.

@@ -1,10 +1,11 @@
 //! What a worker keeps for each flow.
 
+use super::passive::Unanswered;
 use crate::app_layer::AppLayer;
-use crate::decode::TcpHeader;
-use crate::detect::{FlowContext, FlowDetect, Scratch};
+use crate::detect::{FlowContext, FlowDetect};
+use crate::direction::Direction;
 use crate::flow::Flow;
-use crate::stream::{TcpSession, Window};
+use crate::stream::{Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
 use crate::verdict::DropReason;
 
@@ -12,6 +13,8 @@ use crate::verdict::DropReason;
 pub(super) struct FlowState {
     /// `None`: not TCP, or inspected packet by packet only.
     pub tcp: Option<TcpSession>,
+    /// Of the segment in hand.
+    pub stream_events: StreamEvents,
     pub app: AppLayer,
     pub detect: FlowDetect,
     /// Of the ruleset that last saw the flow.
@@ -28,6 +31,10 @@ pub(super) struct FlowState {
     pub standing: Standing,
     pub established: bool,
     pub alerted: bool,
+    /// Numbers of the last packets with data, by direction, where packets have numbers.
+    pub newest_data: [u32; 2],
+    /// Of a worker that only looks on.
+    pub unanswered: Option<Box<[Unanswered; 2]>>,
 }
 
 /// How a flow's further packets are treated.
@@ -51,23 +58,35 @@ pub(super) struct Refusal {
 }
 
 impl FlowState {
-    pub fn opened_by(syn: &TcpHeader<'_>) -> Self {
+    pub fn opened_by(syn: &Segment<'_>) -> Self {
         Self {
             tcp: Some(TcpSession::from_syn(syn)),
             ..Self::default()
         }
     }
 
-    /// The server took up a new connection on the same ports: nothing of the old one counts.
-    pub fn restart(&mut self, scratch: &mut Scratch) {
-        let tcp = self.tcp.take();
-        let mut detect = std::mem::take(&mut self.detect);
-        detect.reset(scratch);
-        *self = Self {
-            tcp,
-            detect,
-            ..Self::default()
-        };
+    /// Bytes that raw stream rules have yet to see.
+    pub fn unanswered_bytes(&self, dir: Direction) -> usize {
+        let both = self.unanswered.as_ref();
+        both.map_or(0, |both| both[dir.index()].pending.len())
+    }
+
+    /// Writes what is kept of each direction's bytes into `out`, about `most` bytes each.
+    pub fn show(&self, most: usize, out: &mut [Vec<u8>; 2]) {
+        for (dir, out) in Direction::BOTH.into_iter().zip(out) {
+            out.clear();
+            let Some(session) = self.tcp.as_ref().filter(|_| most > 0) else {
+                continue;
+            };
+            let unanswered = self.unanswered.as_ref().map(|both| &both[dir.index()]);
+            let newest = [
+                self.windows[dir.index()].bytes(),
+                unanswered.map_or(&[], |u| u.window.bytes()),
+                unanswered.map_or(&[], |u| &u.pending),
+            ];
+            let newest = newest.into_iter().max_by_key(|bytes| bytes.len());
+            session.show(dir, newest.unwrap_or_default(), most, out);
+        }
     }
 
     pub const fn is_refused(&self) -> bool {
@@ -84,6 +103,12 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
         app: flow.state.app.protocol(),
         established: flow.state.established,
         stream: flow.state.tcp.is_some(),
+        stream_sizes: flow
+            .state
+            .tcp
+            .as_ref()
+            .map_or([0; 2], TcpSession::sequence_spans),
+        stream_events: flow.state.stream_events,
         flow_id: flow.id,
         now,
     }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use super::event::{Frame, Shown};
 use crate::app_layer;
+use crate::decode::Packet;
+use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -14,8 +17,10 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
-    /// IP fragments that the kernel did not put together before us.
-    pub fragment: ExceptionPolicy,
+    /// Only one direction of a connection passes here.
+    pub asymmetric: ExceptionPolicy,
+    /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
+    pub defrag_memory: ExceptionPolicy,
     /// The worker panicked.
     pub internal_error: ExceptionPolicy,
 }
@@ -27,7 +32,8 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
-            fragment: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
+            defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
     }
@@ -49,6 +55,7 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
@@ -56,6 +63,14 @@ pub struct WorkerConfig {
     pub stream_depth_bytes: u64,
     /// Emit a `drop` event for each packet of a refused flow, not for the first alone.
     pub drop_event_per_packet: bool,
+    /// Bytes of payload that an alert shows at most. 0: none.
+    pub alert_payload_bytes: usize,
+    /// Whether an alert shows its packet.
+    pub alert_packet: bool,
+    /// Whether alerts tell the number of their packet: packets come from a capture.
+    pub number_packets: bool,
+    /// Only look on: whatever is found, every packet is forwarded.
+    pub passive: bool,
     /// Counts that `threshold` keeps at once.
     pub threshold_entries: usize,
     /// At least this long between two resets that answer one refused flow.
@@ -67,13 +82,38 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),
             stream_depth_bytes: 1024 * 1024,
             drop_event_per_packet: false,
+            alert_payload_bytes: 0,
+            alert_packet: false,
+            number_packets: false,
+            passive: false,
             threshold_entries: 64 * 1024,
             reset_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// Of a packet, what alerts are to show.
+    pub(super) fn shown<'a>(
+        &self,
+        packet: &Packet<'a>,
+        frame: Frame<'a>,
+        number: u64,
+    ) -> Shown<'a> {
+        let payload = packet.payload;
+        let most = payload.len().min(self.alert_payload_bytes);
+        Shown {
+            packet_number: self.number_packets.then_some(number),
+            packet: self.alert_packet.then_some(frame),
+            payload: (self.alert_payload_bytes > 0).then_some(&payload[..most]),
+            of_stream: false,
+            at_flow_end: false,
         }
     }
 }

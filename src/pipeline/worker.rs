@@ -1,12 +1,17 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod fragments;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
+use self::fragments::Fragments;
+use super::ending::{Ending, flow_event};
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
+use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
 use crate::counters::{Counter, Counters};
@@ -17,9 +22,9 @@ use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, Thresho
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::signature::buffer::Buffer;
-use crate::stream::{ChunkPool, Shared, TcpSession};
+use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
-use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
+use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -38,6 +43,7 @@ pub struct Worker {
     config: WorkerConfig,
     ruleset: Arc<Ruleset>,
     counters: Arc<Counters>,
+    fragments: Fragments,
     flows: FlowTable<FlowState>,
     pool: ChunkPool,
     engine: Engine,
@@ -55,20 +61,29 @@ pub(super) struct Engine {
     pub thresholds: ThresholdTable,
     /// Kept and new bytes of a stream, put together.
     pub assembled: Vec<u8>,
+    /// What is kept of a flow's streams, for alerts.
+    pub shown_streams: [Vec<u8>; 2],
 }
 
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// As received, with its link header.
+    frame: Frame<'a>,
+    /// Where its IP header begins in what was received.
+    ip_at: u16,
     ends: Ends,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, now: Timestamp) -> Self {
+    fn new(packet: &'a Packet<'a>, frame: Frame<'a>, now: Timestamp) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.datagram.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            frame,
+            ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
@@ -78,11 +93,21 @@ impl<'a> Passage<'a> {
             now,
         }
     }
+
+    fn segment(&self, dir: Direction, tcp: &'a TcpHeader<'a>) -> Segment<'a> {
+        Segment {
+            dir,
+            tcp,
+            payload: self.packet.payload,
+            ttl: self.packet.ip.ttl,
+        }
+    }
 }
 
 impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
         Self {
+            fragments: Fragments::new(&config),
             flows: FlowTable::new(config.flow.clone()),
             pool: ChunkPool::new(&config.stream),
             engine: Engine {
@@ -90,6 +115,7 @@ impl Worker {
                 hits: Hits::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
+                shown_streams: Default::default(),
             },
             config,
             ruleset,
@@ -127,54 +153,50 @@ impl Worker {
         self.counters.received(raw.data.len() as u64);
         self.started.get_or_insert(now);
         self.current = None;
-        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(raw, now, sink)))
-            .unwrap_or_else(|_| self.recover(now));
+        let passive = self.config.passive;
+        let mut onlooker = Onlooker(sink);
+        let verdict = catch_unwind(AssertUnwindSafe(|| {
+            if passive {
+                self.judge(raw, now, &mut onlooker)
+            } else {
+                self.judge(raw, now, onlooker.0)
+            }
+        }))
+        .unwrap_or_else(|_| self.recover(now));
+        let verdict = match verdict {
+            Verdict::Drop(_) | Verdict::Rewrite(_) if passive => Verdict::Forward,
+            verdict => verdict,
+        };
         self.counters.decided(verdict);
         verdict
     }
 
-    /// Lets go of flows whose time is over. Call about ten times a second.
+    /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
+        self.expire_fragments(now, sink);
+        let (flows, mut ending) = self.ending();
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Timeout,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+            ending.end(flow, FlowEndReason::Timeout, now, sink);
         });
     }
 
-    /// Ends all flows, so that each has its record.
+    /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
-        flows.drain(&mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Shutdown,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
-        });
+        self.drop_fragments(now, sink);
+        let (flows, mut ending) = self.ending();
+        flows.drain(&mut |flow| ending.end(flow, FlowEndReason::Shutdown, now, sink));
+    }
+
+    /// The flows, and what one that ends needs.
+    fn ending(&mut self) -> (&mut FlowTable<FlowState>, Ending<'_>) {
+        let ending = Ending {
+            config: &self.config,
+            ruleset: &self.ruleset,
+            counters: &self.counters,
+            pool: &mut self.pool,
+            engine: &mut self.engine,
+        };
+        (&mut self.flows, ending)
     }
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
@@ -197,16 +219,17 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, now);
+        let passage = Passage::new(&packet, Frame::received(raw.link, raw.data), now);
         match packet.transport {
-            Transport::Fragment => self.except_packet(
-                self.config.exceptions.fragment,
-                DropReason::Fragment,
-                &passage,
-                sink,
-            ),
-            Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
-            _ => self.judge_datagram(&passage, sink),
+            Transport::Fragment => self.judge_fragment(raw, &passage, sink),
+            _ => self.judge_whole(&passage, sink),
+        }
+    }
+
+    fn judge_whole(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+        match passage.packet.transport {
+            Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
+            _ => self.judge_datagram(passage, sink),
         }
     }
 
@@ -230,6 +253,7 @@ impl Worker {
                 return verdict;
             }
         }
+        self.datagram(id, dir, passage);
         self.packet_signatures(id, dir, passage);
         let class = match self.flows.get(id) {
             Some(flow) if flow.state.established => TimeoutClass::Datagram,
@@ -253,22 +277,16 @@ impl Worker {
             && self.gives_way_to_syn(id, tcp)
             && let Some(flow) = self.flows.remove(id)
         {
-            end_flow(
-                flow,
-                FlowEndReason::Reused,
-                passage.now,
-                &mut self.pool,
-                &mut self.engine,
-                &self.counters,
-                sink,
-            );
+            let (_, mut ending) = self.ending();
+            ending.end(flow, FlowEndReason::Reused, passage.now, sink);
             found = None;
         }
         let id = match found {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    (false, FlowState::opened_by(tcp))
+                    let dir = Direction::ToServer;
+                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,
@@ -294,14 +312,27 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
-        if let Some(reason) = self.segment(id, dir, tcp, passage) {
+        let outcome = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = outcome.refused
+            && !self.config.passive
+        {
             self.engine.hits.clear();
-            let memory = reason == DropReason::StreamReassemblyMemory;
-            if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
+            let policy = self.policy_for(reason);
+            if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
             } else {
+                if policy == ExceptionPolicy::Reject {
+                    let length = passage.packet.payload.len();
+                    sink.reset(answer(passage.ends, tcp, length, passage.now));
+                }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
+            }
+        }
+        if self.config.number_packets && !passage.packet.payload.is_empty() {
+            let number = self.counters.get(Counter::Received);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
             }
         }
         self.packet_signatures(id, dir, passage);
@@ -317,53 +348,55 @@ impl Worker {
             Some(session) if session.is_established() => TimeoutClass::Established,
             _ => TimeoutClass::New,
         };
-        self.conclude(id, dir, class, Some(&refused), passage, sink)
+        match self.conclude(id, dir, class, Some(&refused), passage, sink) {
+            Verdict::Forward if !outcome.edit.is_empty() => Verdict::Rewrite(Edit {
+                ip_at: passage.ip_at,
+                ..outcome.edit
+            }),
+            verdict => verdict,
+        }
     }
 
-    /// Through state and reassembly, parser and signatures; the reason to refuse the segment.
+    /// What is done with a segment that the stream did not take.
+    const fn policy_for(&self, reason: DropReason) -> ExceptionPolicy {
+        match reason {
+            DropReason::StreamReassemblyMemory => self.config.exceptions.reassembly_memory,
+            DropReason::StreamAsymmetric => self.config.exceptions.asymmetric,
+            _ => ExceptionPolicy::Drop,
+        }
+    }
+
+    /// Through state and reassembly, parser and signatures.
     fn segment(
         &mut self,
         id: FlowId,
         dir: Direction,
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
-    ) -> Option<DropReason> {
-        let flow = self.flows.get_mut(id)?;
-        let ctx = context(flow, passage.now);
-        let FlowState {
-            tcp: session,
-            app,
-            detect,
-            epoch,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-            established,
-            ..
-        } = &mut flow.state;
-        let session = session.as_mut()?;
-        let mut inspection = Inspection {
-            ruleset: &self.ruleset,
-            engine: &mut self.engine,
-            config: &self.config,
-            counters: &self.counters,
-            ctx,
-            app,
-            detect,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
+    ) -> SegmentOutcome {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return SegmentOutcome::default();
         };
-        if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
+        let ctx = context(flow, passage.now);
+        let is_new_ruleset =
+            std::mem::replace(&mut flow.state.epoch, self.ruleset.epoch) != self.ruleset.epoch;
+        let (session, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        let Some(session) = session else {
+            return SegmentOutcome::default();
+        };
+        if is_new_ruleset {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
         let outcome = session.on_segment(
-            dir,
-            tcp,
-            passage.packet.payload,
+            &passage.segment(dir, tcp),
             &mut Shared {
                 pool: &mut self.pool,
                 config: &self.config.stream,
@@ -378,11 +411,30 @@ impl Worker {
         if !had_ended && session.has_ended(dir) {
             inspection.eof(dir);
         }
-        *established = session.is_established();
-        if outcome.restarted {
-            flow.state.restart(&mut self.engine.scratch);
+        let established = session.is_established();
+        flow.state.established = established;
+        flow.state.stream_events = outcome.events;
+        outcome
+    }
+
+    /// Through the parser, if there is one for it, and signatures.
+    fn datagram(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return;
+        };
+        if !matches!(passage.packet.transport, Transport::Udp(_)) {
+            return;
         }
-        outcome.refused
+        let ctx = context(flow, passage.now);
+        let (_, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        inspection.datagram(dir, passage.packet.payload);
     }
 
     /// Signatures that look at the packet itself.
@@ -428,6 +480,9 @@ impl Worker {
             return Verdict::Forward;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
+        let number = self.counters.get(Counter::Received);
+        let most = self.config.alert_payload_bytes;
+        flow.state.show(most, &mut self.engine.shown_streams);
         let case = Case {
             ctx: context(flow, now),
             ends: passage.ends,
@@ -438,6 +493,8 @@ impl Worker {
                 refused.map_or(0, |r| r.stream_offset),
                 passage.packet.payload,
             ),
+            shown: self.config.shown(passage.packet, passage.frame, number),
+            streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };
         let ruling = judge::rule(
             &self.ruleset,
@@ -601,8 +658,11 @@ impl Worker {
                 .started
                 .is_none_or(|started| passage.now.since(started) < grace),
         };
-        // A reset opens nothing, and ends nothing that we know.
-        if !within_grace || tcp.flags().has(TcpFlags::RST) {
+        // A reset opens nothing, and ends nothing that we know. A SYN-ACK without its SYN may have
+        // the roles the wrong way round; an honest client sends its SYN again.
+        let opens_nothing = tcp.flags().has(TcpFlags::RST)
+            || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
+        if !within_grace || opens_nothing {
             return Err(self.config.exceptions.midstream);
         }
         self.counters.add(Counter::FlowsMidstream, 1);
@@ -639,18 +699,10 @@ impl Worker {
             server,
             class: TimeoutClass::New,
         };
-        let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
-        let opened = self.flows.insert(new, now, state, &mut |flow| {
-            counters.add(Counter::FlowsEvicted, 1);
-            end_flow(
-                flow,
-                FlowEndReason::Evicted,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+        let (flows, mut ending) = self.ending();
+        let opened = flows.insert(new, now, state, &mut |flow| {
+            ending.counters.add(Counter::FlowsEvicted, 1);
+            ending.end(flow, FlowEndReason::Evicted, now, sink);
         });
         match opened {
             Ok(id) => {
@@ -720,6 +772,7 @@ impl Worker {
         self.counters.add(Counter::Panics, 1);
         self.engine.scratch = Scratch::default();
         self.engine.hits.clear();
+        let in_fragments = self.drop_fragments_in_hand();
         let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
         if let Some(flow) = self.current.take().and_then(|id| {
             self.flows.touch(id, TimeoutClass::Refused, now);
@@ -742,7 +795,8 @@ impl Worker {
             }
             flow.state = state;
         }
-        if pass {
+        // Of a datagram in fragments, the last alone is of no use to anybody.
+        if pass && !in_fragments {
             self.counters.add(Counter::ExceptionPass, 1);
             Verdict::Forward
         } else {
@@ -756,43 +810,6 @@ impl Worker {
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
     let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
-}
-
-fn end_flow(
-    mut flow: Flow<FlowState>,
-    reason: FlowEndReason,
-    now: Timestamp,
-    pool: &mut ChunkPool,
-    engine: &mut Engine,
-    counters: &Counters,
-    sink: &mut dyn EventSink,
-) {
-    counters.add(Counter::FlowsEnded, 1);
-    if let Some(session) = flow.state.tcp.as_mut() {
-        session.release(pool);
-    }
-    flow.state.detect.reset(&mut engine.scratch);
-    sink.event(Event::Flow(flow_event(&flow, reason, now)));
-}
-
-fn flow_event(flow: &Flow<FlowState>, reason: FlowEndReason, now: Timestamp) -> FlowEvent {
-    FlowEvent {
-        at: now,
-        flow_id: flow.id,
-        client: flow.client,
-        server: flow.server,
-        protocol: flow.key.protocol(),
-        vlan: flow.key.vlan(),
-        app: flow.state.app.protocol(),
-        first_seen: flow.first_seen,
-        last_seen: flow.last_seen,
-        packets: flow.packets,
-        bytes: flow.bytes,
-        reason,
-        established: flow.state.established,
-        alerted: flow.state.alerted,
-        refused: flow.state.is_refused(),
-    }
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ pub(super) struct Draft<'c> {
     pub target: Option<Target>,
     pub flow: Option<Flow>,
     pub packet: Vec<PacketTest>,
+    pub stream_sizes: Vec<StreamSize>,
     pub buffers: Vec<BufferTests>,
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
@@ -71,6 +72,7 @@ impl<'c> Draft<'c> {
             target: None,
             flow: None,
             packet: Vec::new(),
+            stream_sizes: Vec::new(),
             buffers: Vec::new(),
             variables: Vec::new(),
             flowbits: Vec::new(),
@@ -192,7 +194,7 @@ impl<'c> Draft<'c> {
     /// The group of `buffer`: one a rule, but for transformed buffers and for those of
     /// which there may be several, where each mention begins anew.
     fn group_for(&mut self, buffer: Buffer, transforms: Vec<Transform>) -> usize {
-        let shared = transforms.is_empty() && buffer != Buffer::TlsCerts;
+        let shared = transforms.is_empty() && !buffer.has_instances();
         let known = self
             .buffers
             .iter()

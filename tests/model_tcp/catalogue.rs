@@ -15,6 +15,7 @@ const KERNEL: Kernel = Kernel {
     receive_buffer: 60_000,
     takes_beyond_window: false,
     predicts: false,
+    checks_echo: true,
 };
 
 /// A host that is attacked, and the attacker's side of the connection.

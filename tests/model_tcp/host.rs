@@ -18,6 +18,8 @@ pub struct Kernel {
     pub takes_beyond_window: bool,
     /// Header prediction: data in order with an old ACK is taken before the ACK is looked at.
     pub predicts: bool,
+    /// From 6.15 on, a request wants an echo of a timestamp that it sent.
+    pub checks_echo: bool,
 }
 
 impl Kernel {
@@ -31,6 +33,7 @@ impl Kernel {
             receive_buffer: random.pick(&[40, 300, 4_000, 60_000, 200_000]),
             takes_beyond_window: random.chance(70),
             predicts: random.chance(30),
+            checks_echo: random.chance(50),
         }
     }
 }
@@ -78,6 +81,10 @@ pub struct Host {
     pub ts_ok: bool,
     pub sack_ok: bool,
     pub ts_recent: u32,
+    /// The newest timestamp that the peer said it remembers.
+    pub ts_echoed: Option<u32>,
+    /// Timestamps of the first and the last SYN-ACK sent.
+    pub ts_answered: Option<(u32, u32)>,
     pub fast_opened: bool,
     pub queue: OutOfOrder,
     pub urgent_at: Option<u32>,
@@ -119,6 +126,8 @@ impl Host {
             ts_ok: false,
             sack_ok: false,
             ts_recent: 0,
+            ts_echoed: None,
+            ts_answered: None,
             fast_opened: false,
             queue: OutOfOrder::default(),
             urgent_at: None,
@@ -151,6 +160,8 @@ impl Host {
         self.ts_ok = false;
         self.sack_ok = false;
         self.ts_recent = 0;
+        self.ts_echoed = None;
+        self.ts_answered = None;
         self.fast_opened = false;
         self.queue.clear();
         self.urgent_at = None;
@@ -201,6 +212,8 @@ impl Host {
             ..Options::default()
         };
         if answers {
+            let first = self.ts_answered.map_or(now, |(first, _)| first);
+            self.ts_answered = Some((first, now));
             syn.ack = self.rcv_nxt;
             self.rcv_wup = self.rcv_nxt;
             self.rcv_limit = self.rcv_nxt.wrapping_add(u32::from(syn.window));

@@ -109,18 +109,25 @@ fn timestamps(victim: &Host, now: u32, random: &mut Random) -> Option<(u32, u32)
         .then_some((value, 0))
 }
 
-/// From a stranger, in `sender`'s name: what `receiver` ignores as it stands.
+/// From a stranger, in `sender`'s name: what `receiver` ignores as it stands, by something that
+/// is known between the two. Where the engine cannot know yet what the receiver got, it takes
+/// the segment as sent, and that is no fault.
 pub fn ignored(sender: &Host, receiver: &Host, now: u32, random: &mut Random) -> Segment {
     let seq = receiver
         .rcv_nxt
         .wrapping_add(random.below(60))
         .wrapping_sub(random.below(20));
     let mut segment = Segment::new(sender.side, ACK | PSH, seq, receiver.snd_nxt);
-    segment.options.timestamps = receiver.ts_ok.then_some((now, 0));
+    segment.options.timestamps = receiver.ts_ok.then_some((now + 1_000, 0));
     let length = 1 + random.below(40) as usize;
     segment.payload = random.bytes(length);
     segment.crafted = true;
-    match random.below(14) {
+    let kind = if receiver.is_synchronised() {
+        random.below(14)
+    } else {
+        random.pick(&[0, 1, 2, 10, 11])
+    };
+    match kind {
         // E15, D12, C04.
         0 => segment.flags = random.pick(&[0, PSH, FIN, FIN | PSH, URG]),
         // E26, D05, C08.
@@ -134,9 +141,10 @@ pub fn ignored(sender: &Host, receiver: &Host, now: u32, random: &mut Random) ->
             segment.flags = random.pick(&[ACK, ACK | FIN, RST, SYN]);
         }
         // E17, E19.
-        3 => {
+        3 if sender.ts_echoed.is_some() => {
             let old = random.pick(&[2, 3, 1_000, 1_000_000]);
-            segment.options.timestamps = Some((receiver.ts_recent.wrapping_sub(old), 0));
+            let echoed = sender.ts_echoed.unwrap_or(0);
+            segment.options.timestamps = Some((echoed.wrapping_sub(old), 0));
             segment.flags |= random.pick(&[0, FIN]);
         }
         // E23, D13.
@@ -161,13 +169,14 @@ pub fn ignored(sender: &Host, receiver: &Host, now: u32, random: &mut Random) ->
         7 => {
             let length = segment.payload.len() as u32;
             let behind = random.pick(&[0, 1, 30, 1 << 30]);
-            segment.seq = receiver.rcv_wup.wrapping_sub(length + behind);
+            segment.seq = sender.snd_una.wrapping_sub(length + behind);
         }
         // E16, C11, C22.
         8 => {
             segment.flags = random.pick(&[SYN, SYN | ACK, SYN | PSH | ACK, SYN | FIN]);
-            segment.seq =
-                random.pick(&[receiver.rcv_nxt, receiver.irs, random.clone().next() as u32]);
+            // Not a pair of SYN and SYN-ACK that fit together: forged in both directions, they
+            // make a connection as true as any.
+            segment.seq = random.pick(&[receiver.irs, random.clone().next() as u32]);
             if random.chance(70) {
                 segment.payload.clear();
             }
@@ -190,9 +199,9 @@ pub fn ignored(sender: &Host, receiver: &Host, now: u32, random: &mut Random) ->
         12 => {
             segment.payload.clear();
             segment.ack = receiver.snd_una.wrapping_sub(random.below(5));
-            segment.seq = receiver.rcv_wup.wrapping_sub(1 + random.below(5));
+            segment.seq = sender.snd_una.wrapping_sub(1 + random.below(5));
         }
-        // D17, E43. A forged acknowledgement of what is under way is no matter for this test.
+        // D17, E43: dies behind the engine. A forged acknowledgement of what is under way is no matter for this test.
         _ => {
             segment.ttl = 1 + random.below(4) as u8;
             segment.ack = receiver.snd_una;

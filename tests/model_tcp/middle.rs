@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, Transport, decode_ip};
 use stopgap::direction::Direction;
-use stopgap::stream::{ChunkPool, Delivery, Shared, StreamConfig, TcpSession};
+use stopgap::stream::{self, ChunkPool, Delivery, Shared, StreamConfig, TcpSession};
 
-use super::segment::{ACK, FIN, RST, SYN, Segment, Side};
+use super::segment::{ACK, FIN, RST, SYN, Segment, Side, URG};
 
 /// A byte, or [`UNSEEN`].
 pub type Inspected = u16;
@@ -22,6 +22,16 @@ pub struct Connection {
     pub isn: u32,
     /// By the side that sent the bytes.
     pub delivered: [Vec<Inspected>; 2],
+}
+
+impl Connection {
+    fn opened_by(opener: Side) -> Self {
+        Self {
+            opener,
+            isn: 0,
+            delivered: Default::default(),
+        }
+    }
 }
 
 pub trait Middle {
@@ -64,65 +74,70 @@ impl Middle for Stopgap {
             panic!("the model sends TCP");
         };
         let opens = segment.flags & (SYN | ACK | RST | FIN) == SYN;
-        let gives_way = |session: &TcpSession| session.is_closed() && !session.was_opened_by(&tcp);
-        if opens && self.session.as_ref().is_none_or(gives_way) {
-            if let Some(mut old) = self.session.take() {
-                old.release(&mut self.pool);
-            }
-            self.session = Some(TcpSession::from_syn(&tcp));
-            self.connections.push(Connection {
-                opener: segment.from,
-                isn: segment.seq,
-                delivered: Default::default(),
-            });
+        let view = |dir| stream::Segment {
+            dir,
+            tcp: &tcp,
+            payload: packet.payload,
+            ttl: packet.ip.ttl,
+        };
+        if opens && self.session.is_none() {
+            self.session = Some(TcpSession::from_syn(&view(Direction::ToServer)));
+            self.connections.push(Connection::opened_by(segment.from));
         }
-        let (Some(session), Some(connection)) = (&mut self.session, self.connections.last_mut())
+        let (Some(session), Some(opener)) =
+            (&mut self.session, self.connections.last().map(|c| c.opener))
         else {
             return Err("midstream".to_owned());
         };
-        let opener = connection.opener;
         let dir = if segment.from == opener {
             Direction::ToServer
         } else {
             Direction::ToClient
         };
-        let delivered = &mut connection.delivered;
+        let connections = &mut self.connections;
         let outcome = session.on_segment(
-            dir,
-            &tcp,
-            packet.payload,
+            &view(dir),
             &mut Shared {
                 pool: &mut self.pool,
                 config: &self.config,
                 counters: &self.counters,
             },
             &mut |dir, delivery| {
+                if delivery == Delivery::Restart {
+                    connections.push(Connection::opened_by(opener));
+                }
                 let sender = match dir {
                     Direction::ToServer => opener,
                     Direction::ToClient => opener.peer(),
                 };
-                let stream = &mut delivered[sender.index()];
+                let newest = connections.last_mut().expect("one was opened");
+                let stream = &mut newest.delivered[sender.index()];
                 match delivery {
                     Delivery::Bytes(bytes) => {
-                        stream.extend(bytes.iter().map(|b| Inspected::from(*b)))
+                        stream.extend(bytes.iter().map(|b| Inspected::from(*b)));
                     }
                     Delivery::Gap(missed) => {
                         stream.resize(stream.len() + missed as usize, UNSEEN);
                     }
+                    Delivery::Restart => {}
                 }
             },
         );
-        if outcome.restarted {
-            self.connections.push(Connection {
-                opener,
-                isn: segment.ack.wrapping_sub(1),
-                delivered: Default::default(),
-            });
+        if let Some(newest) = connections.last_mut() {
+            let delivered = newest.delivered[opener.index()].len() as u32;
+            let next = session.next_sequence(Direction::ToServer);
+            newest.isn = next.wrapping_sub(delivered).wrapping_sub(1);
         }
-        match outcome.refused {
-            Some(reason) => Err(reason.as_str().to_owned()),
-            None => Ok(()),
+        if let Some(reason) = outcome.refused {
+            return Err(reason.as_str().to_owned());
         }
+        let edit = outcome.edit;
+        segment.ttl = edit.ttl.unwrap_or(segment.ttl);
+        if edit.clear_urgent {
+            segment.flags &= !URG;
+            segment.urgent = 0;
+        }
+        Ok(())
     }
 
     fn connections(&self) -> &[Connection] {

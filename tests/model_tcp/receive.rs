@@ -81,7 +81,7 @@ impl Host {
         let in_window = segment.seq == self.rcv_nxt
             || (after(segment.end(), self.rcv_nxt) && before(segment.seq, self.rcv_limit))
             || (segment.seq == self.rcv_limit && segment.seq == segment.end());
-        if is_old || !in_window {
+        if is_old || !in_window || !self.is_echo(segment) {
             if !segment.has(RST) {
                 self.acknowledge(now);
             }
@@ -159,13 +159,7 @@ impl Host {
         } else {
             self.snd_una = segment.ack;
             self.hear_window(segment);
-        }
-        if let Some((value, _)) = segment.options.timestamps
-            && self.ts_ok
-            && !after(segment.seq, self.rcv_wup)
-            && !before(value, self.ts_recent)
-        {
-            self.ts_recent = value;
+            self.hear_timestamp(segment);
         }
         if segment.has(URG) {
             self.hear_urgent(segment);
@@ -229,6 +223,28 @@ impl Host {
     fn is_older(&self, segment: &Segment, tolerance: i32) -> bool {
         let value = segment.options.timestamps.map(|(value, _)| value);
         self.ts_ok && value.is_some_and(|v| self.ts_recent.wrapping_sub(v) as i32 > tolerance)
+    }
+
+    /// Of a timestamp that went with a SYN-ACK, where this kernel looks at it.
+    fn is_echo(&self, segment: &Segment) -> bool {
+        match (segment.options.timestamps, self.ts_answered) {
+            (Some((_, echo)), Some((first, last))) if self.ts_ok && self.kernel.checks_echo => {
+                echo == 0 || (!before(echo, first) && !after(echo, last))
+            }
+            _ => true,
+        }
+    }
+
+    /// `tcp_replace_ts_recent` (RFC 7323 section 4.3); not with an old ACK.
+    fn hear_timestamp(&mut self, segment: &Segment) {
+        self.ts_echoed = segment.options.timestamps.map(|(_, echo)| echo);
+        if let Some((value, _)) = segment.options.timestamps
+            && self.ts_ok
+            && !after(segment.seq, self.rcv_wup)
+            && !before(value, self.ts_recent)
+        {
+            self.ts_recent = value;
+        }
     }
 
     /// `tcp_check_urg`: the application never reads this byte from its stream.

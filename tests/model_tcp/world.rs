@@ -6,7 +6,7 @@ use super::host::{Host, Kernel, State};
 use super::hostile;
 use super::middle::{Inspected, Middle};
 use super::random::Random;
-use super::segment::{HOPS_BEHIND, SYN, Segment, Side};
+use super::segment::{ACK, HOPS_BEHIND, RST, Segment, Side, after};
 
 /// Who means harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,37 @@ const LEG_HOLDS: usize = 24;
 /// Round trips that an honest transfer may need beyond one a window.
 const SPARE_ROUNDS: usize = 8;
 
+/// What honest segments of one sender went behind the engine with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    timestamp: u32,
+    ack: Option<u32>,
+}
+
+impl Newest {
+    fn pass(&mut self, segment: &Segment) {
+        if let Some((value, _)) = segment.options.timestamps {
+            self.timestamp = self.timestamp.max(value);
+        }
+        if segment.has(ACK) && self.ack.is_none_or(|ack| after(segment.ack, ack)) {
+            self.ack = Some(segment.ack);
+        }
+    }
+
+    /// Whether one that went before makes this one too old for its receiver. If that was lost
+    /// behind the engine, its receiver would take this one; but then it comes again.
+    fn overtook(&self, segment: &Segment, reason: &str) -> bool {
+        match reason {
+            "stream_old_timestamp" => {
+                let value = segment.options.timestamps.map(|(value, _)| value);
+                value.is_some_and(|value| value < self.timestamp)
+            }
+            "stream_invalid_ack" => self.ack.is_some_and(|ack| after(ack, segment.ack)),
+            _ => false,
+        }
+    }
+}
+
 pub struct World<'a> {
     hostility: Hostility,
     hosts: [Host; 2],
@@ -50,6 +81,7 @@ pub struct World<'a> {
     /// A stranger's segment was taken: what becomes of the connection is no fault of the engine.
     meddled: bool,
     checked: [usize; 2],
+    newest: [Newest; 2],
     /// Given to the engine.
     pub segments: u64,
     pub refused: u64,
@@ -79,6 +111,7 @@ impl<'a> World<'a> {
             now: 1_000_000,
             meddled: false,
             checked: [0; 2],
+            newest: Default::default(),
             segments: 0,
             refused: 0,
             read: 0,
@@ -198,9 +231,7 @@ impl<'a> World<'a> {
                 let lost_behind = random.chance(self.loss);
                 self.judge(segment, lost_behind)?;
             }
-        } else if lost {
-            self.note_meddling_of_lost(&segment);
-        } else {
+        } else if !lost {
             self.arrive(&segment)?;
         }
         Ok(true)
@@ -218,35 +249,50 @@ impl<'a> World<'a> {
         }
         if let Err(reason) = judged {
             self.refused += 1;
-            let receiver = &self.hosts[segment.from.peer().index()];
-            let honest = matches!(self.hostility, Hostility::Nobody | Hostility::Stranger);
-            // RFC 7413 section 4.1.3: a client whose SYN with data gets no answer sends one without.
-            let falls_back = segment.has(SYN) && !segment.payload.is_empty();
-            if honest
-                && !segment.crafted
-                && !falls_back
-                && !self.meddled
-                && receiver.would_take(&segment, self.now)
-            {
-                return Err(Difference::HonestRefused { reason });
-            }
-            return Ok(());
+            return if self.refusal_is_missed(&segment, &reason) {
+                Err(Difference::HonestRefused { reason })
+            } else {
+                Ok(())
+            };
         }
-        let dies = segment.ttl <= HOPS_BEHIND;
-        if dies || lost_behind || self.from_engine[from].len() >= LEG_HOLDS {
-            if !dies {
-                self.note_meddling_of_lost(&segment);
-            }
+        if segment.crafted {
+            self.note_meddling(&segment);
+        } else {
+            self.newest[from].pass(&segment);
+        }
+        if segment.ttl <= HOPS_BEHIND || lost_behind || self.from_engine[from].len() >= LEG_HOLDS {
             return Ok(());
         }
         self.from_engine[from].push_back(segment);
         Ok(())
     }
 
-    fn note_meddling_of_lost(&mut self, segment: &Segment) {
+    /// Whether an honest segment was refused that its receiver would have taken.
+    fn refusal_is_missed(&self, segment: &Segment, reason: &str) -> bool {
+        let honest = matches!(self.hostility, Hostility::Nobody | Hostility::Stranger);
+        if !honest || segment.crafted || self.meddled {
+            return false;
+        }
+        // A stranger made one end send this; both ends are better without it.
+        if self.hostility == Hostility::Stranger && segment.has(RST) {
+            return false;
+        }
+        if self.newest[segment.from.index()].overtook(segment, reason) {
+            return false;
+        }
+        self.hosts[segment.from.peer().index()].would_take(segment, self.now)
+    }
+
+    /// Whatever the path does with it then, this one was not to be ignored.
+    fn note_meddling(&mut self, segment: &Segment) {
         let receiver = &self.hosts[segment.from.peer().index()];
-        if segment.crafted && self.hostility == Hostility::Stranger && !self.meddled {
-            self.meddled = receiver.would_take(segment, self.now);
+        if self.hostility == Hostility::Stranger
+            && !self.meddled
+            && segment.ttl > HOPS_BEHIND
+            && receiver.would_take(segment, self.now)
+        {
+            self.meddled = true;
+            self.note(|_| "    (to be taken: the stranger meddles)".to_owned());
         }
     }
 
@@ -351,6 +397,9 @@ impl<'a> World<'a> {
     fn craft(&mut self, random: &mut Random) {
         let side = match self.hostility {
             Hostility::Nobody => return,
+            // Nobody knows of a connection before its SYN.
+            // Nobody knows of a connection before its SYN.
+            Hostility::Stranger if self.middle.connections().is_empty() => return,
             Hostility::Stranger => random.pick(&Side::BOTH),
             Hostility::Client => Side::Client,
             Hostility::Server => Side::Server,

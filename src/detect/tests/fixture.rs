@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app_layer::{Event, Protocol};
 use crate::decode::{ChecksumTrust, decode_ip};
-use crate::detect::buffers::{Transaction, View, has_instances};
+use crate::detect::buffers::{Transaction, View};
 use crate::detect::prefilter::Kind;
 use crate::detect::{
     CompileOptions, FlowContext, FlowDetect, Hit, Hits, Layer, Policy, RuleInput, Ruleset, Scratch,
@@ -14,6 +14,7 @@ use crate::detect::{
 use crate::direction::Direction;
 use crate::signature::buffer::Buffer;
 use crate::signature::{Classes, Variables, parse_file};
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
 pub(super) const CLIENT: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
@@ -79,6 +80,8 @@ impl Rig {
                 app: Protocol::Unknown,
                 established: true,
                 stream: true,
+                stream_sizes: [0; 2],
+                stream_events: StreamEvents::NONE,
                 flow_id: 1,
                 now: Timestamp::from_secs(1),
             },
@@ -114,6 +117,7 @@ impl Rig {
             bytes: &sent[start..],
             start_offset: start as u64,
             new_from,
+            rules: crate::detect::StreamRules::All,
         };
         self.ruleset.on_stream(
             &mut self.scratch,
@@ -226,7 +230,7 @@ impl FakeTx {
         bytes: &[u8],
         complete: bool,
     ) -> &mut Self {
-        if !has_instances(buffer) {
+        if !buffer.has_instances() {
             self.buffers.retain(|b| (b.0, b.1) != (buffer, direction));
         }
         self.buffers

@@ -353,3 +353,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn base64_is_decoded_where_the_rule_says_and_its_bytes_are_looked_at() {
+    let rules = r#"
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:relative; base64_data; content:"GOOD"; startswith; sid:1;)
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:bytes 4, relative; base64_data; content:"GOOD"; sid:2;)
+        alert http any any -> any any (msg:"t"; http.uri; base64_decode; base64_data; content:"GOOD"; sid:3;)
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:offset 1, relative; base64_data; content:!"GOOD"; sid:4;)
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:offset 40, relative; sid:5;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        let mut tx = FakeTx::http(0);
+        tx.set(Buffer::HttpUri, b"/a?x=!&x=R09PRCBkYXRh")
+            .end(ToServer);
+        assert_eq!(rig.tx(ToServer, &tx), [1, 4], "{way:?}");
+    }
+}
+
+#[test]
+fn a_rule_on_messages_is_for_flows_of_its_own_carrier() {
+    let rules = r#"
+        alert sip any any -> any any (msg:"t"; sip.method; content:"REGISTER"; sid:1;)
+        alert udp any any -> any any (msg:"t"; sip.method; content:"REGISTER"; sid:2;)
+        alert tcp any any -> any any (msg:"t"; sip.method; content:"REGISTER"; sid:3;)
+        alert sip any any -> any any (msg:"t"; sip.via; content:"one"; startswith; content:"two"; endswith; sid:4;)
+        alert sip any any -> any any (msg:"t"; flow:to_client; sip.method; content:"REGISTER"; sid:5;)
+    "#;
+    for way in ways() {
+        let mut tx = FakeTx::http(0);
+        tx.protocol = Protocol::Sip;
+        tx.set(Buffer::SipMethod, b"REGISTER")
+            .set(Buffer::SipVia, b"one")
+            .set(Buffer::SipVia, b"two")
+            .end(ToServer);
+        let mut rig = Rig::new(rules, &way);
+        assert_eq!(rig.tx(ToServer, &tx), [1, 3], "{way:?}");
+        let mut rig = Rig::new(rules, &way);
+        rig.ctx.protocol = 17;
+        assert_eq!(rig.tx(ToServer, &tx), [1, 2]);
+    }
+}

@@ -1,5 +1,7 @@
 //! One worker in simulated time, over packets that an independent library builds.
 
+mod leftovers;
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use crate::signature::{Classes, Variables, parse_file};
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 
+mod fragments;
+
 /// What a sink saw; can be told to panic.
 #[derive(Debug, Default)]
 struct Seen {
@@ -19,10 +23,12 @@ struct Seen {
     drops: Vec<DropReason>,
     flows: Vec<FlowEvent>,
     resets: Vec<Reset>,
+    /// Datagrams that went on in fragments.
+    reassembled: Vec<Vec<u8>>,
     panics_on_alert: bool,
 }
 
-use super::super::event::Reset;
+use super::super::event::{Reassembled, Reset};
 
 impl EventSink for Seen {
     fn event(&mut self, event: Event<'_>) {
@@ -36,6 +42,10 @@ impl EventSink for Seen {
 
     fn reset(&mut self, reset: Reset) {
         self.resets.push(reset);
+    }
+
+    fn reassembled(&mut self, datagram: Reassembled<'_>) {
+        self.reassembled.push(datagram.datagram.to_vec());
     }
 }
 
@@ -254,36 +264,6 @@ fn midstream_flows_are_picked_up_for_a_while() {
 }
 
 #[test]
-fn each_exception_follows_its_policy() {
-    let fragment = {
-        let mut packet = Vec::new();
-        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
-            .udp(1, 2)
-            .write(&mut packet, b"payload")
-            .unwrap();
-        packet[6] = 0x20;
-        packet[10..12].fill(0);
-        packet
-    };
-    for (policy, passes) in [
-        (ExceptionPolicy::Drop, false),
-        (ExceptionPolicy::Pass, true),
-    ] {
-        let mut config = WorkerConfig::default();
-        config.exceptions.fragment = policy;
-        let mut lab = Lab::with(config, "");
-        let raw = RawPacket {
-            data: &fragment,
-            link: LinkType::RawIp,
-            trust: ChecksumTrust::Ignored,
-        };
-        let verdict = lab.worker.process(&raw, lab.now, &mut lab.seen);
-        assert_eq!(verdict == Verdict::Forward, passes);
-        assert_eq!(lab.counters.get(Counter::ExceptionPass), u64::from(passes));
-    }
-}
-
-#[test]
 fn every_flow_has_its_record() {
     let mut lab = Lab::new("");
     lab.open();
@@ -298,4 +278,24 @@ fn every_flow_has_its_record() {
     );
     assert_eq!(flow.app, crate::app_layer::Protocol::Http1);
     assert_eq!(lab.worker.active_flows(), 0);
+}
+
+#[test]
+fn a_datagram_reaches_its_parser() {
+    let rule = "drop udp any any -> any 5060 (msg:\"t\"; sip.uri; content:\"sip:evil\"; sid:1;)\n";
+    let mut lab = Lab::new(rule);
+    let mut send = |text: &str| {
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
+            .udp(5060, 5060)
+            .write(&mut packet, text.as_bytes())
+            .unwrap();
+        lab.send(&packet)
+    };
+    assert_eq!(send("not a message at all"), Verdict::Forward);
+    assert_eq!(send("OPTIONS sip:good SIP/2.0\r\n\r\n"), Verdict::Forward);
+    assert_eq!(
+        send("OPTIONS sip:evil SIP/2.0\r\n\r\n"),
+        Verdict::Drop(DropReason::Rules)
+    );
 }
