@@ -12,6 +12,7 @@ mod middle;
 mod queue;
 mod random;
 mod receive;
+mod regressions;
 mod segment;
 mod world;
 
@@ -99,13 +100,11 @@ fn no_difference_matters(hostility: Hostility) {
 }
 
 #[test]
-#[ignore = "the tracker has faults that this shows"]
 fn honest_ends_over_a_bad_path() {
     no_difference_matters(Hostility::Nobody);
 }
 
 #[test]
-#[ignore = "the tracker has faults that this shows"]
 fn a_stranger_who_sends_what_is_ignored() {
     no_difference_matters(Hostility::Stranger);
 }
