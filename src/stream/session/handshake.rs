@@ -111,7 +111,10 @@ impl TcpSession {
                 State::Established => events.note(StreamEvent::EstSynResendDiffSeq),
             }
             // It would have to be inspected beside what goes on; a client sends it without.
-            if !segment.payload.is_empty() {
+            // And an answer to a SYN that lies within the data of another would fit both.
+            let other = &self.halves[0];
+            let within = segment.tcp.seq().wrapping_sub(other.isn().unwrap_or(0));
+            if !segment.payload.is_empty() || u64::from(within) <= other.syn_bytes {
                 return Err(DropReason::StreamHandshakeData);
             }
             if !self.other_syns.remember(Syn::of(segment)) {
@@ -156,6 +159,14 @@ impl TcpSession {
         if segment.payload.is_empty() {
             return Ok(());
         }
+        let syns = self.other_syns.0.iter().flatten();
+        let within = |isn: u32| isn.wrapping_sub(segment.tcp.seq()) as usize;
+        if syns
+            .into_iter()
+            .any(|s| within(s.isn) <= segment.payload.len())
+        {
+            return Err(DropReason::StreamHandshakeData);
+        }
         if !self.halves[segment.dir.index()]
             .buffer
             .agrees(0, segment.payload)
@@ -183,8 +194,11 @@ impl TcpSession {
                 .wrapping_sub(client.isn().unwrap_or(0).wrapping_add(1)),
         );
         let same_server = self.halves[1].isn() == Some(tcp.seq());
-        let is_another = taken > client.syn_bytes || self.other_syns.answered_by(tcp.ack());
-        if is_another && !(same_server && self.state != State::SynSent) {
+        // A server takes all data of a SYN or none; between the two lies another SYN.
+        let answers_another = self.other_syns.answered_by(tcp.ack());
+        let is_another = (taken != 0 && taken != client.syn_bytes) || answers_another;
+        let is_copy = same_server && (taken <= client.syn_bytes || !answers_another);
+        if is_another && !(is_copy && self.state != State::SynSent) {
             return self.on_answer_to_another_syn(segment, shared, events, deliver);
         }
         match self.state {
@@ -205,6 +219,12 @@ impl TcpSession {
             }
             State::SynReceived if segment.payload.is_empty() && self.halves[0].syn_bytes == 0 => {
                 events.note(StreamEvent::ThreeWhsSynackResendWithDiffSeq);
+                // The client's acknowledgement would fit both.
+                let server = &self.halves[1];
+                let first = server.offset(tcp.seq().wrapping_add(1));
+                if (0..=server.next() as i64).contains(&first) {
+                    return Err(DropReason::StreamHandshakeData);
+                }
                 if self.other_syn_ack.replace(Syn::of(segment)).is_some() {
                     events.note(StreamEvent::ThreeWhsSynackFlood);
                 }
