@@ -140,13 +140,12 @@ impl Host {
 
     /// Forgets a connection and draws an initial sequence number for the next.
     pub fn begin(&mut self, state: State) {
-        // Near the end of the sequence space now and then (E30).
-        let near_the_end = u32::MAX - self.random.below(200);
-        let anywhere = self.random.next() as u32;
-        self.iss = if self.random.chance(30) {
-            near_the_end
-        } else {
-            anywhere
+        self.iss = match self.random.below(10) {
+            // The sequence space ends in the middle of the stream (E30).
+            0..3 => u32::MAX - self.random.below(200),
+            // The streams of two connections overlap.
+            3..5 => self.iss.wrapping_add(self.random.below(60)),
+            _ => self.random.next() as u32,
         };
         self.state = state;
         self.snd_una = self.iss;
