@@ -1,5 +1,7 @@
 //! What the model test found, as the packets that showed it.
 
+use stopgap::stream::Normaliser;
+
 use super::middle::{Middle, Stopgap};
 use super::segment::{ACK, FIN, PSH, SYN, Segment, Side};
 
@@ -16,7 +18,7 @@ struct Lab {
 
 impl Lab {
     fn new(timestamps: bool) -> Self {
-        let engine = Stopgap::default();
+        let engine = Stopgap::with(Normaliser::NORMAL);
         Self { engine, timestamps }
     }
 

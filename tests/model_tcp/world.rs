@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use stopgap::stream::Normaliser;
+
 use super::host::{Host, Kernel, State};
 use super::hostile;
 use super::middle::{Inspected, Middle};
@@ -19,6 +21,19 @@ pub enum Hostility {
 }
 
 impl Hostility {
+    /// Of the engine. What a profile refuses of honest ends, or lets a stranger do, is no
+    /// difference: then it is the one that is the default.
+    pub fn profile(self, seed: u64) -> Normaliser {
+        let profiles: &[Normaliser] = match self {
+            Self::Nobody => &[Normaliser::NORMAL, Normaliser::OFF],
+            Self::Stranger => &[Normaliser::NORMAL],
+            Self::Client | Self::Server => {
+                &[Normaliser::NORMAL, Normaliser::STRICT, Normaliser::OFF]
+            }
+        };
+        Random::of(seed, 0).pick(profiles)
+    }
+
     fn is(self, side: Side) -> bool {
         match self {
             Self::Nobody | Self::Stranger => false,
