@@ -223,6 +223,10 @@ drop_reasons! {
     DecodeExtensionHeaders = "decode_extension_headers",
     DecodeL4Header = "decode_l4_header",
     DecodeL4Checksum = "decode_l4_checksum",
+    /// A header between a tunnel's outer packet and its inner one.
+    DecodeTunnel = "decode_tunnel",
+    /// Tunnels nested deeper than is looked into.
+    TunnelDepth = "tunnel_depth",
     /// A fragment that the kernel did not put together before us.
     Fragment = "fragment",
     // flow

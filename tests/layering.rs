@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["decode"]),
     ("stream", &["decode"]),
     ("app_layer", &[]),
-    ("signature", &["app_layer"]),
+    ("signature", &["app_layer", "decode"]),
     ("detect", &["signature", "app_layer", "decode"]),
     (
         "pipeline",

@@ -48,6 +48,8 @@ pub struct Policy {
     pub parser_error: ExceptionPolicy,
     /// An IP fragment that the kernel did not put together before us.
     pub fragment: ExceptionPolicy,
+    /// Tunnels nested deeper than `[decode]` allows.
+    pub tunnel_depth: ExceptionPolicy,
     /// The engine itself failed on a packet; the rest of its flow is treated alike.
     pub internal_error: ExceptionPolicy,
     /// A TCP flow whose handshake was not seen, after the time of grace.
@@ -64,6 +66,7 @@ impl Default for Policy {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             fragment: ExceptionPolicy::Drop,
+            tunnel_depth: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             midstream_grace_secs: 60,

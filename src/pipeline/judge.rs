@@ -25,11 +25,14 @@ pub(super) enum Ruling {
 /// The packet that completed the matches.
 pub(super) struct Case<'a> {
     pub ctx: FlowContext,
-    pub ends: Ends,
+    /// `None`: the packet belongs to no flow.
+    pub flow_id: Option<u64>,
+    /// `None`: its IP header cannot be read.
+    pub ends: Option<Ends>,
     pub direction: Direction,
     pub app: &'a AppLayer,
     /// Where no content matched (an event, a size): the payload that completed the match.
-    pub payload: Evidence,
+    pub payload: Option<Evidence>,
 }
 
 /// Emits an alert for each match that is to be seen, and says what must be done.
@@ -62,8 +65,8 @@ pub(super) fn rule(
         };
         let shown = match thresholds.check(
             signature,
-            case.ends.src.0,
-            case.ends.dst.0,
+            case.ctx.endpoints(case.direction).src.0,
+            case.ctx.endpoints(case.direction).dst.0,
             case.ctx.flow_id,
             case.ctx.now,
         ) {
@@ -96,7 +99,7 @@ pub(super) fn rule(
         counters.add(Counter::Alerts, 1);
         sink.event(Event::Alert(AlertEvent {
             at: case.ctx.now,
-            flow_id: Some(case.ctx.flow_id),
+            flow_id: case.flow_id,
             ends: case.ends,
             direction: case.direction,
             app: case.ctx.app,
@@ -109,7 +112,7 @@ pub(super) fn rule(
                 .map(|_| ruleset.policy.effective_mode(signature)),
             held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
-            evidence: hit.evidence.as_ref().or(Some(&case.payload)),
+            evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
         }));
     }
     ruling

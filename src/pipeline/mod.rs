@@ -11,6 +11,8 @@ mod policy;
 mod reset;
 mod worker;
 
-pub use event::{AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reset};
+pub use event::{
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Outer, Reset,
+};
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

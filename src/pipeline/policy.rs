@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app_layer;
+use crate::decode::Tunnels;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -16,6 +17,8 @@ pub struct Exceptions {
     pub midstream: ExceptionPolicy,
     /// IP fragments that the kernel did not put together before us.
     pub fragment: ExceptionPolicy,
+    /// Tunnels nested deeper than is looked into.
+    pub tunnel_depth: ExceptionPolicy,
     /// The worker panicked.
     pub internal_error: ExceptionPolicy,
 }
@@ -28,6 +31,7 @@ impl Default for Exceptions {
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             fragment: ExceptionPolicy::Drop,
+            tunnel_depth: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
     }
@@ -49,6 +53,9 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub tunnels: Tunnels,
+    /// Tunnels inside each other that are looked into.
+    pub tunnel_depth: u8,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
@@ -67,6 +74,8 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            tunnels: Tunnels::default(),
+            tunnel_depth: 4,
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),

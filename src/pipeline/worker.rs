@@ -1,9 +1,14 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod odd;
+mod tunnel;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
+use ahash::RandomState;
+
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Outer};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
@@ -45,6 +50,8 @@ pub struct Worker {
     started: Option<Timestamp>,
     /// The flow in hand, for when a panic must cost it.
     current: Option<FlowId>,
+    /// Names tunnels; nobody outside can find two of one name.
+    tunnel_names: RandomState,
 }
 
 /// What is shared by all flows of a worker and lent out for each packet.
@@ -65,7 +72,7 @@ struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, now: Timestamp) -> Self {
+    fn new(packet: &'a Packet<'a>, outer: Option<Outer>, now: Timestamp) -> Self {
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
@@ -74,6 +81,8 @@ impl<'a> Passage<'a> {
                 dst: (packet.dst(), dst_port),
                 protocol: packet.ip.protocol,
                 vlan: packet.vlan,
+                icmp: packet.icmp(),
+                tunnel: outer,
             },
             now,
         }
@@ -96,6 +105,7 @@ impl Worker {
             counters,
             started: None,
             current: None,
+            tunnel_names: RandomState::new(),
         }
     }
 
@@ -178,26 +188,31 @@ impl Worker {
     }
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
-        let packet = match decode_frame(raw.link, raw.data, raw.trust) {
-            Ok(Some(packet)) => packet,
+        match decode_frame(raw.link, raw.data, raw.trust) {
+            Ok(Some(packet)) => self.judge_packet(&packet, raw.trust, None, now, sink),
             Ok(None) => {
                 self.counters.add(Counter::NotInspectedPackets, 1);
-                return Verdict::Forward;
+                Verdict::Forward
             }
-            Err(reason) => {
-                sink.event(Event::Drop(DropEvent {
-                    at: now,
-                    flow_id: None,
-                    ends: None,
-                    direction: None,
-                    reason,
-                    packet: None,
-                    signature: None,
-                }));
-                return Verdict::Drop(reason);
-            }
-        };
-        let passage = Passage::new(&packet, now);
+            Err(malformed) => self.refuse_malformed(&malformed, None, now, sink),
+        }
+    }
+
+    /// A packet as it came, or one from inside `outer`.
+    fn judge_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        trust: ChecksumTrust,
+        outer: Option<Outer>,
+        now: Timestamp,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let passage = Passage::new(packet, outer, now);
+        if !packet.events.is_empty()
+            && let Some(verdict) = self.judge_oddities(packet.events, &passage, sink)
+        {
+            return verdict;
+        }
         match packet.transport {
             Transport::Fragment => self.except_packet(
                 self.config.exceptions.fragment,
@@ -206,7 +221,10 @@ impl Worker {
                 sink,
             ),
             Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
-            _ => self.judge_datagram(&passage, sink),
+            _ => match self.judge_datagram(&passage, sink) {
+                Verdict::Forward => self.judge_inside(&passage, trust, sink),
+                refused => refused,
+            },
         }
     }
 
@@ -430,14 +448,15 @@ impl Worker {
         let alerts_before = self.counters.get(Counter::Alerts);
         let case = Case {
             ctx: context(flow, now),
-            ends: passage.ends,
+            flow_id: Some(flow.id),
+            ends: Some(passage.ends),
             direction: dir,
             app: &flow.state.app,
-            payload: Evidence::new(
+            payload: Some(Evidence::new(
                 Buffer::Payload,
                 refused.map_or(0, |r| r.stream_offset),
                 passage.packet.payload,
-            ),
+            )),
         };
         let ruling = judge::rule(
             &self.ruleset,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::buffer::Buffer;
 use crate::app_layer;
+use crate::decode::DecodeEvents;
 use crate::verdict::Action;
 
 /// `gid:sid`, the stable name of a signature across reloads.
@@ -45,6 +46,8 @@ pub struct Signature {
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
     pub events: Vec<app_layer::Event>,
+    /// `decode-event`: all of them.
+    pub decode_events: DecodeEvents,
     /// `app-layer-protocol`.
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
@@ -101,6 +104,8 @@ pub enum Proto {
     Icmp6,
     Http,
     Tls,
+    /// `pkthdr`: any packet, also one whose headers cannot be read.
+    PacketHeader,
 }
 
 /// Addresses with variables resolved. Empty `include` means any.

@@ -33,6 +33,7 @@ pub const PROTOCOLS: &[(&str, Proto)] = &[
     ("http", Proto::Http),
     ("http1", Proto::Http),
     ("tls", Proto::Tls),
+    ("pkthdr", Proto::PacketHeader),
 ];
 
 /// Suricata's other protocol words: right, but not read here.
@@ -59,7 +60,6 @@ const NOT_READ: &[&str] = &[
     "nfs",
     "ntp",
     "pgsql",
-    "pkthdr",
     "pop3",
     "quic",
     "rdp",

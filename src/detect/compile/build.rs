@@ -26,6 +26,7 @@ pub(crate) struct Builder {
     first_packet: Vec<u32>,
     each_packet: Vec<u32>,
     protocol_only: Vec<u32>,
+    odd: Vec<u32>,
     /// Fast patterns by slot; slots are of one protocol and direction.
     patterns: Vec<Vec<(Pattern, u32)>>,
     transactions: [[TransactionRules; 2]; 2],
@@ -43,6 +44,7 @@ impl Builder {
             first_packet: Vec::new(),
             each_packet: Vec::new(),
             protocol_only: Vec::new(),
+            odd: Vec::new(),
             patterns: Vec::new(),
             transactions: Default::default(),
             summary: Summary::default(),
@@ -117,6 +119,7 @@ impl Builder {
             payload,
             buffers: groups,
             events: signature.events.clone().into(),
+            decode_events: signature.decode_events,
             directions,
             has_variables: !signature.variables.is_empty(),
             noalert: signature.noalert,
@@ -277,6 +280,10 @@ impl Builder {
         let plain = !rule.bits.asks() && rule.payload_lengths.is_empty();
         let flow = &rule.flow;
         self.summary.header_only += 1;
+        if !rule.decode_events.is_empty() {
+            self.odd.push(number);
+            return;
+        }
         if plain && rule.app.is_some() {
             self.protocol_only.push(number);
         } else if plain
@@ -356,6 +363,7 @@ impl Builder {
             first_packet,
             each_packet,
             protocol_only: self.protocol_only,
+            odd: self.odd,
             transactions: self.transactions,
             summary,
         }

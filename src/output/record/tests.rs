@@ -19,6 +19,7 @@ fn envelope() -> Envelope {
         dst: Some((IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80)),
         protocol: Some(6),
         icmp: None,
+        tunnel: None,
         app_proto: Some("http"),
         direction: Some(Direction::ToServer),
     }

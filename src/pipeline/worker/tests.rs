@@ -6,6 +6,10 @@ use std::time::Duration;
 use etherparse::PacketBuilder;
 
 use super::*;
+
+mod odd;
+mod tunnels;
+
 use crate::detect::{CompileOptions, Layer, Policy, RuleInput};
 use crate::signature::{Classes, Variables, parse_file};
 
@@ -18,6 +22,8 @@ struct Seen {
     alerts: Vec<u32>,
     drops: Vec<DropReason>,
     flows: Vec<FlowEvent>,
+    /// The packet around that of the newest alert.
+    outer: Option<Outer>,
     resets: Vec<Reset>,
     panics_on_alert: bool,
 }
@@ -28,7 +34,10 @@ impl EventSink for Seen {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Alert(_) if self.panics_on_alert => panic!("the sink was told to"),
-            Event::Alert(alert) => self.alerts.push(alert.signature.id().sid),
+            Event::Alert(alert) => {
+                self.outer = alert.ends.and_then(|ends| ends.tunnel);
+                self.alerts.push(alert.signature.id().sid);
+            }
             Event::Drop(drop) => self.drops.push(drop.reason),
             Event::Flow(flow) => self.flows.push(flow),
         }
@@ -46,6 +55,8 @@ struct Lab {
     now: Timestamp,
     /// Next sequence number of client and server.
     next: [u32; 2],
+    /// Puts a segment into a tunnel.
+    wrap: fn(&[u8]) -> Vec<u8>,
 }
 
 fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
@@ -84,6 +95,7 @@ impl Lab {
             seen: Seen::default(),
             now: Timestamp::from_secs(1_700_000_000),
             next: [1000, 9000],
+            wrap: <[u8]>::to_vec,
         }
     }
 
@@ -120,7 +132,7 @@ impl Lab {
         tcp.write(&mut packet, payload).unwrap();
         let length = payload.len() as u32 + u32::from(flags.contains(['S', 'F']));
         self.next[from] = self.next[from].wrapping_add(length);
-        self.send(&packet)
+        self.send(&(self.wrap)(&packet))
     }
 
     fn open(&mut self) {

@@ -3,6 +3,7 @@
 mod app;
 mod bytes;
 mod content;
+mod decode;
 mod flow;
 mod meta;
 pub(super) mod pcre;
@@ -266,6 +267,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         flow::keywords(),
         app::keywords(),
         size::keywords(),
+        decode::keywords(),
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),

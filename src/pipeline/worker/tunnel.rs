@@ -1,0 +1,123 @@
+//! Packets inside packets: each is judged as a packet of its own, and the outer one shares its
+//! verdict.
+
+use std::net::IpAddr;
+
+use super::{ChecksumTrust, Counter, Event, EventSink, Outer, Packet, Passage, Verdict, Worker};
+use crate::counters::Counters;
+use crate::decode::{DecodeEvent, DecodeEvents, Inner, Malformed};
+use crate::pipeline::event::Reset;
+use crate::verdict::DropReason;
+
+/// The sink for what is found inside a tunnel. A reset made by us would not go through the
+/// tunnel, and its ends would not take it from outside: the refused packets are dropped alone.
+struct InTunnel<'a> {
+    sink: &'a mut dyn EventSink,
+    counters: &'a Counters,
+}
+
+impl EventSink for InTunnel<'_> {
+    fn event(&mut self, event: Event<'_>) {
+        self.sink.event(event);
+    }
+
+    fn reset(&mut self, _: Reset) {
+        self.counters.add(Counter::ResetsInTunnel, 1);
+    }
+}
+
+impl Worker {
+    /// The verdict on what is inside a packet that may go so far.
+    pub(super) fn judge_inside(
+        &mut self,
+        passage: &Passage<'_>,
+        trust: ChecksumTrust,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let packet = passage.packet;
+        let mut events = DecodeEvents::NONE;
+        let found = self.config.tunnels.inside(packet, trust, &mut events);
+        let depth = passage.ends.tunnel.map_or(0, |outer| outer.depth);
+        let too_deep = matches!(found, Ok(Some(_))) && depth >= self.config.tunnel_depth;
+        if too_deep {
+            events.add(DecodeEvent::TooManyLayers);
+        }
+        let inner = match found {
+            Ok(None) if events.is_empty() => return Verdict::Forward,
+            Ok(inner) => inner,
+            Err(reason) => {
+                let malformed = Malformed {
+                    reason,
+                    events,
+                    vlan: packet.vlan,
+                    ip: Some(packet.ip),
+                };
+                return self.refuse_malformed(&malformed, passage.ends.tunnel, passage.now, sink);
+            }
+        };
+        if !events.is_empty()
+            && let Some(verdict) = self.judge_oddities(events, passage, sink)
+        {
+            return verdict;
+        }
+        match inner {
+            None => Verdict::Forward,
+            Some(_) if too_deep => {
+                let policy = self.config.exceptions.tunnel_depth;
+                self.except_packet(policy, DropReason::TunnelDepth, passage, sink)
+            }
+            Some(inner) => self.judge_inner(&inner, trust, passage, sink),
+        }
+    }
+
+    fn judge_inner(
+        &mut self,
+        inner: &Inner<'_>,
+        trust: ChecksumTrust,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let ends = &passage.ends;
+        let outer = Outer {
+            src: ends.src,
+            dst: ends.dst,
+            protocol: ends.protocol,
+            depth: ends.tunnel.map_or(1, |outer| outer.depth + 1),
+        };
+        let counters = self.counters.clone();
+        let mut sink = InTunnel {
+            sink,
+            counters: &counters,
+        };
+        match inner.decode(trust) {
+            Ok(Some(packet)) => {
+                counters.add(Counter::TunnelPackets, 1);
+                let packet = Packet {
+                    tunnel: self.name_of(inner, passage.packet),
+                    ..packet
+                };
+                let trust = trust.inside();
+                self.judge_packet(&packet, trust, Some(outer), passage.now, &mut sink)
+            }
+            Ok(None) => {
+                counters.add(Counter::NotInspectedPackets, 1);
+                Verdict::Forward
+            }
+            Err(malformed) => {
+                self.refuse_malformed(&malformed, Some(outer), passage.now, &mut sink)
+            }
+        }
+    }
+
+    /// Equal addresses in two tunnels are two flows. A tunnel is named by its identifier, else by
+    /// its two ends; by the VLAN it runs over, and by the tunnel that it is inside itself.
+    fn name_of(&self, inner: &Inner<'_>, outer: &Packet<'_>) -> u64 {
+        let ends: Option<(IpAddr, IpAddr)> = inner.id.is_none().then(|| {
+            let (src, dst) = (outer.src(), outer.dst());
+            (src.min(dst), src.max(dst))
+        });
+        let name = (outer.tunnel, outer.vlan, inner.kind, inner.id, ends);
+        // Zero means no tunnel.
+        self.tunnel_names.hash_one(name).max(1)
+    }
+}
