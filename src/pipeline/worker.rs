@@ -2,6 +2,7 @@
 
 mod odd;
 mod tunnel;
+mod twins;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::signature::buffer::Buffer;
 use crate::stream::{ChunkPool, Shared, TcpSession};
 use crate::time::Timestamp;
 use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
+use twins::Twins;
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -52,6 +54,7 @@ pub struct Worker {
     current: Option<FlowId>,
     /// Names tunnels; nobody outside can find two of one name.
     tunnel_names: RandomState,
+    twins: Twins,
 }
 
 /// What is shared by all flows of a worker and lent out for each packet.
@@ -106,6 +109,7 @@ impl Worker {
             started: None,
             current: None,
             tunnel_names: RandomState::new(),
+            twins: Twins::default(),
         }
     }
 

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use super::{ChecksumTrust, Counter, Event, EventSink, Outer, Packet, Passage, Verdict, Worker};
 use crate::counters::Counters;
-use crate::decode::{DecodeEvent, DecodeEvents, Inner, Malformed};
+use crate::decode::{DecodeEvent, DecodeEvents, Inner, Malformed, Transport};
+use crate::direction::Direction;
+use crate::flow::FlowKey;
 use crate::pipeline::event::Reset;
 use crate::verdict::DropReason;
 
@@ -93,7 +95,7 @@ impl Worker {
             Ok(Some(packet)) => {
                 counters.add(Counter::TunnelPackets, 1);
                 let packet = Packet {
-                    tunnel: self.name_of(inner, passage.packet),
+                    tunnel: self.name_of(inner, passage.packet, &packet),
                     ..packet
                 };
                 let trust = trust.inside();
@@ -111,13 +113,50 @@ impl Worker {
 
     /// Equal addresses in two tunnels are two flows. A tunnel is named by its identifier, else by
     /// its two ends; by the VLAN it runs over, and by the tunnel that it is inside itself.
-    fn name_of(&self, inner: &Inner<'_>, outer: &Packet<'_>) -> u64 {
-        let ends: Option<(IpAddr, IpAddr)> = inner.id.is_none().then(|| {
-            let (src, dst) = (outer.src(), outer.dst());
-            (src.min(dst), src.max(dst))
-        });
-        let name = (outer.tunnel, outer.vlan, inner.kind, inner.id, ends);
+    fn name_of(&mut self, inner: &Inner<'_>, outer: &Packet<'_>, packet: &Packet<'_>) -> u64 {
+        let (src, dst) = (outer.src(), outer.dst());
+        let ends = (src.min(dst), src.max(dst));
+        let (around, kind) = ((outer.tunnel, outer.vlan), inner.kind);
         // Zero means no tunnel.
-        self.tunnel_names.hash_one(name).max(1)
+        let name = |id: Option<u32>, ends: Option<(IpAddr, IpAddr)>| {
+            let hash = self.tunnel_names.hash_one((around, kind, id, ends));
+            hash.max(1)
+        };
+        match inner.id {
+            None => name(None, Some(ends)),
+            Some(id) => {
+                let (network, between) = (name(Some(id), None), name(None, Some(ends)));
+                self.network_of(packet, network, between)
+            }
+        }
+    }
+
+    /// The name of the network in which the packet's flow began: most often its own.
+    fn network_of(&mut self, packet: &Packet<'_>, own: u64, between: u64) -> u64 {
+        if matches!(packet.transport, Transport::Fragment) {
+            return own;
+        }
+        let within = |tunnel| FlowKey::of(&Packet { tunnel, ..*packet });
+        let key = within(own);
+        if self.flows.find(&key).is_some() {
+            return own;
+        }
+        if let Some(network) = self.twins.joined(&key)
+            && self.flows.find(&within(network)).is_some()
+        {
+            return network;
+        }
+        let between = within(between);
+        if let Some(network) = self.twins.opened(&between)
+            && let Some(id) = self.flows.find(&within(network))
+            && let Some(flow) = self.flows.get(id)
+            && flow.packets[Direction::ToClient.index()] == 0
+            && flow.direction_of(packet) == Direction::ToClient
+        {
+            self.twins.join(key, network);
+            return network;
+        }
+        self.twins.open(between, own);
+        own
     }
 }

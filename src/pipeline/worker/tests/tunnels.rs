@@ -105,6 +105,25 @@ fn equal_addresses_in_two_tunnels_are_two_flows() {
     }
 }
 
+/// A network that routes between two of its networks: the answers come under another identifier.
+#[test]
+fn two_directions_under_two_identifiers_are_one_flow() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.wrap = in_vxlan;
+    assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+    lab.wrap = |packet| vxlan(9, packet);
+    assert_eq!(lab.segment(1, "SA", b""), Verdict::Forward);
+    lab.wrap = in_vxlan;
+    assert_eq!(lab.segment(0, "A", b""), Verdict::Forward);
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    lab.wrap = |packet| vxlan(9, packet);
+    let response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(lab.segment(1, "A", response), Verdict::Forward);
+    assert_eq!(lab.worker.active_flows(), 2, "one inside, one outside");
+    lab.wrap = in_vxlan;
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+}
+
 #[test]
 fn rules_still_see_the_outer_packet() {
     let mut lab =
