@@ -11,12 +11,14 @@ use stopgap::counters::Counters;
 use stopgap::decode::{
     ChecksumTrust, DecodeEvents, LinkType, Packet, Transport, Tunnels, decode_frame, decode_ip,
 };
+use stopgap::defrag::{Arrival, DefragConfig, Defragmenter, Taken};
 use stopgap::detect::{CompileOptions, Layer, RuleInput};
 use stopgap::direction::Direction;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
 use stopgap::signature::{Classes, Variables, parse_bytes};
-use stopgap::stream::{ChunkPool, Delivery, Shared, StreamConfig, TcpSession};
+use stopgap::stream::{ChunkPool, Delivery, Segment, Shared, StreamConfig, TcpSession};
+use stopgap::time::Timestamp;
 
 const DIRECTIONS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 /// Between the bytes of the client and those of the server, in inputs of the parsers.
@@ -77,6 +79,71 @@ fn look_inside(mut packet: Packet<'_>, trust: ChecksumTrust) {
     }
 }
 
+/// Fragments of a few datagrams in small memory: the books balance, the memory is kept to, and what is
+/// whole decodes and can be cut again.
+///
+/// An input is a list of packets, each behind its length in two bytes.
+pub fn defrag(mut data: &[u8]) {
+    let config = DefragConfig {
+        memory_bytes: 32 << 10,
+        max_datagrams: 8,
+        max_fragments: 32,
+        ..DefragConfig::default()
+    };
+    let mut table = Defragmenter::new(config.clone());
+    let mut now = Timestamp::from_secs(1000);
+    let (mut held, mut gone) = (0, 0);
+    while let Some((&[low, high], rest)) = data.split_first_chunk() {
+        let length = usize::from(u16::from_le_bytes([low, high]) % 1600).min(rest.len());
+        let (packet, rest) = rest.split_at(length);
+        data = rest;
+        now = now + std::time::Duration::from_millis(u64::from(low) * 10);
+        let Ok(packet) = decode_ip(packet, ChecksumTrust::Ignored) else {
+            continue;
+        };
+        if packet.ip.fragment.is_none() {
+            continue;
+        }
+        let arrival = Arrival {
+            packet: &packet,
+            tunnel: 0,
+            link: LinkType::RawIp,
+            link_header: &[],
+        };
+        match table.take(&arrival, now, &mut |given_up| gone += given_up.packets) {
+            Taken::Held => held += 1,
+            Taken::Refused(_) | Taken::NoRoom => {}
+            Taken::Whole(whole) => {
+                gone += whole.packets - 1;
+                let datagram = whole.datagram();
+                let mut cut = Vec::new();
+                let mut offset = Some(0);
+                while let Some(at) = offset {
+                    let mut fragment = Vec::new();
+                    offset =
+                        whole
+                            .cut
+                            .write(datagram, at, whole.cut.fragment_bytes(), &mut fragment);
+                    assert!(fragment.len() <= whole.cut.fragment_bytes());
+                    // In one piece it is no fragment, and its transport may be anything.
+                    match decode_ip(&fragment, ChecksumTrust::Ignored) {
+                        Ok(packet) if packet.ip.fragment.is_some() => {
+                            cut.extend_from_slice(packet.payload);
+                        }
+                        _ => assert!(at == 0 && offset.is_none()),
+                    }
+                }
+                assert!(datagram.ends_with(&cut));
+                table.recycle(whole);
+            }
+        }
+        assert!(table.memory_bytes() <= config.memory_bytes);
+        assert!(table.len() <= config.max_datagrams);
+    }
+    table.drain(&mut |given_up| gone += given_up.packets);
+    assert_eq!(held, gone);
+}
+
 pub fn capture(data: &[u8]) {
     let input = Cursor::new(data.to_vec());
     let Ok(mut reader) = CaptureReader::new(input, data.len() as u64) else {
@@ -104,32 +171,36 @@ pub fn stream(data: &[u8]) {
     let counters = Counters::default();
     let mut pool = ChunkPool::new(&config);
     let mut delivered = [0_u32; 2];
+    let mut restarted = false;
     let syn = packet(ISN[0], 0, SYN, &[]);
-    let Some(mut session) = with_tcp(&syn, |tcp, _| TcpSession::from_syn(tcp)) else {
+    let opened = with_segment(Direction::ToServer, &syn, TcpSession::from_syn);
+    let Some(mut session) = opened else {
         return;
     };
-    let mut send =
-        |session: &mut TcpSession, dir: Direction, bytes: &[u8]| {
-            with_tcp(bytes, |tcp, payload| {
-                let mut shared = Shared {
-                    pool: &mut pool,
-                    config: &config,
-                    counters: &counters,
-                };
-                session.on_segment(dir, tcp, payload, &mut shared, &mut |dir, delivery| {
-                    match delivery {
-                        Delivery::Bytes(bytes) => {
-                            let at = &mut delivered[dir.index()];
-                            for &byte in bytes {
-                                assert_eq!(byte, content(dir, *at), "at {at} {dir:?}");
-                                *at += 1;
-                            }
+    let mut send = |session: &mut TcpSession, dir: Direction, bytes: &[u8]| {
+        with_segment(dir, bytes, |segment| {
+            let mut shared = Shared {
+                pool: &mut pool,
+                config: &config,
+                counters: &counters,
+            };
+            session.on_segment(segment, &mut shared, &mut |dir, delivery| {
+                match delivery {
+                    // Offsets count from another sequence number then.
+                    Delivery::Restart => restarted = true,
+                    Delivery::Bytes(_) if restarted => {}
+                    Delivery::Bytes(bytes) => {
+                        let at = &mut delivered[dir.index()];
+                        for &byte in bytes {
+                            assert_eq!(byte, content(dir, *at), "at {at} {dir:?}");
+                            *at += 1;
                         }
-                        Delivery::Gap(n) => panic!("a gap of {n} bytes where none is tolerated"),
                     }
-                })
+                    Delivery::Gap(n) => panic!("a gap of {n} bytes where none is tolerated"),
+                }
             })
-        };
+        })
+    };
     let syn_ack = packet(ISN[1], ISN[0].wrapping_add(1), SYN | ACK, &[]);
     send(&mut session, Direction::ToClient, &syn_ack);
     for op in data.chunks_exact(4) {
@@ -176,13 +247,19 @@ fn packet(seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn with_tcp<T>(
+fn with_segment<T>(
+    dir: Direction,
     datagram: &[u8],
-    act: impl FnOnce(&stopgap::decode::TcpHeader<'_>, &[u8]) -> T,
+    act: impl FnOnce(&Segment<'_>) -> T,
 ) -> Option<T> {
     let packet = decode_ip(datagram, ChecksumTrust::Ignored).ok()?;
     match packet.transport {
-        Transport::Tcp(tcp) => Some(act(&tcp, packet.payload)),
+        Transport::Tcp(tcp) => Some(act(&Segment {
+            dir,
+            tcp: &tcp,
+            payload: packet.payload,
+            ttl: packet.ip.ttl,
+        })),
         _ => None,
     }
 }

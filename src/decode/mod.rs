@@ -7,6 +7,7 @@
 //! decoded by [`Inner::decode`].
 
 mod checksum;
+mod edit;
 mod event;
 mod extension;
 mod icmp;
@@ -15,18 +16,21 @@ mod link;
 mod tcp;
 mod transport;
 mod tunnel;
+mod wrapping;
 
 use std::net::IpAddr;
 
 use crate::verdict::DropReason;
 use ip::Expected;
 
+pub use edit::apply as apply_edit;
 pub use event::{DecodeEvent, DecodeEvents};
 pub use ip::{Fragment, IpHeader};
 pub use link::LinkType;
 pub use tcp::{TcpFlags, TcpHeader, TcpOptions};
 pub use transport::{IcmpHeader, UdpHeader};
 pub use tunnel::{Inner, TunnelKind, Tunnels};
+pub use wrapping::Wrapping;
 
 pub mod protocol {
     //! IANA protocol numbers that have a name here.
@@ -104,6 +108,8 @@ pub struct Packet<'a> {
     /// Bytes behind the transport header.
     pub payload: &'a [u8],
     pub events: DecodeEvents,
+    /// It came in fragments and was put together before it was decoded.
+    pub reassembled: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +139,18 @@ impl<'a> Packet<'a> {
             Transport::Tcp(t) => (t.src_port(), t.dst_port()),
             Transport::Udp(u) => (u.src_port(), u.dst_port()),
             _ => (0, 0),
+        }
+    }
+
+    /// Whether a checksum of its own covers what it carries.
+    pub fn sums_its_payload(&self) -> bool {
+        const GRE_CHECKSUM: u8 = 0x80;
+        match &self.transport {
+            Transport::Udp(udp) => udp.has_checksum(),
+            Transport::Other if self.ip.protocol == protocol::GRE => {
+                self.payload.first().is_some_and(|b| b & GRE_CHECKSUM != 0)
+            }
+            _ => false,
         }
     }
 
@@ -240,7 +258,13 @@ fn decode_datagram(
         transport,
         payload,
         events,
+        reassembled: false,
     })
+}
+
+/// The checksum (RFC 1071) of a header whose checksum field is zero.
+pub fn internet_checksum(header: &[u8]) -> u16 {
+    checksum::Sum::default().add(header).complement()
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ pub struct UdpHeader<'a> {
     bytes: &'a [u8; 8],
 }
 
-impl UdpHeader<'_> {
+impl<'a> UdpHeader<'a> {
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     pub fn src_port(&self) -> u16 {
         u16::from_be_bytes([self.bytes[0], self.bytes[1]])
     }
@@ -21,13 +25,23 @@ impl UdpHeader<'_> {
     }
 }
 
+impl UdpHeader<'_> {
+    pub(super) fn has_checksum(&self) -> bool {
+        self.bytes[6..8] != [0, 0]
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct IcmpHeader<'a> {
     /// Every message starts with 8 bytes; what they hold behind the checksum depends on its kind.
     bytes: &'a [u8; 8],
 }
 
-impl IcmpHeader<'_> {
+impl<'a> IcmpHeader<'a> {
+    pub fn bytes(&self) -> &'a [u8; 8] {
+        self.bytes
+    }
+
     pub fn kind(&self) -> u8 {
         self.bytes[0]
     }

@@ -12,7 +12,8 @@ mod reset;
 mod worker;
 
 pub use event::{
-    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Outer, Reset,
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Outer, Reassembled,
+    Reset,
 };
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

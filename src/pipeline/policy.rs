@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::app_layer;
 use crate::decode::Tunnels;
+use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -15,10 +16,12 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
-    /// IP fragments that the kernel did not put together before us.
-    pub fragment: ExceptionPolicy,
     /// Tunnels nested deeper than is looked into.
     pub tunnel_depth: ExceptionPolicy,
+    /// Only one direction of a connection passes here.
+    pub asymmetric: ExceptionPolicy,
+    /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
+    pub defrag_memory: ExceptionPolicy,
     /// The worker panicked.
     pub internal_error: ExceptionPolicy,
 }
@@ -30,8 +33,9 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
-            fragment: ExceptionPolicy::Drop,
             tunnel_depth: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
+            defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
     }
@@ -56,6 +60,7 @@ pub struct WorkerConfig {
     pub tunnels: Tunnels,
     /// Tunnels inside each other that are looked into.
     pub tunnel_depth: u8,
+    pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
@@ -76,6 +81,7 @@ impl Default for WorkerConfig {
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
             tunnels: Tunnels::default(),
             tunnel_depth: 4,
+            defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),

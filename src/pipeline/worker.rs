@@ -1,5 +1,6 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod fragments;
 mod odd;
 mod tunnel;
 mod twins;
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 
+use self::fragments::Fragments;
+use self::twins::Twins;
 use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Outer};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
@@ -23,10 +26,9 @@ use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, Thresho
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::signature::buffer::Buffer;
-use crate::stream::{ChunkPool, Shared, TcpSession};
+use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
-use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
-use twins::Twins;
+use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -45,6 +47,7 @@ pub struct Worker {
     config: WorkerConfig,
     ruleset: Arc<Ruleset>,
     counters: Arc<Counters>,
+    fragments: Fragments,
     flows: FlowTable<FlowState>,
     pool: ChunkPool,
     engine: Engine,
@@ -70,24 +73,48 @@ pub(super) struct Engine {
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// What was received, from its link header on; or a datagram that we put together.
+    frame: &'a [u8],
+    /// Where the packet's IP header begins in it.
+    ip_at: u16,
     ends: Ends,
+    /// The packet that this one is inside of.
+    around: Option<&'a Passage<'a>>,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, outer: Option<Outer>, now: Timestamp) -> Self {
+    fn new(
+        packet: &'a Packet<'a>,
+        frame: &'a [u8],
+        around: Option<&'a Passage<'a>>,
+        now: Timestamp,
+    ) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            frame,
+            ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
                 protocol: packet.ip.protocol,
                 vlan: packet.vlan,
                 icmp: packet.icmp(),
-                tunnel: outer,
+                tunnel: around.map(Outer::of),
             },
+            around,
             now,
+        }
+    }
+
+    fn segment(&self, dir: Direction, tcp: &'a TcpHeader<'a>) -> Segment<'a> {
+        Segment {
+            dir,
+            tcp,
+            payload: self.packet.payload,
+            ttl: self.packet.ip.ttl,
         }
     }
 }
@@ -95,6 +122,7 @@ impl<'a> Passage<'a> {
 impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
         Self {
+            fragments: Fragments::new(&config),
             flows: FlowTable::new(config.flow.clone()),
             pool: ChunkPool::new(&config.stream),
             engine: Engine {
@@ -147,8 +175,9 @@ impl Worker {
         verdict
     }
 
-    /// Lets go of flows whose time is over. Call about ten times a second.
+    /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.expire_fragments(now, sink);
         let Self {
             flows,
             pool,
@@ -169,8 +198,9 @@ impl Worker {
         });
     }
 
-    /// Ends all flows, so that each has its record.
+    /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.drop_fragments(now, sink);
         let Self {
             flows,
             pool,
@@ -193,7 +223,7 @@ impl Worker {
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
         match decode_frame(raw.link, raw.data, raw.trust) {
-            Ok(Some(packet)) => self.judge_packet(&packet, raw.trust, None, now, sink),
+            Ok(Some(packet)) => self.judge_packet(&packet, raw, None, now, sink),
             Ok(None) => {
                 self.counters.add(Counter::NotInspectedPackets, 1);
                 Verdict::Forward
@@ -202,31 +232,26 @@ impl Worker {
         }
     }
 
-    /// A packet as it came, or one from inside `outer`.
+    /// A packet as it came, or one that was found inside another.
     fn judge_packet(
         &mut self,
         packet: &Packet<'_>,
-        trust: ChecksumTrust,
-        outer: Option<Outer>,
+        raw: &RawPacket<'_>,
+        around: Option<&Passage<'_>>,
         now: Timestamp,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        let passage = Passage::new(packet, outer, now);
+        let passage = Passage::new(packet, raw.data, around, now);
         if !packet.events.is_empty()
             && let Some(verdict) = self.judge_oddities(packet.events, &passage, sink)
         {
             return verdict;
         }
         match packet.transport {
-            Transport::Fragment => self.except_packet(
-                self.config.exceptions.fragment,
-                DropReason::Fragment,
-                &passage,
-                sink,
-            ),
+            Transport::Fragment => self.judge_fragment(raw, &passage, sink),
             Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
             _ => match self.judge_datagram(&passage, sink) {
-                Verdict::Forward => self.judge_inside(&passage, trust, sink),
+                Verdict::Forward => self.judge_inside(raw, &passage, sink),
                 refused => refused,
             },
         }
@@ -290,7 +315,8 @@ impl Worker {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    (false, FlowState::opened_by(tcp))
+                    let dir = Direction::ToServer;
+                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,
@@ -316,12 +342,17 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
-        if let Some(reason) = self.segment(id, dir, tcp, passage) {
+        let outcome = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = outcome.refused {
             self.engine.hits.clear();
-            let memory = reason == DropReason::StreamReassemblyMemory;
-            if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
+            let policy = self.policy_for(reason);
+            if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
             } else {
+                if policy == ExceptionPolicy::Reject {
+                    let length = passage.packet.payload.len();
+                    sink.reset(answer(passage.ends, tcp, length, passage.now));
+                }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
             }
@@ -339,18 +370,35 @@ impl Worker {
             Some(session) if session.is_established() => TimeoutClass::Established,
             _ => TimeoutClass::New,
         };
-        self.conclude(id, dir, class, Some(&refused), passage, sink)
+        match self.conclude(id, dir, class, Some(&refused), passage, sink) {
+            Verdict::Forward if !outcome.edit.is_empty() => Verdict::Rewrite(Edit {
+                ip_at: passage.ip_at,
+                ..outcome.edit
+            }),
+            verdict => verdict,
+        }
     }
 
-    /// Through state and reassembly, parser and signatures; the reason to refuse the segment.
+    /// What is done with a segment that the stream did not take.
+    const fn policy_for(&self, reason: DropReason) -> ExceptionPolicy {
+        match reason {
+            DropReason::StreamReassemblyMemory => self.config.exceptions.reassembly_memory,
+            DropReason::StreamAsymmetric => self.config.exceptions.asymmetric,
+            _ => ExceptionPolicy::Drop,
+        }
+    }
+
+    /// Through state and reassembly, parser and signatures.
     fn segment(
         &mut self,
         id: FlowId,
         dir: Direction,
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
-    ) -> Option<DropReason> {
-        let flow = self.flows.get_mut(id)?;
+    ) -> SegmentOutcome {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return SegmentOutcome::default();
+        };
         let ctx = context(flow, passage.now);
         let FlowState {
             tcp: session,
@@ -361,10 +409,13 @@ impl Worker {
             raw_bytes,
             newest_tx,
             has_gap,
+            failed,
             established,
             ..
         } = &mut flow.state;
-        let session = session.as_mut()?;
+        let Some(session) = session.as_mut() else {
+            return SegmentOutcome::default();
+        };
         let mut inspection = Inspection {
             ruleset: &self.ruleset,
             engine: &mut self.engine,
@@ -377,15 +428,14 @@ impl Worker {
             raw_bytes,
             newest_tx,
             has_gap,
+            failed,
         };
         if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
         let outcome = session.on_segment(
-            dir,
-            tcp,
-            passage.packet.payload,
+            &passage.segment(dir, tcp),
             &mut Shared {
                 pool: &mut self.pool,
                 config: &self.config.stream,
@@ -401,10 +451,8 @@ impl Worker {
             inspection.eof(dir);
         }
         *established = session.is_established();
-        if outcome.restarted {
-            flow.state.restart(&mut self.engine.scratch);
-        }
-        outcome.refused
+        flow.state.stream_events = outcome.events;
+        outcome
     }
 
     /// Signatures that look at the packet itself.
@@ -624,8 +672,11 @@ impl Worker {
                 .started
                 .is_none_or(|started| passage.now.since(started) < grace),
         };
-        // A reset opens nothing, and ends nothing that we know.
-        if !within_grace || tcp.flags().has(TcpFlags::RST) {
+        // A reset opens nothing, and ends nothing that we know. A SYN-ACK without its SYN may have
+        // the roles the wrong way round; an honest client sends its SYN again.
+        let opens_nothing = tcp.flags().has(TcpFlags::RST)
+            || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
+        if !within_grace || opens_nothing {
             return Err(self.config.exceptions.midstream);
         }
         self.counters.add(Counter::FlowsMidstream, 1);
@@ -743,6 +794,7 @@ impl Worker {
         self.counters.add(Counter::Panics, 1);
         self.engine.scratch = Scratch::default();
         self.engine.hits.clear();
+        let in_fragments = self.drop_fragments_in_hand();
         let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
         if let Some(flow) = self.current.take().and_then(|id| {
             self.flows.touch(id, TimeoutClass::Refused, now);
@@ -765,7 +817,8 @@ impl Worker {
             }
             flow.state = state;
         }
-        if pass {
+        // Of a datagram in fragments, the last alone is of no use to anybody.
+        if pass && !in_fragments {
             self.counters.add(Counter::ExceptionPass, 1);
             Verdict::Forward
         } else {

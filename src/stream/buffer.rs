@@ -71,6 +71,15 @@ impl Buffer {
             })
     }
 
+    /// Whether all of `bytes` is kept here, and equal.
+    pub fn holds(&self, offset: u64, bytes: &[u8]) -> bool {
+        let segment = offset..offset + bytes.len() as u64;
+        let within = |known: &Range<u64>| known.start <= segment.start && segment.end <= known.end;
+        bytes.is_empty()
+            || std::iter::once(&self.kept).chain(&self.islands).any(within)
+                && self.equals(offset, bytes)
+    }
+
     /// Keeps `bytes`. They must agree with what is kept ([`Self::agrees`]) and
     /// not begin below what is kept.
     pub fn store(&mut self, offset: u64, bytes: &[u8], pool: &mut ChunkPool) -> Result<(), NoRoom> {

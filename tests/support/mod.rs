@@ -6,7 +6,9 @@
 
 pub mod attacks;
 pub mod daemon;
+pub mod evade;
 pub mod eve;
+pub mod fragments;
 pub mod heartbeat;
 pub mod http;
 pub mod load;

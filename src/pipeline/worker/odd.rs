@@ -10,6 +10,7 @@ use crate::app_layer::{AppLayer, Protocol};
 use crate::decode::{DecodeEvents, Malformed};
 use crate::detect::{FlowContext, OddPacket};
 use crate::direction::Direction;
+use crate::stream::StreamEvents;
 
 impl Worker {
     /// Signatures about a sound packet's oddities; a verdict if one refuses it. A `pass` among
@@ -87,6 +88,8 @@ impl Worker {
                 app: Protocol::Undetermined,
                 established: false,
                 stream: false,
+                stream_sizes: [0; 2],
+                stream_events: StreamEvents::NONE,
                 flow_id: 0,
                 now,
             },

@@ -6,15 +6,15 @@ use std::time::Duration;
 use etherparse::PacketBuilder;
 
 use super::*;
-
-mod odd;
-mod tunnels;
-
 use crate::detect::{CompileOptions, Layer, Policy, RuleInput};
 use crate::signature::{Classes, Variables, parse_file};
 
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
+
+mod fragments;
+mod odd;
+mod tunnels;
 
 /// What a sink saw; can be told to panic.
 #[derive(Debug, Default)]
@@ -25,10 +25,14 @@ struct Seen {
     /// The packet around that of the newest alert.
     outer: Option<Outer>,
     resets: Vec<Reset>,
+    /// Datagrams that went on in fragments.
+    reassembled: Vec<Vec<u8>>,
+    /// Their fragments, with all that is around them.
+    sent_on: Vec<Vec<u8>>,
     panics_on_alert: bool,
 }
 
-use super::super::event::Reset;
+use super::super::event::{Reassembled, Reset};
 
 impl EventSink for Seen {
     fn event(&mut self, event: Event<'_>) {
@@ -45,6 +49,18 @@ impl EventSink for Seen {
 
     fn reset(&mut self, reset: Reset) {
         self.resets.push(reset);
+    }
+
+    fn reassembled(&mut self, datagram: Reassembled<'_>) {
+        self.reassembled.push(datagram.datagram.to_vec());
+        let cut = &datagram.cut;
+        let mut offset = Some(0);
+        while let Some(at) = offset {
+            let mut frame = datagram.link_header.to_vec();
+            offset = cut.write(datagram.datagram, at, cut.fragment_bytes(), &mut frame);
+            assert!(datagram.wrapping.fit(&mut frame));
+            self.sent_on.push(frame);
+        }
     }
 }
 
@@ -263,36 +279,6 @@ fn midstream_flows_are_picked_up_for_a_while() {
         Verdict::Drop(DropReason::StreamMidstream)
     );
     assert_eq!(lab.request("/good"), Verdict::Forward, "known by then");
-}
-
-#[test]
-fn each_exception_follows_its_policy() {
-    let fragment = {
-        let mut packet = Vec::new();
-        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
-            .udp(1, 2)
-            .write(&mut packet, b"payload")
-            .unwrap();
-        packet[6] = 0x20;
-        packet[10..12].fill(0);
-        packet
-    };
-    for (policy, passes) in [
-        (ExceptionPolicy::Drop, false),
-        (ExceptionPolicy::Pass, true),
-    ] {
-        let mut config = WorkerConfig::default();
-        config.exceptions.fragment = policy;
-        let mut lab = Lab::with(config, "");
-        let raw = RawPacket {
-            data: &fragment,
-            link: LinkType::RawIp,
-            trust: ChecksumTrust::Ignored,
-        };
-        let verdict = lab.worker.process(&raw, lab.now, &mut lab.seen);
-        assert_eq!(verdict == Verdict::Forward, passes);
-        assert_eq!(lab.counters.get(Counter::ExceptionPass), u64::from(passes));
-    }
 }
 
 #[test]

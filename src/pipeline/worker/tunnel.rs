@@ -3,13 +3,13 @@
 
 use std::net::IpAddr;
 
-use super::{ChecksumTrust, Counter, Event, EventSink, Outer, Packet, Passage, Verdict, Worker};
+use super::{
+    Counter, Direction, DropReason, Edit, Event, EventSink, FlowKey, Outer, Packet, Passage,
+    RawPacket, Transport, Verdict, Worker,
+};
 use crate::counters::Counters;
-use crate::decode::{DecodeEvent, DecodeEvents, Inner, Malformed, Transport};
-use crate::direction::Direction;
-use crate::flow::FlowKey;
-use crate::pipeline::event::Reset;
-use crate::verdict::DropReason;
+use crate::decode::{DecodeEvent, DecodeEvents, Inner, Malformed, Wrapping};
+use crate::pipeline::event::{Reassembled, Reset};
 
 /// The sink for what is found inside a tunnel. A reset made by us would not go through the
 /// tunnel, and its ends would not take it from outside: the refused packets are dropped alone.
@@ -26,19 +26,48 @@ impl EventSink for InTunnel<'_> {
     fn reset(&mut self, _: Reset) {
         self.counters.add(Counter::ResetsInTunnel, 1);
     }
+
+    fn reassembled(&mut self, datagram: Reassembled<'_>) {
+        self.sink.reassembled(datagram);
+    }
+}
+
+impl Outer {
+    pub(super) fn of(passage: &Passage<'_>) -> Self {
+        let ends = &passage.ends;
+        Self {
+            src: ends.src,
+            dst: ends.dst,
+            protocol: ends.protocol,
+            depth: ends.tunnel.map_or(1, |outer| outer.depth.saturating_add(1)),
+        }
+    }
+}
+
+impl Passage<'_> {
+    /// The headers around this packet, if it is inside a tunnel.
+    pub(super) fn wrapping(&self) -> Wrapping {
+        let mut wrapping = Wrapping::default();
+        let mut around = self.around;
+        while let Some(outer) = around {
+            wrapping.put_around(outer.ip_at);
+            around = outer.around;
+        }
+        wrapping
+    }
 }
 
 impl Worker {
     /// The verdict on what is inside a packet that may go so far.
     pub(super) fn judge_inside(
         &mut self,
+        raw: &RawPacket<'_>,
         passage: &Passage<'_>,
-        trust: ChecksumTrust,
         sink: &mut dyn EventSink,
     ) -> Verdict {
         let packet = passage.packet;
         let mut events = DecodeEvents::NONE;
-        let found = self.config.tunnels.inside(packet, trust, &mut events);
+        let found = self.config.tunnels.inside(packet, raw.trust, &mut events);
         let depth = passage.ends.tunnel.map_or(0, |outer| outer.depth);
         let too_deep = matches!(found, Ok(Some(_))) && depth >= self.config.tunnel_depth;
         if too_deep {
@@ -68,47 +97,67 @@ impl Worker {
                 let policy = self.config.exceptions.tunnel_depth;
                 self.except_packet(policy, DropReason::TunnelDepth, passage, sink)
             }
-            Some(inner) => self.judge_inner(&inner, trust, passage, sink),
+            Some(inner) => self.judge_inner(&inner, raw, passage, sink),
         }
     }
 
     fn judge_inner(
         &mut self,
         inner: &Inner<'_>,
-        trust: ChecksumTrust,
+        raw: &RawPacket<'_>,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        let ends = &passage.ends;
-        let outer = Outer {
-            src: ends.src,
-            dst: ends.dst,
-            protocol: ends.protocol,
-            depth: ends.tunnel.map_or(1, |outer| outer.depth + 1),
-        };
         let counters = self.counters.clone();
         let mut sink = InTunnel {
             sink,
             counters: &counters,
         };
-        match inner.decode(trust) {
+        match inner.decode(raw.trust) {
             Ok(Some(packet)) => {
                 counters.add(Counter::TunnelPackets, 1);
                 let packet = Packet {
                     tunnel: self.name_of(inner, passage.packet, &packet),
+                    reassembled: passage.packet.reassembled,
                     ..packet
                 };
-                let trust = trust.inside();
-                self.judge_packet(&packet, trust, Some(outer), passage.now, &mut sink)
+                let within = RawPacket {
+                    trust: raw.trust.inside(),
+                    ..*raw
+                };
+                let now = passage.now;
+                let verdict = self.judge_packet(&packet, &within, Some(passage), now, &mut sink);
+                self.fitting_outside(verdict, passage, &mut sink)
             }
             Ok(None) => {
                 counters.add(Counter::NotInspectedPackets, 1);
                 Verdict::Forward
             }
             Err(malformed) => {
-                self.refuse_malformed(&malformed, Some(outer), passage.now, &mut sink)
+                let outer = Some(Outer::of(passage));
+                self.refuse_malformed(&malformed, outer, passage.now, &mut sink)
             }
         }
+    }
+
+    /// A change keeps the inner checksums right, and so the outer one, whose sum they are part of:
+    /// but for the hop limit of IPv6, which only an outer checksum covers.
+    fn fitting_outside(
+        &self,
+        verdict: Verdict,
+        outer: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let Verdict::Rewrite(edit @ Edit { ttl: Some(_), .. }) = verdict else {
+            return verdict;
+        };
+        let edited = outer.frame.get(usize::from(edit.ip_at));
+        if edited.is_some_and(|b| b >> 4 == 6) && outer.packet.sums_its_payload() {
+            let reason = DropReason::TunnelRewrite;
+            self.note_drop(None, None, reason, None, outer, sink);
+            return Verdict::Drop(reason);
+        }
+        verdict
     }
 
     /// Equal addresses in two tunnels are two flows. A tunnel is named by its identifier, else by

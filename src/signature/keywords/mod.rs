@@ -6,9 +6,11 @@ mod content;
 mod decode;
 mod flow;
 mod meta;
+mod packet;
 pub(super) mod pcre;
 mod rate;
 mod size;
+mod stream;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,6 +19,7 @@ use std::sync::LazyLock;
 use super::ast::Transform;
 use super::buffer::Buffer;
 use super::draft::Draft;
+use super::header_number::HeaderNumber;
 use super::lex::{Fault, Opt};
 use super::suggest::nearest;
 
@@ -93,6 +96,7 @@ enum Parser {
     Sticky(Buffer),
     MoveContent(Buffer),
     Transform(Transform),
+    Number(HeaderNumber),
 }
 
 impl Keyword {
@@ -144,7 +148,7 @@ impl Keyword {
     pub const fn buffer(&self) -> Option<Buffer> {
         match self.parser {
             Parser::Sticky(buffer) | Parser::MoveContent(buffer) => Some(buffer),
-            Parser::Option(_) | Parser::Transform(_) => None,
+            Parser::Option(_) | Parser::Transform(_) | Parser::Number(_) => None,
         }
     }
 
@@ -160,6 +164,7 @@ impl Keyword {
             Parser::Transform(transform) => opt
                 .no_value()
                 .and_then(|()| draft.add_transform(opt, transform.clone())),
+            Parser::Number(number) => packet::number(draft, opt, *number),
         };
         result.map_err(|fault| {
             if fault.help.is_some() {
@@ -268,6 +273,8 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         app::keywords(),
         size::keywords(),
         decode::keywords(),
+        packet::keywords(),
+        stream::keywords(),
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),

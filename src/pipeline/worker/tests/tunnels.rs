@@ -1,5 +1,6 @@
 //! What is inside a tunnel is judged, and the outer packet shares the verdict.
 
+use super::fragments::{DROP_UDP, fragments, udp};
 use super::*;
 use crate::decode::Tunnels;
 
@@ -193,4 +194,105 @@ fn tunnels_nested_too_deep_are_for_the_policy() {
     let mut lab = Lab::with(config, "");
     assert_eq!(lab.send(&nested(5)), Verdict::Forward);
     assert_eq!(lab.counters.get(Counter::ExceptionPass), 1);
+}
+
+/// A35: fragments inside a tunnel are put together by tunnel, and go on inside it.
+#[test]
+fn a35_fragments_inside_a_tunnel_are_judged_whole() {
+    let wraps: [fn(&[u8]) -> Vec<u8>; 3] = [
+        in_vxlan,
+        |packet| ipip(1, packet),
+        |packet| vxlan(1, &ipip(1, &vxlan(2, packet))),
+    ];
+    for wrap in wraps {
+        let mut lab = Lab::new(DROP_UDP);
+        let evil = fragments(&udp(b"an evil-payload, cut so that no piece has it"), 7, 8);
+        let verdicts: Vec<_> = evil.iter().map(|packet| lab.send(&wrap(packet))).collect();
+        let (last, before) = verdicts.split_last().unwrap();
+        assert_eq!(*last, Verdict::Drop(DropReason::Rules));
+        assert!(before.iter().all(|v| *v == Verdict::Held));
+
+        let payload = b"nothing that anybody would mind, and long enough";
+        let good = fragments(&udp(payload), 8, 16);
+        let mut shortest_last = good.clone();
+        shortest_last.rotate_left(1);
+        for packet in &shortest_last {
+            assert_eq!(lab.send(&wrap(packet)), Verdict::Held);
+        }
+        assert_eq!(lab.counters.snapshot().in_hand(), 0);
+        // What goes on is sound from the outermost header on, and is found whole again.
+        let sent = std::mem::take(&mut lab.seen.sent_on);
+        assert_eq!(sent.len(), good.len());
+        let mut receiver = Lab::new(
+            "alert udp any any -> any 2000 (msg:\"a\"; content:\"anybody would mind\"; sid:9;)\n",
+        );
+        for frame in &sent {
+            assert_eq!(receiver.send(frame), Verdict::Held);
+        }
+        assert!(receiver.seen.drops.is_empty());
+        assert_eq!(receiver.seen.alerts, [9]);
+        assert_eq!(receiver.seen.reassembled.len(), 1);
+    }
+}
+
+#[test]
+fn fragments_in_two_tunnels_are_no_datagram() {
+    let mut lab = Lab::new("");
+    let packets = fragments(&udp(b"nothing that anybody would mind"), 7, 16);
+    for (n, packet) in packets.iter().enumerate() {
+        assert_eq!(lab.send(&vxlan(n as u8, packet)), Verdict::Held);
+    }
+    assert!(lab.seen.reassembled.is_empty());
+}
+
+#[test]
+fn a_tunnel_that_comes_in_fragments_is_looked_into() {
+    let mut lab = Lab::new(DROP_UDP);
+    let whole = in_vxlan(&udp(b"an evil-payload, cut so that no piece has it"));
+    let packets = fragments(&whole, 7, 24);
+    let verdicts = lab.send_all(&packets);
+    assert_eq!(verdicts.last(), Some(&Verdict::Drop(DropReason::Rules)));
+    // But what comes in pieces twice is not taken.
+    let pieces = fragments(&udp(b"nothing that anybody would mind"), 8, 16);
+    let packets = fragments(&in_vxlan(&pieces[0]), 9, 24);
+    let verdicts = lab.send_all(&packets);
+    let nested = Verdict::Drop(DropReason::DefragNested);
+    assert_eq!(verdicts.last(), Some(&nested));
+}
+
+#[test]
+fn overlapping_fragments_alert() {
+    let rule = "alert pkthdr any any -> any any (msg:\"overlap\"; decode-event:ipv4.frag_overlap; sid:5;)\n";
+    let mut lab = Lab::new(rule);
+    let packets = fragments(&udp(b"nothing that anybody would mind"), 7, 16);
+    let mut other = packets[0].clone();
+    *other.last_mut().unwrap() ^= 1;
+    assert_eq!(lab.send(&packets[0]), Verdict::Held);
+    assert_eq!(lab.send(&other), Verdict::Drop(DropReason::DefragOverlap));
+    assert_eq!(
+        lab.send(&packets[1]),
+        Verdict::Drop(DropReason::DefragOverlap)
+    );
+    assert_eq!(lab.seen.alerts, [5]);
+}
+
+/// A low TTL is raised inside of a tunnel too, and the outer checksum still holds.
+#[test]
+fn a_change_inside_a_tunnel_leaves_the_outer_packet_sound() {
+    let mut lab = Lab::new("");
+    lab.wrap = in_vxlan;
+    lab.open();
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 40)
+        .tcp(CLIENT.1, SERVER.1, lab.next[0], 60_000)
+        .ack(lab.next[1])
+        .write(&mut packet, b"data")
+        .unwrap();
+    let mut frame = in_vxlan(&packet);
+    let Verdict::Rewrite(edit) = lab.send(&frame) else {
+        panic!("the TTL is below that of the handshake");
+    };
+    assert!(crate::decode::apply_edit(&edit, &mut frame));
+    let outer = crate::decode::decode_ip(&frame, ChecksumTrust::Unverified).unwrap();
+    assert_eq!(outer.payload[8 + 14 + 8], 64);
 }
