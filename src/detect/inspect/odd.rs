@@ -12,12 +12,15 @@ use crate::direction::Direction;
 use crate::signature::ast::Proto;
 use crate::verdict::Scope;
 
+/// Source, destination and IANA protocol number.
+type OddEnds = ((IpAddr, u16), (IpAddr, u16), u8);
+
 /// What could be read of a packet with odd headers.
 #[derive(Clone, Copy, Debug)]
 pub struct OddPacket {
     pub events: DecodeEvents,
-    /// Source, destination and IANA protocol number. `None`: the IP header itself is at fault.
-    pub ends: Option<((IpAddr, u16), (IpAddr, u16), u8)>,
+    /// `None`: the IP header itself is at fault.
+    pub ends: Option<OddEnds>,
 }
 
 impl Ruleset {

@@ -6,6 +6,8 @@ use crate::decode::Tunnels;
 
 const VTEPS: [[u8; 4]; 2] = [[172, 16, 0, 1], [172, 16, 0, 2]];
 
+type Wrap = fn(&[u8]) -> Vec<u8>;
+
 fn vxlan(id: u8, packet: &[u8]) -> Vec<u8> {
     let mut payload = vec![8, 0, 0, 0, 0, 0, id, 0];
     payload.extend([0; 12]);
@@ -33,7 +35,7 @@ fn in_vxlan(packet: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_rule_refuses_what_a_tunnel_carries() {
-    let wraps: [fn(&[u8]) -> Vec<u8>; 3] = [
+    let wraps: [Wrap; 3] = [
         in_vxlan,
         |packet| ipip(1, packet),
         |packet| vxlan(1, &ipip(1, &vxlan(2, packet))),
@@ -84,9 +86,10 @@ fn a_refused_flow_in_a_tunnel_gets_no_reset() {
 
 #[test]
 fn equal_addresses_in_two_tunnels_are_two_flows() {
-    type Wrap = fn(u8, &[u8]) -> Vec<u8>;
+    type Numbered = fn(u8, &[u8]) -> Vec<u8>;
     // The outer flow of two VXLAN networks is one.
-    let pairs: [(Wrap, Wrap, usize); 3] = [(vxlan, vxlan, 1), (ipip, ipip, 2), (vxlan, ipip, 2)];
+    let pairs: [(Numbered, Numbered, usize); 3] =
+        [(vxlan, vxlan, 1), (ipip, ipip, 2), (vxlan, ipip, 2)];
     for (one, other, new_flows) in pairs {
         let mut lab = Lab::new(DROP_EVIL);
         let syn = |seq| {
@@ -199,7 +202,7 @@ fn tunnels_nested_too_deep_are_for_the_policy() {
 /// A35: fragments inside a tunnel are put together by tunnel, and go on inside it.
 #[test]
 fn a35_fragments_inside_a_tunnel_are_judged_whole() {
-    let wraps: [fn(&[u8]) -> Vec<u8>; 3] = [
+    let wraps: [Wrap; 3] = [
         in_vxlan,
         |packet| ipip(1, packet),
         |packet| vxlan(1, &ipip(1, &vxlan(2, packet))),
