@@ -101,6 +101,19 @@ impl<'a> Inner<'a> {
         }
     }
 
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// What the inner packet begins with.
+    pub const fn link(&self) -> LinkType {
+        match self.content {
+            Content::Ethernet => LinkType::Ethernet,
+            Content::Ppp => LinkType::Ppp,
+            Content::Ip(_) => LinkType::RawIp,
+        }
+    }
+
     /// Decodes the inner packet. `Ok(None)`: not IP. `trust` is that of the packet around it.
     ///
     /// # Errors

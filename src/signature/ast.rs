@@ -110,6 +110,7 @@ pub enum Proto {
     Tls,
     /// `pkthdr`: any packet, also one whose headers cannot be read.
     PacketHeader,
+    Sip,
 }
 
 /// Addresses with variables resolved. Empty `include` means any.

@@ -82,7 +82,7 @@ fn oddities_stand_alone(
         return Err(keyword.fault("`decode-event` stands with no test but the rule's header"));
     }
     match header.protocol {
-        Proto::Http | Proto::Tls | Proto::TcpStream => {
+        Proto::Http | Proto::Tls | Proto::Sip | Proto::TcpStream => {
             Err(keyword.fault("`decode-event` is about packets, not about streams"))
         }
         _ => Ok(()),
@@ -104,6 +104,7 @@ fn protocol_has_buffers(
             Owner::Raw | Owner::Packet => true,
             Owner::Http | Owner::File => any_stream || header.protocol == Proto::Http,
             Owner::Tls => any_stream || header.protocol == Proto::Tls,
+            Owner::Sip => any_stream || matches!(header.protocol, Proto::Sip | Proto::Udp),
         };
         if !possible {
             return Err(written(statement, group.buffer).fault(format!(

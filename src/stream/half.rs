@@ -31,6 +31,9 @@ pub(super) struct Half {
     pub clock: Clock,
     /// The TTL that the handshake of this end arrived with: so much reaches the other end.
     pub ttl_floor: u8,
+    /// The first of the segments in a row whose TTL would not reach the other end, and how often
+    /// it came.
+    pub dying: Option<(u32, u8)>,
     pub buffer: Buffer,
 }
 
@@ -83,6 +86,17 @@ impl Half {
             .unwrap_or(0)
             .wrapping_add(1)
             .wrapping_add(offset as u32)
+    }
+
+    /// An end that sends the same segment again and again with such a TTL, and none with another,
+    /// means it so: BGP speakers do.
+    pub fn insists_on_dying(&mut self, seq: u32) -> bool {
+        const INSISTENT: u8 = 3;
+        let (first, times) = self.dying.get_or_insert((seq, 0));
+        if *first == seq {
+            *times = times.saturating_add(1);
+        }
+        *times >= INSISTENT
     }
 
     /// A window advertised behind the SYN.

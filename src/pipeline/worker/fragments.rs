@@ -1,10 +1,10 @@
 //! IP fragments: held until their datagram is whole, judged with it, sent on in its place.
 
-use super::{DropEvent, Ends, Event, Passage, RawPacket, Ruling, Worker};
+use super::{DropEvent, Ends, Event, Passage, Ruling, Worker};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, DecodeEvent, LinkType, Transport, apply_edit, decode_ip};
+use crate::decode::{ChecksumTrust, DecodeEvent, Transport, apply_edit, decode_ip};
 use crate::defrag::{Arrival, DefragConfig, Defragmenter, GivenUp, Refused, Taken, Whole};
-use crate::pipeline::event::{EventSink, Reassembled};
+use crate::pipeline::event::{EventSink, Frame, Reassembled};
 use crate::pipeline::policy::WorkerConfig;
 use crate::time::Timestamp;
 use crate::verdict::{DropReason, ExceptionPolicy, Verdict};
@@ -31,7 +31,7 @@ impl Fragments {
 impl Worker {
     pub(super) fn judge_fragment(
         &mut self,
-        raw: &RawPacket<'_>,
+        trust: ChecksumTrust,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
@@ -46,8 +46,8 @@ impl Worker {
         let arrival = Arrival {
             packet: passage.packet,
             tunnel: passage.packet.tunnel,
-            link: raw.link,
-            link_header: before(raw.data, passage.packet.datagram),
+            link: passage.frame.link,
+            link_header: before(passage.frame.datagram, passage.packet.datagram),
         };
         let counters = &self.counters;
         let taken = self.fragments.table.take(&arrival, now, &mut |given_up| {
@@ -69,7 +69,7 @@ impl Worker {
                 self.except_packet(policy, DropReason::DefragMemory, passage, sink)
             }
             Taken::Whole(mut whole) => {
-                let verdict = self.judge_reassembled(&mut whole, raw.trust, passage, sink);
+                let verdict = self.judge_reassembled(&mut whole, trust, passage, sink);
                 self.fragments.table.recycle(whole);
                 verdict
             }
@@ -87,23 +87,29 @@ impl Worker {
         self.counters.add(Counter::DatagramsReassembled, 1);
         let held = whole.packets.saturating_sub(1);
         self.fragments.in_judgement = held;
-        let verdict = self.verdict_on(whole.datagram(), trust, passage, sink);
+        let frame = Frame {
+            link: whole.link,
+            header: whole.link_header(),
+            datagram: whole.datagram(),
+        };
+        let verdict = self.verdict_on(frame, trust, passage, sink);
         if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
             if let Verdict::Rewrite(edit) = verdict {
                 apply_edit(&edit, whole.datagram_mut());
             }
-            let wrapping = passage.wrapping();
-            // Lengths of the headers around were those of the fragment at hand.
-            let header = if wrapping.is_empty() {
-                whole.link_header()
-            } else {
-                before(passage.frame, passage.packet.datagram)
+            // In a tunnel, lengths of the headers around are yet those of the fragment at hand.
+            let (link, link_header) = match passage.outermost() {
+                None => (whole.link, whole.link_header()),
+                Some(outermost) => (
+                    outermost.frame.link,
+                    before(passage.base, passage.packet.datagram),
+                ),
             };
             sink.reassembled(Reassembled {
                 at: passage.now,
-                link: whole.link,
-                link_header: header,
-                wrapping,
+                link,
+                link_header,
+                wrapping: passage.wrapping(),
                 datagram: whole.datagram(),
                 cut: whole.cut,
             });
@@ -118,7 +124,7 @@ impl Worker {
 
     fn verdict_on(
         &mut self,
-        datagram: &[u8],
+        frame: Frame<'_>,
         trust: ChecksumTrust,
         fragment: &Passage<'_>,
         sink: &mut dyn EventSink,
@@ -130,7 +136,7 @@ impl Worker {
                 ChecksumTrust::Unverified
             }
         };
-        let refused = match decode_ip(datagram, trust) {
+        let refused = match decode_ip(frame.datagram, trust) {
             // RFC 8200 section 4.5 has one fragment header.
             Ok(packet) if matches!(packet.transport, Transport::Fragment) => {
                 DropReason::DefragMalformed
@@ -139,16 +145,13 @@ impl Worker {
                 packet.vlan = fragment.packet.vlan;
                 packet.tunnel = fragment.packet.tunnel;
                 packet.reassembled = true;
-                let whole = RawPacket {
-                    data: datagram,
-                    link: LinkType::RawIp,
-                    trust,
-                };
-                return self.judge_packet(&packet, &whole, fragment.around, fragment.now, sink);
+                let (datagram, around) = (frame.datagram, fragment.around);
+                let whole = Passage::new(&packet, frame, datagram, around, fragment.now);
+                return self.judge_packet(&whole, trust, sink);
             }
             Err(malformed) => {
                 let outer = fragment.ends.tunnel;
-                return self.refuse_malformed(&malformed, outer, fragment.now, sink);
+                return self.refuse_malformed(&malformed, frame, outer, fragment.now, sink);
             }
         };
         self.note_drop(None, None, refused, None, fragment, sink);
@@ -169,7 +172,7 @@ impl Worker {
                 DecodeEvent::Ipv4FragmentOverlap
             };
             let events = std::iter::once(event).collect();
-            let _: Ruling = self.rule_on_oddities(events, Some(passage.ends), passage.now, sink);
+            let _: Ruling = self.rule_on_oddities(events, passage, sink);
         }
     }
 

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    Case, DropEvent, DropReason, Ends, Event, EventSink, Outer, Passage, Ruling, Timestamp,
-    Verdict, Worker, judge,
+    Case, Counter, DropEvent, DropReason, Ends, Event, EventSink, Frame, Outer, Passage, Ruling,
+    Timestamp, Verdict, Worker, judge,
 };
 use crate::app_layer::{AppLayer, Protocol};
 use crate::decode::{DecodeEvents, Malformed};
 use crate::detect::{FlowContext, OddPacket};
 use crate::direction::Direction;
+use crate::pipeline::event::Shown;
 use crate::stream::StreamEvents;
 
 impl Worker {
@@ -21,9 +22,7 @@ impl Worker {
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Option<Verdict> {
-        let Ruling::Refuse { hit, .. } =
-            self.rule_on_oddities(events, Some(passage.ends), passage.now, sink)
-        else {
+        let Ruling::Refuse { hit, .. } = self.rule_on_oddities(events, passage, sink) else {
             return None;
         };
         let ruleset = self.ruleset.clone();
@@ -36,6 +35,7 @@ impl Worker {
     pub(super) fn refuse_malformed(
         &mut self,
         malformed: &Malformed<'_>,
+        frame: Frame<'_>,
         outer: Option<Outer>,
         now: Timestamp,
         sink: &mut dyn EventSink,
@@ -49,7 +49,10 @@ impl Worker {
             tunnel: outer,
         });
         if !malformed.events.is_empty() {
-            self.rule_on_oddities(malformed.events, ends, now, sink);
+            let shown = self
+                .config
+                .shown_unread(frame, self.counters.get(Counter::Received));
+            self.rule_on(malformed.events, ends, shown, now, sink);
         }
         let reason = malformed.reason;
         sink.event(Event::Drop(DropEvent {
@@ -67,7 +70,19 @@ impl Worker {
     pub(super) fn rule_on_oddities(
         &mut self,
         events: DecodeEvents,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Ruling {
+        let number = self.counters.get(Counter::Received);
+        let shown = self.config.shown(passage.packet, passage.frame, number);
+        self.rule_on(events, Some(passage.ends), shown, passage.now, sink)
+    }
+
+    fn rule_on(
+        &mut self,
+        events: DecodeEvents,
         ends: Option<Ends>,
+        shown: Shown<'_>,
         now: Timestamp,
         sink: &mut dyn EventSink,
     ) -> Ruling {
@@ -98,6 +113,8 @@ impl Worker {
             direction: Direction::ToServer,
             app: &AppLayer::default(),
             payload: None,
+            shown,
+            streams: None,
         };
         let ruling = judge::rule(
             &self.ruleset,

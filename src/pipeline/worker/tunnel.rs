@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 
 use super::{
-    Counter, Direction, DropReason, Edit, Event, EventSink, FlowKey, Outer, Packet, Passage,
-    RawPacket, Transport, Verdict, Worker,
+    ChecksumTrust, Counter, Direction, DropReason, Edit, Event, EventSink, FlowKey, Frame, Outer,
+    Packet, Passage, Transport, Verdict, Worker,
 };
 use crate::counters::Counters;
 use crate::decode::{DecodeEvent, DecodeEvents, Inner, Malformed, Wrapping};
@@ -45,6 +45,15 @@ impl Outer {
 }
 
 impl Passage<'_> {
+    /// The packet that all is inside of, if this one is inside any.
+    pub(super) fn outermost(&self) -> Option<&Self> {
+        let mut outermost = self.around?;
+        while let Some(outer) = outermost.around {
+            outermost = outer;
+        }
+        Some(outermost)
+    }
+
     /// The headers around this packet, if it is inside a tunnel.
     pub(super) fn wrapping(&self) -> Wrapping {
         let mut wrapping = Wrapping::default();
@@ -61,13 +70,13 @@ impl Worker {
     /// The verdict on what is inside a packet that may go so far.
     pub(super) fn judge_inside(
         &mut self,
-        raw: &RawPacket<'_>,
+        trust: ChecksumTrust,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
         let packet = passage.packet;
         let mut events = DecodeEvents::NONE;
-        let found = self.config.tunnels.inside(packet, raw.trust, &mut events);
+        let found = self.config.tunnels.inside(packet, trust, &mut events);
         let depth = passage.ends.tunnel.map_or(0, |outer| outer.depth);
         let too_deep = matches!(found, Ok(Some(_))) && depth >= self.config.tunnel_depth;
         if too_deep {
@@ -83,7 +92,8 @@ impl Worker {
                     vlan: packet.vlan,
                     ip: Some(packet.ip),
                 };
-                return self.refuse_malformed(&malformed, passage.ends.tunnel, passage.now, sink);
+                let (outer, now) = (passage.ends.tunnel, passage.now);
+                return self.refuse_malformed(&malformed, passage.frame, outer, now, sink);
             }
         };
         if !events.is_empty()
@@ -97,14 +107,14 @@ impl Worker {
                 let policy = self.config.exceptions.tunnel_depth;
                 self.except_packet(policy, DropReason::TunnelDepth, passage, sink)
             }
-            Some(inner) => self.judge_inner(&inner, raw, passage, sink),
+            Some(inner) => self.judge_inner(&inner, trust, passage, sink),
         }
     }
 
     fn judge_inner(
         &mut self,
         inner: &Inner<'_>,
-        raw: &RawPacket<'_>,
+        trust: ChecksumTrust,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
@@ -113,7 +123,8 @@ impl Worker {
             sink,
             counters: &counters,
         };
-        match inner.decode(raw.trust) {
+        let frame = Frame::received(inner.link(), inner.bytes());
+        match inner.decode(trust) {
             Ok(Some(packet)) => {
                 counters.add(Counter::TunnelPackets, 1);
                 let packet = Packet {
@@ -121,12 +132,9 @@ impl Worker {
                     reassembled: passage.packet.reassembled,
                     ..packet
                 };
-                let within = RawPacket {
-                    trust: raw.trust.inside(),
-                    ..*raw
-                };
-                let now = passage.now;
-                let verdict = self.judge_packet(&packet, &within, Some(passage), now, &mut sink);
+                let (base, around, now) = (passage.base, Some(passage), passage.now);
+                let within = Passage::new(&packet, frame, base, around, now);
+                let verdict = self.judge_packet(&within, trust.inside(), &mut sink);
                 self.fitting_outside(verdict, passage, &mut sink)
             }
             Ok(None) => {
@@ -135,7 +143,7 @@ impl Worker {
             }
             Err(malformed) => {
                 let outer = Some(Outer::of(passage));
-                self.refuse_malformed(&malformed, outer, passage.now, &mut sink)
+                self.refuse_malformed(&malformed, frame, outer, passage.now, &mut sink)
             }
         }
     }
@@ -151,7 +159,7 @@ impl Worker {
         let Verdict::Rewrite(edit @ Edit { ttl: Some(_), .. }) = verdict else {
             return verdict;
         };
-        let edited = outer.frame.get(usize::from(edit.ip_at));
+        let edited = outer.base.get(usize::from(edit.ip_at));
         if edited.is_some_and(|b| b >> 4 == 6) && outer.packet.sums_its_payload() {
             let reason = DropReason::TunnelRewrite;
             self.note_drop(None, None, reason, None, outer, sink);

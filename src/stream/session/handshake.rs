@@ -133,6 +133,10 @@ impl TcpSession {
         if self.state == State::Established {
             events.note(StreamEvent::EstSynResend);
         }
+        // A client that was reset may begin again with the same number.
+        if self.reset.is_some() && segment.payload.is_empty() {
+            self.other_syns.remember(Syn::of(segment));
+        }
         // The server has chosen; only a copy of what it took is harmless.
         if self.halves[0].buffer.holds(0, segment.payload) {
             Ok(())
@@ -172,7 +176,8 @@ impl TcpSession {
                 .wrapping_sub(client.isn().unwrap_or(0).wrapping_add(1)),
         );
         let same_server = self.halves[1].isn() == Some(tcp.seq());
-        if taken > client.syn_bytes && !(same_server && self.state != State::SynSent) {
+        let is_another = taken > client.syn_bytes || self.other_syns.answered_by(tcp.ack());
+        if is_another && !(same_server && self.state != State::SynSent) {
             return self.on_answer_to_another_syn(segment, shared, events, deliver);
         }
         match self.state {

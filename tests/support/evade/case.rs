@@ -89,16 +89,23 @@ const FILES: [(&str, &str); 6] = [
 pub fn catalogue() -> Fallible<Vec<Case>> {
     let mut cases = Vec::new();
     for (file, text) in FILES {
-        for block in text.split("\n\n") {
-            let lines: Vec<&str> = block
-                .lines()
-                .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
-                .collect();
-            if let Some((head, steps)) = lines.split_first() {
-                let case = Case::parse(head, &steps.join("\n"))
-                    .map_err(|e| format!("{file}, `{head}`: {e}"))?;
-                cases.push(case);
-            }
+        cases.extend(parse_rows(text).map_err(|e| format!("{file}, {e}"))?);
+    }
+    Ok(cases)
+}
+
+/// Rows with a blank line between each two.
+pub fn parse_rows(text: &str) -> Fallible<Vec<Case>> {
+    let mut cases = Vec::new();
+    for block in text.split("\n\n") {
+        let lines: Vec<&str> = block
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+            .collect();
+        if let Some((head, steps)) = lines.split_first() {
+            let case =
+                Case::parse(head, &steps.join("\n")).map_err(|e| format!("`{head}`: {e}"))?;
+            cases.push(case);
         }
     }
     Ok(cases)

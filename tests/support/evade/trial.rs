@@ -27,29 +27,46 @@ pub enum Guard {
 }
 
 impl Guard {
+    /// Rules against the marker.
     pub fn setup(self, place: &Place) -> Fallible<Setup> {
-        let (words, extra) = match self {
-            Self::Stopgap => ("", ""),
-            Self::Weak => (
-                "flow:no_stream; ",
-                "\n[policy]\nfragment = \"pass\"\nmidstream = \"pass\"\n",
-            ),
-        };
-        let marker = String::from_utf8_lossy(MARKER);
+        let marker = String::from_utf8_lossy(MARKER).into_owned();
+        self.setup_against(place, &[("tcp", marker.clone()), ("udp", marker)])
+    }
+
+    /// A rule for each text, over a protocol.
+    pub fn setup_against(self, place: &Place, texts: &[(&str, String)]) -> Fallible<Setup> {
         let mut rules = String::new();
-        for (sid, protocol) in [(1, "tcp"), (2, "udp")] {
-            let words = if protocol == "tcp" { words } else { "" };
+        for (at, (protocol, text)) in texts.iter().enumerate() {
+            let words = match (self, *protocol) {
+                (Self::Weak, "tcp") => "flow:no_stream; ",
+                _ => "",
+            };
             let _ = writeln!(
                 rules,
-                "drop {protocol} any any -> any any (msg:\"the marker\"; {words}content:\"{marker}\"; sid:{sid}; rev:1;)"
+                "drop {protocol} any any -> any any (msg:\"forbidden\"; {words}content:\"{text}\"; sid:{}; rev:1;)",
+                at + 1
             );
         }
-        let file = place.lab.folder().join(format!("{self:?}.rules"));
+        let file = place.lab.folder().join("forbidden.rules");
         fs::write(&file, rules)?;
+        let extra_config = match self {
+            Self::Stopgap => "",
+            Self::Weak => {
+                "\n[policy]\ndefrag_memory = \"pass\"\nmidstream = \"pass\"\n\n[defrag]\nmax_datagrams = 16\n"
+            }
+        };
         Ok(Setup {
-            extra_config: extra.to_owned(),
+            extra_config: extra_config.to_owned(),
             ..Setup::with_rules(&file)
         })
+    }
+
+    /// What must be done once Stopgap runs.
+    pub fn prepare(self, driver: &mut Driver<'_>) -> Fallible<()> {
+        match self {
+            Self::Stopgap => Ok(()),
+            Self::Weak => fill_defragmenter(driver),
+        }
     }
 }
 
@@ -88,6 +105,21 @@ pub enum Twin {
     Blocked,
 }
 
+pub fn twin_of(case: &Case, alone: &Pair, guarded: Option<&Pair>) -> Twin {
+    let alone = &alone.twin.got;
+    match guarded {
+        _ if alone.is_empty() => Twin::Nothing,
+        Some(pair) if pair.twin.got == *alone => Twin::Arrived,
+        // Where the receiver alone may take an insertion, the honest bytes are as good.
+        Some(pair) if case.lands == Lands::Either && pair.twin.got == case.payload(false) => {
+            Twin::Arrived
+        }
+        Some(_) if case.twin_may_fail => Twin::Refused,
+        Some(_) => Twin::Blocked,
+        None => Twin::Arrived,
+    }
+}
+
 impl Row<'_> {
     pub fn landed_alone(&self) -> bool {
         holds_marker(&self.alone.attack.got)
@@ -111,21 +143,7 @@ impl Row<'_> {
     }
 
     pub fn twin(&self) -> Twin {
-        let alone = &self.alone.twin.got;
-        match &self.guarded {
-            _ if alone.is_empty() => Twin::Nothing,
-            // Where the receiver alone may take an insertion, the honest bytes are as good.
-            Some(pair)
-                if pair.twin.got == *alone
-                    || self.case.lands == Lands::Either
-                        && pair.twin.got == self.case.payload(false) =>
-            {
-                Twin::Arrived
-            }
-            Some(_) if self.case.twin_may_fail => Twin::Refused,
-            Some(_) => Twin::Blocked,
-            None => Twin::Arrived,
-        }
+        twin_of(self.case, &self.alone, self.guarded.as_ref())
     }
 
     fn json(&self) -> Value {
@@ -205,6 +223,7 @@ pub fn run<'c>(
         return Ok(rows);
     };
     let daemon = Daemon::start(&place.lab, &guard.setup(&place)?)?;
+    guard.prepare(&mut driver)?;
     let started = Instant::now();
     let guarded = run_pairs(&mut driver, cases)?;
     eprintln!(
@@ -231,6 +250,15 @@ pub fn run<'c>(
         }
     }
     Ok(rows)
+}
+
+/// First fragments that nothing follows, more than a weak Stopgap keeps: what comes next is let through.
+fn fill_defragmenter(driver: &mut Driver<'_>) -> Fallible<()> {
+    let filler = Case::parse("0 v4 udp not may | filler", "udp frag=0-16")?;
+    let jobs: Vec<Job> = (0..200)
+        .map(|_| Job::of(&filler, Family::V4, false))
+        .collect();
+    driver.run(&jobs, |_| {}).map(|_| ())
 }
 
 /// Ends a daemon, whose books must balance.
