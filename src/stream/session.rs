@@ -262,8 +262,16 @@ impl TcpSession {
             };
         }
         self.check_sequence(segment, shared.config, events)?;
-        self.on_ack(segment, shared, events, deliver)?;
-        self.hear_timestamp(segment);
+        let outside = self.is_outside_window(segment);
+        if self.state == State::SynReceived && segment.dir == Direction::ToServer && !outside {
+            self.settle_handshake(segment, shared, deliver);
+        }
+        self.check_ack(segment, shared.config, events)?;
+        self.check_data(segment, events)?;
+        if !outside && !self.is_too_old(segment) {
+            self.on_ack(segment, shared, events, deliver);
+            self.hear_timestamp(segment);
+        }
         self.on_data(segment, shared, events, deliver)
     }
 

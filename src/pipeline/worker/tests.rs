@@ -146,6 +146,9 @@ impl Lab {
         if flags.contains('F') {
             tcp = tcp.fin();
         }
+        if flags.contains('R') {
+            tcp = tcp.rst();
+        }
         let mut packet = Vec::new();
         tcp.write(&mut packet, payload).unwrap();
         let length = payload.len() as u32 + u32::from(flags.contains(['S', 'F']));
@@ -190,6 +193,22 @@ fn a_refused_flow_stays_refused_and_others_live() {
     lab.next = [500_000, 700_000];
     lab.open();
     assert_eq!(lab.request("/good"), Verdict::Forward);
+}
+
+/// Found by the model test: the server ignores a reset of bytes that it has, and the SYN.
+#[test]
+fn a_syn_behind_a_reset_does_not_make_the_connection_forgotten() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.open();
+    let first = lab.next;
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    let next = std::mem::replace(&mut lab.next, first);
+    assert_eq!(lab.segment(0, "R", b""), Verdict::Forward);
+    lab.next[0] = first[0] - 17;
+    assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+    lab.next = next;
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
 }
 
 #[test]
