@@ -139,3 +139,23 @@ fn a_syn_ack_without_its_syn_opens_nothing() {
     lab.open();
     assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
 }
+
+#[test]
+fn a_refused_connection_does_not_go_on_behind_a_new_syn() {
+    let mut config = WorkerConfig::default();
+    config.stream.tolerate_gaps = true;
+    let mut lab = Lab::with(config, DROP_EVIL);
+    lab.open();
+    lab.segment(0, "A", b"GET /ev");
+    let second = b"il HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(
+        lab.segment(0, "A", second),
+        Verdict::Drop(DropReason::Rules)
+    );
+    lab.next[0] -= second.len() as u32 + 1;
+    assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+    assert_eq!(
+        lab.segment(0, "A", second),
+        Verdict::Drop(DropReason::StreamAsymmetric)
+    );
+}
