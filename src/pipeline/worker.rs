@@ -636,12 +636,13 @@ impl Worker {
         }
     }
 
-    /// Whether a SYN opens a new connection in place of this flow: it was closed or refused,
-    /// and the SYN is not a late copy of the one that opened it.
+    /// Whether a SYN opens a new connection in place of this flow: it was refused, and the SYN is
+    /// not a late copy of the one that opened it. Of a flow that seems closed the server decides,
+    /// by its answer: it may have ignored what closed it.
     fn gives_way_to_syn(&self, id: FlowId, tcp: &TcpHeader<'_>) -> bool {
         self.flows.get(id).is_some_and(|flow| {
             let session = flow.state.tcp.as_ref();
-            let over = flow.state.is_refused() || session.is_none_or(TcpSession::is_closed);
+            let over = flow.state.is_refused() || session.is_none();
             over && session.is_none_or(|s| !s.was_opened_by(tcp))
         })
     }

@@ -22,6 +22,8 @@ pub(super) struct Half {
     limit: u64,
     /// Offset behind the last byte, once a FIN said so.
     pub fin: Option<u64>,
+    /// The other end has acknowledged the FIN.
+    pub fin_acked: bool,
     /// The highest acknowledgement of bytes that are not here yet. They may only be late.
     pub claimed: u64,
     /// From the first to the last byte that the receiver has and that never passed here.
@@ -71,6 +73,11 @@ impl Half {
     /// Everything below was acknowledged by the other end.
     pub fn acked(&self) -> u64 {
         self.buffer.start()
+    }
+
+    /// Behind the last byte that may be acknowledged; the FIN takes one sequence number.
+    pub fn sent_end(&self) -> u64 {
+        self.next() + u64::from(self.fin == Some(self.next()))
     }
 
     /// Signed stream offset of a sequence number: the one nearest to what comes next.

@@ -131,7 +131,9 @@ impl TcpSession {
     /// From any segment of a connection whose handshake was not seen.
     pub fn midstream(dir: Direction, tcp: &TcpHeader<'_>) -> Self {
         let mut halves = [Half::default(), Half::default()];
-        halves[dir.index()] = Half::picked_up(tcp.seq());
+        // A SYN-ACK takes one sequence number.
+        let first = u32::from(tcp.flags().has(TcpFlags::SYN));
+        halves[dir.index()] = Half::picked_up(tcp.seq().wrapping_add(first));
         halves[dir.opposite().index()] = Half::picked_up(tcp.ack());
         Self {
             state: State::Established,
@@ -273,8 +275,16 @@ impl TcpSession {
             };
         }
         self.check_sequence(segment, shared.config, events)?;
-        self.on_ack(segment, shared, events, deliver)?;
-        self.hear_timestamp(segment);
+        let outside = self.is_outside_window(segment);
+        if self.state == State::SynReceived && segment.dir == Direction::ToServer && !outside {
+            self.settle_handshake(segment, shared, deliver);
+        }
+        self.check_ack(segment, shared.config, events)?;
+        self.check_data(segment, events)?;
+        if !outside && !self.is_too_old(segment) {
+            self.on_ack(segment, shared, events, deliver);
+            self.hear_timestamp(segment);
+        }
         self.on_data(segment, shared, events, deliver)
     }
 

@@ -156,6 +156,13 @@ impl TcpSession {
         if segment.payload.is_empty() {
             return Ok(());
         }
+        if !self.halves[segment.dir.index()]
+            .buffer
+            .agrees(0, segment.payload)
+        {
+            events.note(StreamEvent::ReassemblyOverlapDifferentData);
+            return Err(DropReason::StreamRetransmitDiffers);
+        }
         self.take_bytes(segment.dir, 0, segment.payload, shared, events, deliver)?;
         let half = &mut self.halves[segment.dir.index()];
         half.syn_bytes = half.next();
@@ -189,7 +196,7 @@ impl TcpSession {
                 let half = &mut self.halves[1];
                 half.ttl_floor = half.ttl_floor.max(segment.ttl);
                 half.clock
-                    .hears(segment.timestamp().map(|(value, _)| value), false);
+                    .started_by(segment.timestamp().map(|(value, _)| value));
                 if self.halves[1].buffer.holds(0, segment.payload) {
                     Ok(())
                 } else {
@@ -220,6 +227,9 @@ impl TcpSession {
     ) -> Judgement {
         let isn = segment.tcp.ack().wrapping_sub(1);
         if let Some(syn) = self.other_syns.with_isn(isn) {
+            if segment.tcp.options.md5 && !syn.md5 {
+                return Err(DropReason::StreamUnexpectedMd5);
+            }
             self.release(shared.pool);
             *self = Self::opened_by(&syn);
             deliver(segment.dir, Delivery::Restart);
@@ -259,6 +269,9 @@ impl TcpSession {
         self.hear_server(&syn);
         self.md5 = syn.md5;
         let client = &mut self.halves[0];
+        if let Some((_, echo)) = segment.timestamp() {
+            client.clock.is_echoed(echo);
+        }
         if taken > 0 {
             client.acknowledged(taken, shared.pool);
         } else if client.syn_bytes > 0 {

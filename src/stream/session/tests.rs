@@ -782,12 +782,14 @@ fn windows_are_kept_as_offered() {
         };
         lab.send(Direction::ToClient, set, b"").refused
     };
-    assert_eq!(lab.data(65_535, b"probe"), None, "at the edge");
-    assert_eq!(lab.data(65_536, b"!"), Some(DropReason::StreamOutOfWindow));
+    let beyond = Some(DropReason::StreamOutOfWindow);
+    assert_eq!(lab.data(65_530, b"probe"), None, "up to the edge");
+    assert_eq!(lab.data(65_531, b"probe"), beyond);
     assert_eq!(offer(&mut lab, 0, 0), None);
     assert_eq!(lab.data(0, b"what was offered stays offered"), None);
     assert_eq!(offer(&mut lab, 30, 65_535), None);
-    assert_eq!(lab.data(65_565, b"!"), None);
+    assert_eq!(lab.data(65_564, b"!"), None);
+    assert_eq!(lab.data(65_565, b"!"), beyond);
     assert_eq!(
         offer(&mut lab, 0, 100),
         None,
