@@ -245,7 +245,11 @@ pub fn run<'c>(
     let reasons = reasons(&log);
     for row in &mut rows {
         if let Some(pair) = &row.guarded {
-            let of = |outcome: &Outcome| reasons.get(&outcome.address).cloned().unwrap_or_default();
+            let of = |outcome: &Outcome| {
+                let (tunnel, _) = Place::tunnel_ends(outcome.address);
+                let found = [outcome.address, tunnel].map(|end| reasons.get(&end).cloned());
+                found.into_iter().flatten().flatten().collect()
+            };
             row.reasons = [of(&pair.attack), of(&pair.twin)];
         }
     }
@@ -292,6 +296,8 @@ pub struct Tally {
     pub differ: Vec<String>,
     pub lost: Vec<String>,
     pub blocked: Vec<String>,
+    /// Twins that did not arrive and need not.
+    pub refused: usize,
 }
 
 impl Tally {
@@ -308,6 +314,10 @@ impl Tally {
             differ: names(&|row| row.differs()),
             lost: names(&|row| row.lost()),
             blocked: names(&|row| row.twin() == Twin::Blocked),
+            refused: rows
+                .iter()
+                .filter(|row| row.twin() == Twin::Refused)
+                .count(),
         }
     }
 
@@ -316,9 +326,10 @@ impl Tally {
         if guarded {
             let _ = write!(
                 text,
-                ": {} lost, {} twins blocked",
+                ": {} lost, {} twins blocked ({} ambiguous ones refused)",
                 self.lost.len(),
-                self.blocked.len()
+                self.blocked.len(),
+                self.refused
             );
         }
         let _ = write!(
