@@ -87,8 +87,12 @@ pub fn draw(seed: u64) -> Fallible<Case> {
     };
     let stamped = draw.one_in(3);
     let network = network(&mut draw, family, stamped);
-    let mut steps = vec![opening(&mut draw, stamped)];
+    let kind = draw.of(&["tcp", "tcp", "tcp", "peer", "tfo"]);
+    let mut steps = vec![opening(&mut draw, kind, stamped)];
     for (start, end) in segments(&mut draw) {
+        if draw.one_in(8) {
+            steps.push("wait 15".to_owned());
+        }
         if draw.one_in(3) {
             steps.push(insertion(&mut draw, family, stamped, start, end));
         }
@@ -109,7 +113,7 @@ pub fn draw(seed: u64) -> Fallible<Case> {
         }
     }
     let family = if family == Family::V4 { "v4" } else { "v6" };
-    let head = |twin| format!("S{seed} {family} tcp lands {twin} | seed {seed}");
+    let head = |twin| format!("S{seed} {family} {kind} lands {twin} | seed {seed}");
     let case = Case::parse(&head("twin"), &steps.join("\n"))?;
     match is_ambiguous(&case) {
         true => Case::parse(&head("may"), &steps.join("\n")),
@@ -117,13 +121,20 @@ pub fn draw(seed: u64) -> Fallible<Case> {
     }
 }
 
-fn opening(draw: &mut Draw, stamped: bool) -> String {
+fn opening(draw: &mut Draw, kind: &str, stamped: bool) -> String {
     let stamp = if stamped { " ts=1000000" } else { "" };
-    match draw.below(6) {
-        0 => format!("syn{stamp}\nexpect SA"),
-        1 => format!("open f=SEC{stamp}"),
-        2 => format!("open f=SP ws=7{stamp}"),
-        3 => format!("syn{stamp}\nexpect SA\nsyn seq=-7777\nack"),
+    match (kind, draw.below(6)) {
+        ("peer", 0) => format!("connect\nsynack{stamp}"),
+        ("peer", 1) => format!("connect\nsynack{stamp}\nsynack seq=+5000{stamp}\nexpect A"),
+        ("peer", _) => format!("connect\nsynack{stamp}\nexpect A"),
+        ("tfo", n) => {
+            let taken = 3 * n + 1;
+            format!("syn data=0-{taken}{stamp}\nexpect SA\nack at={taken}")
+        }
+        (_, 0) => format!("syn{stamp}\nexpect SA"),
+        (_, 1) => format!("open f=SEC{stamp}"),
+        (_, 2) => format!("open f=SP ws=7{stamp}"),
+        (_, 3) => format!("syn{stamp}\nexpect SA\nsyn seq=-7777\nack"),
         _ => format!("open{stamp}"),
     }
 }
@@ -284,10 +295,11 @@ fn miss(case: &Case, alone: &Pair, guarded: &Pair) -> Option<Miss> {
 /// Whether bytes other than the payload's come first somewhere, in a segment that the receiver may take.
 /// Then a twin says nothing; and leaving out a step can make a case so.
 fn is_ambiguous(case: &Case) -> bool {
+    let opens = |text: &str| text.starts_with("syn") || text.starts_with("open");
     let stamped = case
         .steps
-        .first()
-        .is_some_and(|step| step.text.contains(" ts="));
+        .iter()
+        .any(|step| opens(&step.text) && step.text.contains(" ts="));
     let mut sent = [false; LENGTH as usize];
     for step in &case.steps {
         let mut words = step.text.split_whitespace();
@@ -312,8 +324,10 @@ fn is_ambiguous(case: &Case) -> bool {
             false if rest.iter().any(|word| word.contains("=x")) => return true,
             false => bytes.fill(true),
             true => {
+                // A header of 60 bytes is longer than the packet, unless the packet is long.
+                let fits = end - start + 32 >= 60;
                 let ignored = rest.iter().any(|word| {
-                    IGNORED.contains(word)
+                    IGNORED.contains(word) && !(fits && *word == "doff=15")
                         || IGNORED_IP.contains(word)
                         || stamped && *word == "ts=5"
                 });

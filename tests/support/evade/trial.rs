@@ -110,10 +110,8 @@ pub fn twin_of(case: &Case, alone: &Pair, guarded: Option<&Pair>) -> Twin {
     match guarded {
         _ if alone.is_empty() => Twin::Nothing,
         Some(pair) if pair.twin.got == *alone => Twin::Arrived,
-        // Where the receiver alone may take an insertion, the honest bytes are as good.
-        Some(pair) if case.lands == Lands::Either && pair.twin.got == case.payload(false) => {
-            Twin::Arrived
-        }
+        // Where the receiver alone takes an insertion for the payload, the honest bytes are as good.
+        Some(pair) if pair.twin.got == case.payload(false) => Twin::Arrived,
         Some(_) if case.twin_may_fail => Twin::Refused,
         Some(_) => Twin::Blocked,
         None => Twin::Arrived,
@@ -233,6 +231,7 @@ pub fn run<'c>(
         started.elapsed()
     );
     let stats = daemon.stats()?;
+    eprintln!("dropped: {}", drops(&stats));
     for (row, pair) in rows.iter_mut().zip(guarded) {
         row.guarded = Some(pair);
         row.by_policy =
@@ -254,6 +253,17 @@ pub fn run<'c>(
         }
     }
     Ok(rows)
+}
+
+/// The drop counters that have counted.
+fn drops(stats: &Value) -> String {
+    let counters = eve::find(stats, "dropped_packets").and_then(Value::as_object);
+    let counted = counters
+        .into_iter()
+        .flatten()
+        .filter(|(_, n)| n.as_u64() > Some(0));
+    let texts: Vec<String> = counted.map(|(reason, n)| format!("{reason} {n}")).collect();
+    texts.join(", ")
 }
 
 /// First fragments that nothing follows, more than a weak Stopgap keeps: what comes next is let through.
