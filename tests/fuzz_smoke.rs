@@ -249,6 +249,20 @@ fn tls() {
 }
 
 #[test]
+fn sip() {
+    let register = b"REGISTER sip:h;transport=TCP SIP/2.0\r\nv: SIP/2.0/TCP a\r\nl: 4\r\n\r\nbody";
+    let options = b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\nTo: x\nContent-Length: 0\n\n";
+    let response = b"SIP/2.0 200 OK\r\nFrom: <sip:a@b>\r\n\r\n";
+    smoke(
+        targets::sip,
+        &[
+            conversation(0, &[&register[..], options].concat(), response),
+            conversation(5, options, &[&response[..], register].concat()),
+        ],
+    );
+}
+
+#[test]
 fn rules() {
     let seeds: Vec<Vec<u8>> = files("signatures", "patch.rules")
         .iter()

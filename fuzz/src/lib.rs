@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use stopgap::app_layer::{Limits, http1, tls};
+use stopgap::app_layer::{Limits, http1, sip, tls};
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
 use stopgap::control::Request;
@@ -276,6 +276,42 @@ pub fn tls(data: &[u8]) {
         )
     };
     assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// As [`tls`], and each direction as one datagram besides.
+pub fn sip(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        sip_header_bytes: 256,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = sip::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+            parser.eof(dir);
+        }
+        let told: Vec<_> = parser
+            .transactions()
+            .map(|tx| {
+                let uri = tx.uri(tx.direction()).map(<[u8]>::to_vec);
+                (uri, tx.events().to_vec())
+            })
+            .collect();
+        (told, DIRECTIONS.map(|dir| parser.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+    let mut parser = sip::Parser::default();
+    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        parser.datagram(dir, bytes, &limits);
+        assert!(parser.touched().count() <= 1);
+    }
 }
 
 fn sides(data: &[u8]) -> Option<(usize, [&[u8]; 2])> {

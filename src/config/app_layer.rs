@@ -11,6 +11,7 @@ use super::field::within;
 pub struct AppLayer {
     pub http: Http,
     pub tls: Tls,
+    pub sip: Sip,
 }
 
 /// `[app_layer.http]`
@@ -81,6 +82,24 @@ impl Default for Tls {
         Self {
             handshake_bytes: 64 << 10,
             certificates: 16,
+        }
+    }
+}
+
+/// `[app_layer.sip]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// Bytes of one message's first line and headers. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub header_bytes: usize,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 << 10,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! What a worker keeps for each flow.
 
+use super::passive::Unanswered;
 use crate::app_layer::AppLayer;
 use crate::detect::{FlowContext, FlowDetect};
+use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::stream::{Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
@@ -29,6 +31,10 @@ pub(super) struct FlowState {
     pub standing: Standing,
     pub established: bool,
     pub alerted: bool,
+    /// Numbers of the last packets with data, by direction, where packets have numbers.
+    pub newest_data: [u32; 2],
+    /// Of a worker that only looks on.
+    pub unanswered: Option<Box<[Unanswered; 2]>>,
 }
 
 /// How a flow's further packets are treated.
@@ -56,6 +62,30 @@ impl FlowState {
         Self {
             tcp: Some(TcpSession::from_syn(syn)),
             ..Self::default()
+        }
+    }
+
+    /// Bytes that raw stream rules have yet to see.
+    pub fn unanswered_bytes(&self, dir: Direction) -> usize {
+        let both = self.unanswered.as_ref();
+        both.map_or(0, |both| both[dir.index()].pending.len())
+    }
+
+    /// Writes what is kept of each direction's bytes into `out`, about `most` bytes each.
+    pub fn show(&self, most: usize, out: &mut [Vec<u8>; 2]) {
+        for (dir, out) in Direction::BOTH.into_iter().zip(out) {
+            out.clear();
+            let Some(session) = self.tcp.as_ref().filter(|_| most > 0) else {
+                continue;
+            };
+            let unanswered = self.unanswered.as_ref().map(|both| &both[dir.index()]);
+            let newest = [
+                self.windows[dir.index()].bytes(),
+                unanswered.map_or(&[], |u| u.window.bytes()),
+                unanswered.map_or(&[], |u| &u.pending),
+            ];
+            let newest = newest.into_iter().max_by_key(|bytes| bytes.len());
+            session.show(dir, newest.unwrap_or_default(), most, out);
         }
     }
 

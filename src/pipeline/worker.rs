@@ -6,10 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use self::fragments::Fragments;
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
+use super::ending::{Ending, flow_event};
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
+use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
 use crate::counters::{Counter, Counters};
@@ -59,11 +61,15 @@ pub(super) struct Engine {
     pub thresholds: ThresholdTable,
     /// Kept and new bytes of a stream, put together.
     pub assembled: Vec<u8>,
+    /// What is kept of a flow's streams, for alerts.
+    pub shown_streams: [Vec<u8>; 2],
 }
 
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// As received, with its link header.
+    frame: Frame<'a>,
     /// Where its IP header begins in what was received.
     ip_at: u16,
     ends: Ends,
@@ -71,11 +77,12 @@ struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, frame: &[u8], now: Timestamp) -> Self {
-        let ip_at = packet.datagram.as_ptr().addr() - frame.as_ptr().addr();
+    fn new(packet: &'a Packet<'a>, frame: Frame<'a>, now: Timestamp) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.datagram.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            frame,
             ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
@@ -108,6 +115,7 @@ impl Worker {
                 hits: Hits::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
+                shown_streams: Default::default(),
             },
             config,
             ruleset,
@@ -145,8 +153,20 @@ impl Worker {
         self.counters.received(raw.data.len() as u64);
         self.started.get_or_insert(now);
         self.current = None;
-        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(raw, now, sink)))
-            .unwrap_or_else(|_| self.recover(now));
+        let passive = self.config.passive;
+        let mut onlooker = Onlooker(sink);
+        let verdict = catch_unwind(AssertUnwindSafe(|| {
+            if passive {
+                self.judge(raw, now, &mut onlooker)
+            } else {
+                self.judge(raw, now, onlooker.0)
+            }
+        }))
+        .unwrap_or_else(|_| self.recover(now));
+        let verdict = match verdict {
+            Verdict::Drop(_) | Verdict::Rewrite(_) if passive => Verdict::Forward,
+            verdict => verdict,
+        };
         self.counters.decided(verdict);
         verdict
     }
@@ -154,47 +174,29 @@ impl Worker {
     /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         self.expire_fragments(now, sink);
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
+        let (flows, mut ending) = self.ending();
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Timeout,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+            ending.end(flow, FlowEndReason::Timeout, now, sink);
         });
     }
 
     /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         self.drop_fragments(now, sink);
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
-        flows.drain(&mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Shutdown,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
-        });
+        let (flows, mut ending) = self.ending();
+        flows.drain(&mut |flow| ending.end(flow, FlowEndReason::Shutdown, now, sink));
+    }
+
+    /// The flows, and what one that ends needs.
+    fn ending(&mut self) -> (&mut FlowTable<FlowState>, Ending<'_>) {
+        let ending = Ending {
+            config: &self.config,
+            ruleset: &self.ruleset,
+            counters: &self.counters,
+            pool: &mut self.pool,
+            engine: &mut self.engine,
+        };
+        (&mut self.flows, ending)
     }
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
@@ -217,7 +219,7 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, raw.data, now);
+        let passage = Passage::new(&packet, Frame::received(raw.link, raw.data), now);
         match packet.transport {
             Transport::Fragment => self.judge_fragment(raw, &passage, sink),
             _ => self.judge_whole(&passage, sink),
@@ -251,6 +253,7 @@ impl Worker {
                 return verdict;
             }
         }
+        self.datagram(id, dir, passage);
         self.packet_signatures(id, dir, passage);
         let class = match self.flows.get(id) {
             Some(flow) if flow.state.established => TimeoutClass::Datagram,
@@ -274,15 +277,8 @@ impl Worker {
             && self.gives_way_to_syn(id, tcp)
             && let Some(flow) = self.flows.remove(id)
         {
-            end_flow(
-                flow,
-                FlowEndReason::Reused,
-                passage.now,
-                &mut self.pool,
-                &mut self.engine,
-                &self.counters,
-                sink,
-            );
+            let (_, mut ending) = self.ending();
+            ending.end(flow, FlowEndReason::Reused, passage.now, sink);
             found = None;
         }
         let id = match found {
@@ -317,7 +313,9 @@ impl Worker {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
         let outcome = self.segment(id, dir, tcp, passage);
-        if let Some(reason) = outcome.refused {
+        if let Some(reason) = outcome.refused
+            && !self.config.passive
+        {
             self.engine.hits.clear();
             let policy = self.policy_for(reason);
             if policy == ExceptionPolicy::Pass {
@@ -329,6 +327,12 @@ impl Worker {
                 }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
+            }
+        }
+        if self.config.number_packets && !passage.packet.payload.is_empty() {
+            let number = self.counters.get(Counter::Received);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
             }
         }
         self.packet_signatures(id, dir, passage);
@@ -374,37 +378,20 @@ impl Worker {
             return SegmentOutcome::default();
         };
         let ctx = context(flow, passage.now);
-        let FlowState {
-            tcp: session,
-            app,
-            detect,
-            epoch,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-            failed,
-            established,
-            ..
-        } = &mut flow.state;
-        let Some(session) = session.as_mut() else {
+        let is_new_ruleset =
+            std::mem::replace(&mut flow.state.epoch, self.ruleset.epoch) != self.ruleset.epoch;
+        let (session, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        let Some(session) = session else {
             return SegmentOutcome::default();
         };
-        let mut inspection = Inspection {
-            ruleset: &self.ruleset,
-            engine: &mut self.engine,
-            config: &self.config,
-            counters: &self.counters,
-            ctx,
-            app,
-            detect,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-            failed,
-        };
-        if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
+        if is_new_ruleset {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
@@ -424,9 +411,30 @@ impl Worker {
         if !had_ended && session.has_ended(dir) {
             inspection.eof(dir);
         }
-        *established = session.is_established();
+        let established = session.is_established();
+        flow.state.established = established;
         flow.state.stream_events = outcome.events;
         outcome
+    }
+
+    /// Through the parser, if there is one for it, and signatures.
+    fn datagram(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return;
+        };
+        if !matches!(passage.packet.transport, Transport::Udp(_)) {
+            return;
+        }
+        let ctx = context(flow, passage.now);
+        let (_, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        inspection.datagram(dir, passage.packet.payload);
     }
 
     /// Signatures that look at the packet itself.
@@ -472,6 +480,9 @@ impl Worker {
             return Verdict::Forward;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
+        let number = self.counters.get(Counter::Received);
+        let most = self.config.alert_payload_bytes;
+        flow.state.show(most, &mut self.engine.shown_streams);
         let case = Case {
             ctx: context(flow, now),
             ends: passage.ends,
@@ -482,6 +493,8 @@ impl Worker {
                 refused.map_or(0, |r| r.stream_offset),
                 passage.packet.payload,
             ),
+            shown: self.config.shown(passage.packet, passage.frame, number),
+            streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };
         let ruling = judge::rule(
             &self.ruleset,
@@ -621,12 +634,13 @@ impl Worker {
         }
     }
 
-    /// Whether a SYN opens a new connection in place of this flow: it was closed or refused,
-    /// and the SYN is not a late copy of the one that opened it.
+    /// Whether a SYN opens a new connection in place of this flow: it was refused, and the SYN is
+    /// not a late copy of the one that opened it. Of a flow that seems closed the server decides,
+    /// by its answer: it may have ignored what closed it.
     fn gives_way_to_syn(&self, id: FlowId, tcp: &TcpHeader<'_>) -> bool {
         self.flows.get(id).is_some_and(|flow| {
             let session = flow.state.tcp.as_ref();
-            let over = flow.state.is_refused() || session.is_none_or(TcpSession::is_closed);
+            let over = flow.state.is_refused() || session.is_none();
             over && session.is_none_or(|s| !s.was_opened_by(tcp))
         })
     }
@@ -686,18 +700,10 @@ impl Worker {
             server,
             class: TimeoutClass::New,
         };
-        let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
-        let opened = self.flows.insert(new, now, state, &mut |flow| {
-            counters.add(Counter::FlowsEvicted, 1);
-            end_flow(
-                flow,
-                FlowEndReason::Evicted,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+        let (flows, mut ending) = self.ending();
+        let opened = flows.insert(new, now, state, &mut |flow| {
+            ending.counters.add(Counter::FlowsEvicted, 1);
+            ending.end(flow, FlowEndReason::Evicted, now, sink);
         });
         match opened {
             Ok(id) => {
@@ -805,43 +811,6 @@ impl Worker {
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
     let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
-}
-
-fn end_flow(
-    mut flow: Flow<FlowState>,
-    reason: FlowEndReason,
-    now: Timestamp,
-    pool: &mut ChunkPool,
-    engine: &mut Engine,
-    counters: &Counters,
-    sink: &mut dyn EventSink,
-) {
-    counters.add(Counter::FlowsEnded, 1);
-    if let Some(session) = flow.state.tcp.as_mut() {
-        session.release(pool);
-    }
-    flow.state.detect.reset(&mut engine.scratch);
-    sink.event(Event::Flow(flow_event(&flow, reason, now)));
-}
-
-fn flow_event(flow: &Flow<FlowState>, reason: FlowEndReason, now: Timestamp) -> FlowEvent {
-    FlowEvent {
-        at: now,
-        flow_id: flow.id,
-        client: flow.client,
-        server: flow.server,
-        protocol: flow.key.protocol(),
-        vlan: flow.key.vlan(),
-        app: flow.state.app.protocol(),
-        first_seen: flow.first_seen,
-        last_seen: flow.last_seen,
-        packets: flow.packets,
-        bytes: flow.bytes,
-        reason,
-        established: flow.state.established,
-        alerted: flow.state.alerted,
-        refused: flow.state.is_refused(),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! One worker in simulated time, over packets that an independent library builds.
 
+mod leftovers;
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -124,6 +126,9 @@ impl Lab {
         if flags.contains('F') {
             tcp = tcp.fin();
         }
+        if flags.contains('R') {
+            tcp = tcp.rst();
+        }
         let mut packet = Vec::new();
         tcp.write(&mut packet, payload).unwrap();
         let length = payload.len() as u32 + u32::from(flags.contains(['S', 'F']));
@@ -168,6 +173,22 @@ fn a_refused_flow_stays_refused_and_others_live() {
     lab.next = [500_000, 700_000];
     lab.open();
     assert_eq!(lab.request("/good"), Verdict::Forward);
+}
+
+/// Found by the model test: the server ignores a reset of bytes that it has, and the SYN.
+#[test]
+fn a_syn_behind_a_reset_does_not_make_the_connection_forgotten() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.open();
+    let first = lab.next;
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    let next = std::mem::replace(&mut lab.next, first);
+    assert_eq!(lab.segment(0, "R", b""), Verdict::Forward);
+    lab.next[0] = first[0] - 17;
+    assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+    lab.next = next;
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
 }
 
 #[test]
@@ -276,4 +297,42 @@ fn every_flow_has_its_record() {
     );
     assert_eq!(flow.app, crate::app_layer::Protocol::Http1);
     assert_eq!(lab.worker.active_flows(), 0);
+}
+
+#[test]
+fn a_datagram_reaches_its_parser() {
+    let rule = "drop udp any any -> any 5060 (msg:\"t\"; sip.uri; content:\"sip:evil\"; sid:1;)\n";
+    let mut lab = Lab::new(rule);
+    let mut send = |text: &str| {
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
+            .udp(5060, 5060)
+            .write(&mut packet, text.as_bytes())
+            .unwrap();
+        lab.send(&packet)
+    };
+    assert_eq!(send("not a message at all"), Verdict::Forward);
+    assert_eq!(send("OPTIONS sip:good SIP/2.0\r\n\r\n"), Verdict::Forward);
+    assert_eq!(
+        send("OPTIONS sip:evil SIP/2.0\r\n\r\n"),
+        Verdict::Drop(DropReason::Rules)
+    );
+}
+
+#[test]
+fn a_flow_that_is_picked_up_at_its_syn_ack_lives() {
+    let config = WorkerConfig {
+        midstream: Midstream::PickUp,
+        ..WorkerConfig::default()
+    };
+    let mut lab = Lab::with(config, DROP_EVIL);
+    lab.next[0] += 1;
+    assert_eq!(lab.segment(1, "SA", b""), Verdict::Forward);
+    assert_eq!(lab.segment(0, "A", b""), Verdict::Forward);
+    assert_eq!(lab.request("/good"), Verdict::Forward);
+    assert_eq!(
+        lab.segment(1, "A", b"HTTP/1.1 200 OK\r\n\r\n"),
+        Verdict::Forward
+    );
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
 }
