@@ -88,13 +88,22 @@ pub fn draw(seed: u64) -> Fallible<Case> {
     let stamped = draw.one_in(3);
     let network = network(&mut draw, family, stamped);
     let kind = draw.of(&["tcp", "tcp", "tcp", "peer", "tfo"]);
-    let mut steps = vec![opening(&mut draw, kind, stamped)];
+    let wild = draw.one_in(2);
+    let mut steps = Vec::new();
+    if draw.one_in(4) {
+        // The numbers wrap within the payload.
+        steps.push(format!("isn {}", u32::MAX - draw.below(LENGTH) as u32));
+    }
+    steps.push(opening(&mut draw, kind, stamped));
     for (start, end) in segments(&mut draw) {
         if draw.one_in(8) {
             steps.push("wait 15".to_owned());
         }
         if draw.one_in(3) {
             steps.push(insertion(&mut draw, family, stamped, start, end));
+        }
+        if wild && draw.one_in(2) {
+            steps.push(wild_step(&mut draw));
         }
         let words = if 20 + end - start > network.longer_than {
             network.words.as_str()
@@ -112,10 +121,13 @@ pub fn draw(seed: u64) -> Fallible<Case> {
             steps.push(format!("seg {start}-{end}=x"));
         }
     }
+    if wild && draw.one_in(2) {
+        steps.push(format!("seg 0-{LENGTH}"));
+    }
     let family = if family == Family::V4 { "v4" } else { "v6" };
     let head = |twin| format!("S{seed} {family} {kind} lands {twin} | seed {seed}");
     let case = Case::parse(&head("twin"), &steps.join("\n"))?;
-    match is_ambiguous(&case) {
+    match wild || is_ambiguous(&case) {
         true => Case::parse(&head("may"), &steps.join("\n")),
         false => Ok(case),
     }
@@ -223,6 +235,43 @@ fn insertion(draw: &mut Draw, family: Family, stamped: bool, start: u64, end: u6
         }
         6 => format!("seg {}=x{}", 3_000_000 + start, end - start),
         _ => format!("seg {start}-{end}=x {}", draw.of(&IGNORED)),
+    }
+}
+
+/// Something whose outcome hangs on the receiver. The twin of such a case says nothing; its attack must not land.
+fn wild_step(draw: &mut Draw) -> String {
+    let start = draw.below(LENGTH - 1);
+    let end = start + 1 + draw.below(LENGTH - start);
+    let middle = start + draw.below(end - start + 1);
+    match draw.below(10) {
+        0 => format!("seg {start}={start}-{middle},x{}", (end - middle).max(1)),
+        1 => format!("seg {start}=x{},{middle}-{end}", (middle - start).max(1)),
+        2 => format!("seg {start}-{end}=x lost"),
+        3 => format!("seg {start}-{end} lost"),
+        4 => format!(
+            "{} at={start}",
+            draw.of(&["rst", "rst f=RA", "fin", "fin f=F"])
+        ),
+        5 => format!(
+            "seg {start}-{end}{} {}",
+            draw.of(&["", "=x"]),
+            draw.of(&[
+                "ts=-1",
+                "ts=+100000",
+                "ts=none",
+                "ts=7",
+                "ack=-11",
+                "ack=-1000000000",
+                "win=0"
+            ])
+        ),
+        6 => format!("seg {start}-{end}=x ttl={}", 1 + draw.below(4)),
+        7 => format!("seg {start}-{end} f=UPA urg={}", draw.below(LENGTH)),
+        8 => format!(
+            "seg {start}-{end}=x f={}",
+            draw.of(&["SPA", "RA", "FPA", "FSRPAU", "A", "UA"])
+        ),
+        _ => format!("ack at={start} f={}", draw.of(&["S", "SA", "UA", "A", "0"])),
     }
 }
 
