@@ -123,7 +123,17 @@ impl Assembly {
             (false, None) => end >= highest,
         };
         if !fits {
-            return Err(malformed);
+            // A last fragment within what is there covers it again, besides ending too early.
+            let covers = self
+                .buffers
+                .pieces
+                .iter()
+                .any(|p| p.start < end && start < p.end);
+            return Err(if self.end.is_none() && covers {
+                DropReason::DefragOverlap
+            } else {
+                malformed
+            });
         }
         if v6 && start == 0 && !holds_all_headers(packet.ip.protocol, packet.payload) {
             return Err(DropReason::DefragHeaderChain);
