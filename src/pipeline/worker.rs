@@ -302,11 +302,13 @@ impl Worker {
         let opens = tcp.flags().0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN)
             == TcpFlags::SYN;
         let mut found = self.flows.find(&key);
+        let mut replaces_refused = false;
         if let Some(id) = found
             && opens
             && self.gives_way_to_syn(id, tcp)
             && let Some(flow) = self.flows.remove(id)
         {
+            replaces_refused = flow.state.is_refused();
             let (_, mut ending) = self.ending();
             ending.end(flow, FlowEndReason::Reused, passage.now, sink);
             found = None;
@@ -315,8 +317,8 @@ impl Worker {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    let dir = Direction::ToServer;
-                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
+                    let syn = passage.segment(Direction::ToServer, tcp);
+                    (false, FlowState::opened_by(&syn, replaces_refused))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,

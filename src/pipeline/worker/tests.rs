@@ -1,6 +1,7 @@
 //! One worker in simulated time, over packets that an independent library builds.
 
 mod leftovers;
+mod normalise;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

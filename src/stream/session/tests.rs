@@ -272,9 +272,9 @@ fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
         None,
         "right edge of what was selectively acknowledged"
     );
-    assert!(lab.session.is_closed());
     let mut lab = Lab::open();
     lab.data(0, b"abc");
+    lab.acknowledge(3);
     assert_eq!(lab.reset(3), None);
     assert!(lab.session.is_closed());
     assert_eq!(lab.data(3, b"def"), None);
@@ -782,12 +782,14 @@ fn windows_are_kept_as_offered() {
         };
         lab.send(Direction::ToClient, set, b"").refused
     };
-    assert_eq!(lab.data(65_535, b"probe"), None, "at the edge");
-    assert_eq!(lab.data(65_536, b"!"), Some(DropReason::StreamOutOfWindow));
+    let beyond = Some(DropReason::StreamOutOfWindow);
+    assert_eq!(lab.data(65_530, b"probe"), None, "up to the edge");
+    assert_eq!(lab.data(65_531, b"probe"), beyond);
     assert_eq!(offer(&mut lab, 0, 0), None);
     assert_eq!(lab.data(0, b"what was offered stays offered"), None);
     assert_eq!(offer(&mut lab, 30, 65_535), None);
-    assert_eq!(lab.data(65_565, b"!"), None);
+    assert_eq!(lab.data(65_564, b"!"), None);
+    assert_eq!(lab.data(65_565, b"!"), beyond);
     assert_eq!(
         offer(&mut lab, 0, 100),
         None,
@@ -830,4 +832,17 @@ fn where_packets_pass_unseen_a_handshake_may_have_too() {
         (lab.by_client(), lab.by_server()),
         (&b"request"[..], &b"page"[..])
     );
+}
+
+/// D09: while an acknowledgement is on its way, several numbers may be the exact one.
+#[test]
+fn a_reset_that_may_be_exact_passes_and_closes_nothing() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    assert_eq!(lab.reset(2), None);
+    assert!(!lab.session.is_closed());
+    assert_eq!(lab.data(3, b"def"), None);
+    lab.acknowledge(6);
+    assert_eq!(lab.reset(6), None);
+    assert!(lab.session.is_closed());
 }
