@@ -14,8 +14,8 @@ mod reset;
 mod worker;
 
 pub use event::{
-    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Reassembled,
-    Reset, Shown,
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer,
+    Reassembled, Reset, Shown,
 };
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

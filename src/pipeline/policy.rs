@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::{Frame, Shown};
 use crate::app_layer;
-use crate::decode::Packet;
+use crate::decode::{Packet, Tunnels};
 use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
@@ -17,6 +17,8 @@ pub struct Exceptions {
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
+    /// Tunnels nested deeper than is looked into.
+    pub tunnel_depth: ExceptionPolicy,
     /// Only one direction of a connection passes here.
     pub asymmetric: ExceptionPolicy,
     /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
@@ -32,6 +34,7 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
+            tunnel_depth: ExceptionPolicy::Drop,
             asymmetric: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
@@ -55,6 +58,9 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub tunnels: Tunnels,
+    /// Tunnels inside each other that are looked into.
+    pub tunnel_depth: u8,
     pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
@@ -82,6 +88,8 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            tunnels: Tunnels::default(),
+            tunnel_depth: 4,
             defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
@@ -99,6 +107,15 @@ impl Default for WorkerConfig {
 }
 
 impl WorkerConfig {
+    /// The same of a packet that cannot be read.
+    pub(super) fn shown_unread<'a>(&self, frame: Frame<'a>, number: u64) -> Shown<'a> {
+        Shown {
+            packet_number: self.number_packets.then_some(number),
+            packet: self.alert_packet.then_some(frame),
+            ..Shown::default()
+        }
+    }
+
     /// Of a packet, what alerts are to show.
     pub(super) fn shown<'a>(
         &self,

@@ -98,9 +98,9 @@ impl Description {
     /// The kernel sends the flags only where one is set: no flag means verified.
     pub(super) fn checksum(&self) -> ChecksumTrust {
         if self.flags & libc::NFQA_SKB_CSUMNOTREADY as u32 != 0 {
-            ChecksumTrust::Trusted
+            ChecksumTrust::Partial
         } else if self.flags & libc::NFQA_SKB_CSUM_NOTVERIFIED as u32 != 0 {
-            ChecksumTrust::Unverified
+            ChecksumTrust::HeaderTrusted
         } else {
             ChecksumTrust::Trusted
         }
@@ -161,15 +161,15 @@ mod tests {
         assert_eq!(packet.hook, Hook::Forward);
         assert_eq!(packet.mark, 256);
         assert!(packet.gso());
-        assert_eq!(packet.checksum(), ChecksumTrust::Trusted);
+        assert_eq!(packet.checksum(), ChecksumTrust::Partial);
         assert_eq!(&datagram[packet.data], b"packet");
         assert!(!packet.truncated);
     }
 
     #[test]
-    fn an_unverified_checksum_is_to_be_verified() {
+    fn an_unverified_checksum_is_to_be_verified_but_for_the_ip_header() {
         let packet = read(&message(&[HEADER, (libc::NFQA_SKB_INFO, &[0, 0, 0, 4])])).unwrap();
-        assert_eq!(packet.checksum(), ChecksumTrust::Unverified);
+        assert_eq!(packet.checksum(), ChecksumTrust::HeaderTrusted);
         let packet = read(&message(&[HEADER])).unwrap();
         assert_eq!(packet.checksum(), ChecksumTrust::Trusted);
     }

@@ -272,9 +272,9 @@ fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
         None,
         "right edge of what was selectively acknowledged"
     );
-    assert!(lab.session.is_closed());
     let mut lab = Lab::open();
     lab.data(0, b"abc");
+    lab.acknowledge(3);
     assert_eq!(lab.reset(3), None);
     assert!(lab.session.is_closed());
     assert_eq!(lab.data(3, b"def"), None);
@@ -832,4 +832,17 @@ fn where_packets_pass_unseen_a_handshake_may_have_too() {
         (lab.by_client(), lab.by_server()),
         (&b"request"[..], &b"page"[..])
     );
+}
+
+/// D09: while an acknowledgement is on its way, several numbers may be the exact one.
+#[test]
+fn a_reset_that_may_be_exact_passes_and_closes_nothing() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    assert_eq!(lab.reset(2), None);
+    assert!(!lab.session.is_closed());
+    assert_eq!(lab.data(3, b"def"), None);
+    lab.acknowledge(6);
+    assert_eq!(lab.reset(6), None);
+    assert!(lab.session.is_closed());
 }
