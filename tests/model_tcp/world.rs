@@ -124,7 +124,9 @@ impl<'a> World<'a> {
             let kernel = Kernel::random(&mut random);
             let length = random.pick(&[0, 30, 200, 600]);
             let data = random.bytes(length);
-            Host::new(side, kernel, data, Random::new(random.next()))
+            let mut host = Host::new(side, kernel, data, Random::new(random.next()));
+            host.overlaps = hostility.is(side);
+            host
         });
         Self {
             hostility,
