@@ -238,6 +238,8 @@ drop_reasons! {
     StreamReassemblyMemory = "stream_reassembly_memory",
     StreamAfterClose = "stream_after_close",
     AppLayerError = "app_layer_error",
+    /// Parsers and detection state hold all the memory they may.
+    AppLayerMemory = "app_layer_memory",
     /// The worker panicked on this packet.
     InternalError = "internal_error",
 }

@@ -46,6 +46,8 @@ pub struct Policy {
     pub reassembly_memory: ExceptionPolicy,
     /// A transaction that a parser had to give up.
     pub parser_error: ExceptionPolicy,
+    /// Bytes of a flow whose parser may not take more memory, by `[app_layer] memory_bytes`.
+    pub app_layer_memory: ExceptionPolicy,
     /// An IP fragment that the kernel did not put together before us.
     pub fragment: ExceptionPolicy,
     /// The engine itself failed on a packet; the rest of its flow is treated alike.
@@ -63,6 +65,7 @@ impl Default for Policy {
             flow_table_full: ExceptionPolicy::Drop,
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
+            app_layer_memory: ExceptionPolicy::Drop,
             fragment: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,

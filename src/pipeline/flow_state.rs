@@ -26,6 +26,8 @@ pub(super) struct FlowState {
     /// A hole in a stream was let through.
     pub has_gap: bool,
     pub standing: Standing,
+    /// Bytes of the heap that parser and detection held when last counted.
+    pub held_bytes: usize,
     pub established: bool,
     pub alerted: bool,
 }
@@ -61,13 +63,32 @@ impl FlowState {
     /// The server took up a new connection on the same ports: nothing of the old one counts.
     pub fn restart(&mut self, scratch: &mut Scratch) {
         let tcp = self.tcp.take();
+        let held_bytes = self.held_bytes;
         let mut detect = std::mem::take(&mut self.detect);
         detect.reset(scratch);
         *self = Self {
             tcp,
             detect,
+            held_bytes,
             ..Self::default()
         };
+    }
+
+    /// Counts anew what parser and detection hold; `total` is that of all flows.
+    pub fn count_held(&mut self, total: &mut u64) {
+        let windows = self.windows.iter().map(Window::held_bytes).sum::<usize>();
+        let held = self.app.held_bytes() + self.detect.held_bytes() + windows;
+        let before = std::mem::replace(&mut self.held_bytes, held);
+        *total = (*total + held as u64).saturating_sub(before as u64);
+    }
+
+    /// Nothing of the flow is looked at any more: what was kept for that goes.
+    pub fn release(&mut self, scratch: &mut Scratch, total: &mut u64) {
+        self.app.release();
+        self.detect.reset(scratch);
+        self.detect = FlowDetect::default();
+        self.windows = [Window::default(), Window::default()];
+        self.count_held(total);
     }
 
     pub const fn is_refused(&self) -> bool {

@@ -7,10 +7,12 @@ mod event;
 mod flow_state;
 mod inspect;
 mod judge;
+mod memory;
 mod policy;
 mod reset;
 mod worker;
 
 pub use event::{AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reset};
+pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

@@ -15,7 +15,7 @@ use crate::decode::{
 };
 use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
 use crate::direction::Direction;
-use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
+use crate::flow::{Flow, FlowId, FlowKey, FlowTable, Gone, NewFlow, TimeoutClass};
 use crate::signature::buffer::Buffer;
 use crate::stream::{ChunkPool, Shared, TcpSession};
 use crate::time::Timestamp;
@@ -55,6 +55,8 @@ pub(super) struct Engine {
     pub thresholds: ThresholdTable,
     /// Kept and new bytes of a stream, put together.
     pub assembled: Vec<u8>,
+    /// Bytes that the parsers and the detection state of all flows hold.
+    pub held_bytes: u64,
 }
 
 /// One packet on its way through.
@@ -90,6 +92,7 @@ impl Worker {
                 hits: Hits::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
+                held_bytes: 0,
             },
             config,
             ruleset,
@@ -142,16 +145,9 @@ impl Worker {
             counters,
             ..
         } = self;
-        flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Timeout,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+        flows.expire(now, EXPIRE_PER_TICK, &mut |flow, why| {
+            let reason = let_go(why, counters);
+            end_flow(flow, reason, now, pool, engine, counters, sink);
         });
     }
 
@@ -290,6 +286,9 @@ impl Worker {
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
             return verdict;
         }
+        if !passage.packet.payload.is_empty() && self.lacks_memory(id) {
+            return self.except_memory(id, passage, sink);
+        }
         let session = self.flows.get(id).and_then(|f| f.state.tcp.as_ref());
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
@@ -382,7 +381,40 @@ impl Worker {
         if outcome.restarted {
             flow.state.restart(&mut self.engine.scratch);
         }
+        if outcome.restarted || !passage.packet.payload.is_empty() {
+            flow.state.count_held(&mut self.engine.held_bytes);
+        }
         outcome.refused
+    }
+
+    /// Whether a flow's bytes may not be parsed, since all flows together hold too much already. The
+    /// last eighth is for flows that have begun: as they end, they make room.
+    fn lacks_memory(&self, id: FlowId) -> bool {
+        let most = self.config.app_layer_memory_bytes;
+        let has_begun = self.flows.get(id).is_some_and(|f| f.state.held_bytes > 0);
+        self.engine.held_bytes >= if has_begun { most } else { most / 8 * 7 }
+    }
+
+    fn except_memory(
+        &mut self,
+        id: FlowId,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let policy = self.config.exceptions.app_layer_memory;
+        if policy == ExceptionPolicy::Pass
+            && let Some(flow) = self.flows.get_mut(id)
+        {
+            // Behind bytes that were not seen, nothing can be read.
+            flow.state.standing = Standing::Passed;
+            let Engine {
+                scratch,
+                held_bytes,
+                ..
+            } = &mut self.engine;
+            flow.state.release(scratch, held_bytes);
+        }
+        self.except_packet(policy, DropReason::AppLayerMemory, passage, sink)
     }
 
     /// Signatures that look at the packet itself.
@@ -517,6 +549,12 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
+            let Engine {
+                scratch,
+                held_bytes,
+                ..
+            } = &mut self.engine;
+            flow.state.release(scratch, held_bytes);
         }
     }
 
@@ -640,17 +678,9 @@ impl Worker {
             class: TimeoutClass::New,
         };
         let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
-        let opened = self.flows.insert(new, now, state, &mut |flow| {
-            counters.add(Counter::FlowsEvicted, 1);
-            end_flow(
-                flow,
-                FlowEndReason::Evicted,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
+        let opened = self.flows.insert(new, now, state, &mut |flow, why| {
+            let reason = let_go(why, counters);
+            end_flow(flow, reason, now, pool, engine, counters, sink);
         });
         match opened {
             Ok(id) => {
@@ -740,6 +770,8 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
+            let held = flow.state.held_bytes as u64;
+            self.engine.held_bytes = self.engine.held_bytes.saturating_sub(held);
             flow.state = state;
         }
         if pass {
@@ -758,6 +790,23 @@ fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
 }
 
+/// Counts a flow that the table let go; how its record names that.
+fn let_go(why: Gone, counters: &Counters) -> FlowEndReason {
+    match why {
+        Gone::Timeout => return FlowEndReason::Timeout,
+        Gone::Pressure => {
+            counters.add(Counter::FlowsPressed, 1);
+            return FlowEndReason::Timeout;
+        }
+        Gone::Evicted(TimeoutClass::Established) => {
+            counters.add(Counter::FlowsEstablishedEvicted, 1);
+        }
+        Gone::Evicted(_) => {}
+    }
+    counters.add(Counter::FlowsEvicted, 1);
+    FlowEndReason::Evicted
+}
+
 fn end_flow(
     mut flow: Flow<FlowState>,
     reason: FlowEndReason,
@@ -772,6 +821,9 @@ fn end_flow(
         session.release(pool);
     }
     flow.state.detect.reset(&mut engine.scratch);
+    engine.held_bytes = engine
+        .held_bytes
+        .saturating_sub(flow.state.held_bytes as u64);
     sink.event(Event::Flow(flow_event(&flow, reason, now)));
 }
 

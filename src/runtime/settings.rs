@@ -70,6 +70,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             flow_table_full: policy.flow_table_full,
             reassembly_memory: policy.reassembly_memory,
             parser_error: policy.parser_error,
+            app_layer_memory: policy.app_layer_memory,
             midstream: policy.midstream,
             fragment: policy.fragment,
             internal_error: policy.internal_error,
@@ -77,6 +78,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
         midstream: Midstream::PickUpFor(Duration::from_secs(policy.midstream_grace_secs)),
         flow: FlowTableConfig {
             max_flows: flow.max_flows,
+            pressure_percent: flow.pressure_percent,
             timeouts: Timeouts {
                 new: Duration::from_secs(flow.tcp_new_secs),
                 datagram: Duration::from_secs(flow.datagram_secs),
@@ -104,6 +106,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
         },
+        app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,
         ..WorkerConfig::default()
     }

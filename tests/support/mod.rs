@@ -7,13 +7,16 @@
 pub mod attacks;
 pub mod daemon;
 pub mod eve;
+pub mod flood;
 pub mod heartbeat;
 pub mod http;
 pub mod load;
 pub mod netns;
 pub mod nginx;
 pub mod process;
+pub mod random;
 pub mod rawtcp;
+pub mod relay;
 pub mod requirements;
 pub mod tap;
 pub mod tls_responder;

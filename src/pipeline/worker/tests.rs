@@ -299,3 +299,52 @@ fn every_flow_has_its_record() {
     assert_eq!(flow.app, crate::app_layer::Protocol::Http1);
     assert_eq!(lab.worker.active_flows(), 0);
 }
+
+/// What is held is counted exactly, comes back, and the last eighth is for flows that have begun.
+#[test]
+fn parsers_stop_at_their_memory_and_go_on_when_there_is_room() {
+    let config = WorkerConfig {
+        app_layer_memory_bytes: 64 * 1024,
+        ..WorkerConfig::default()
+    };
+    let mut lab = Lab::with(config, "");
+    lab.open();
+    let body = vec![b'b'; 1_000];
+    lab.segment(
+        0,
+        "A",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+    );
+    let mut verdict = Verdict::Forward;
+    for _ in 0..200 {
+        verdict = lab.segment(0, "A", &body);
+        if verdict != Verdict::Forward {
+            break;
+        }
+        lab.segment(1, "A", b"");
+    }
+    assert_eq!(verdict, Verdict::Drop(DropReason::AppLayerMemory));
+    let held = lab.worker.engine.held_bytes;
+    let most = lab.worker.config.app_layer_memory_bytes;
+    // One packet beyond the bound, at which a buffer may double.
+    assert!((most..3 * most).contains(&held), "{held}");
+    assert_eq!(lab.worker.flows.len(), 1, "the flow lives");
+    let sum: usize = lab.worker.flows.iter().map(|f| f.state.held_bytes).sum();
+    assert_eq!(held, sum as u64);
+
+    lab.worker.finish(lab.now, &mut lab.seen);
+    assert_eq!(lab.worker.engine.held_bytes, 0);
+}
+
+#[test]
+fn a_refused_flow_holds_nothing_but_its_verdict() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.open();
+    assert!(lab.worker.engine.held_bytes == 0);
+    lab.segment(0, "A", b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(lab.counters.get(Counter::FlowsRefused), 1);
+    assert_eq!(lab.worker.engine.held_bytes, 0);
+    lab.worker.finish(lab.now, &mut lab.seen);
+    let last = lab.seen.flows.last().unwrap();
+    assert!(last.refused && last.app == crate::app_layer::Protocol::Http1);
+}
