@@ -11,7 +11,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, LinkType};
 use stopgap::detect::CompileOptions;
-use stopgap::pipeline::{Event, EventSink, RawPacket, Reset, Worker, WorkerConfig};
+use stopgap::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use stopgap::reload::{Builder, Holds, Sources, Strictness};
 use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
@@ -29,6 +29,8 @@ impl EventSink for Silent {
     }
 
     fn reset(&mut self, _: Reset) {}
+
+    fn reassembled(&mut self, _: Reassembled<'_>) {}
 }
 
 fn worker() -> Worker {

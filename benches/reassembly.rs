@@ -9,7 +9,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, TcpHeader, Transport, decode_ip};
 use stopgap::direction::Direction;
-use stopgap::stream::{ChunkPool, Delivery, Shared, StreamConfig, TcpSession};
+use stopgap::stream::{ChunkPool, Delivery, Segment, Shared, StreamConfig, TcpSession};
 use support::{CLIENT, SERVER, handshake, segment};
 
 const PORT: u16 = 80;
@@ -43,11 +43,20 @@ fn traffic(total: usize, size: usize, burst: usize, reversed: bool) -> Vec<(Dire
     packets
 }
 
-fn tcp(datagram: &[u8]) -> (TcpHeader<'_>, &[u8]) {
+fn decoded(datagram: &[u8]) -> (TcpHeader<'_>, &[u8]) {
     let packet = decode_ip(datagram, ChecksumTrust::Trusted).expect("the packet is well formed");
     match packet.transport {
         Transport::Tcp(tcp) => (tcp, packet.payload),
         _ => unreachable!("only TCP is made here"),
+    }
+}
+
+fn received<'a>(dir: Direction, tcp: &'a TcpHeader<'a>, payload: &'a [u8]) -> Segment<'a> {
+    Segment {
+        dir,
+        tcp,
+        payload,
+        ttl: 64,
     }
 }
 
@@ -59,7 +68,8 @@ fn run(
 ) -> u64 {
     let mut delivered = 0;
     for (dir, tcp, payload) in packets {
-        let outcome = session.on_segment(*dir, tcp, payload, shared, &mut |_, delivery| {
+        let segment = received(*dir, tcp, payload);
+        let outcome = session.on_segment(&segment, shared, &mut |_, delivery| {
             if let Delivery::Bytes(bytes) = delivery {
                 delivered += bytes.len() as u64;
             }
@@ -94,21 +104,21 @@ fn reassembly(c: &mut Criterion) {
         .into_iter()
         .zip(&opening)
         .map(|(dir, packet)| {
-            let (tcp, payload) = tcp(packet);
+            let (tcp, payload) = decoded(packet);
             (dir, tcp, payload)
         })
         .collect();
         let packets: Vec<_> = packets
             .iter()
             .map(|(dir, packet)| {
-                let (tcp, payload) = tcp(packet);
+                let (tcp, payload) = decoded(packet);
                 (*dir, tcp, payload)
             })
             .collect();
         group.throughput(Throughput::Bytes(total as u64));
         group.bench_function(name, |b| {
             b.iter_batched(
-                || TcpSession::from_syn(&opening[0].1),
+                || TcpSession::from_syn(&received(opening[0].0, &opening[0].1, opening[0].2)),
                 |mut session| {
                     let mut shared = Shared {
                         pool: &mut pool,

@@ -45,9 +45,24 @@ counters! {
     OutOfOrderSegments = "out_of_order_segments", "TCP segments that came before their turn.";
     RetransmittedSegments = "retransmitted_segments", "TCP segments whose bytes were all seen before.";
     StreamGaps = "stream_gaps", "Holes in a stream that were given up.";
+    Rewritten = "rewritten_packets", "Packets forwarded with a change by the normaliser.";
+    NormalisedUrgent = "normalised_urgent", "Segments with urgent data that were changed or dropped.";
+    NormalisedUrgentPointer = "normalised_urgent_pointer", "Segments with an urgent pointer and no flag that were changed.";
+    NormalisedReservedBits = "normalised_reserved_bits", "Segments with reserved bits that were changed.";
+    NormalisedOptions = "normalised_unknown_options", "Segments with options not read here that were changed.";
+    NormalisedTtl = "normalised_low_ttl", "Segments whose TTL was raised to that of the handshake.";
+    NormalisedDyingTtl = "normalised_dying_ttl", "Segments dropped since they would not reach their receiver.";
+    NormalisedSynData = "normalised_syn_data", "SYNs dropped for their data.";
+    NormalisedResetData = "normalised_reset_data", "Resets dropped for their data.";
+    NormalisedMissingTimestamp = "normalised_missing_timestamp", "Segments dropped since their timestamp is missing.";
+    NormalisedSplitHandshake = "normalised_split_handshake", "SYNs from the server that were dropped.";
     ResetsSent = "resets_sent", "RST segments injected.";
     ResetsLimited = "resets_rate_limited", "RST segments not sent, by the rate limit.";
     ResetsFailed = "resets_failed", "RST segments the kernel did not take.";
+    FragmentsReceived = "fragments_received", "IP fragments received.";
+    DatagramsReassembled = "datagrams_reassembled", "Datagrams put together from IP fragments.";
+    FragmentsSent = "fragments_sent", "IP fragments sent on in place of those received.";
+    FragmentsFailed = "fragments_failed", "Reassembled datagrams of which the kernel did not take every fragment.";
     AppLayerErrors = "app_layer_errors", "Transactions a parser could not read.";
     ExceptionPass = "exception_policy_pass", "Packets forwarded uninspected by an exception policy.";
     Panics = "worker_panics", "Panics caught; each costs one flow.";
@@ -99,12 +114,22 @@ impl Counters {
 
     /// A packet left our hands.
     pub fn decided(&self, verdict: Verdict) {
+        self.settled(1, verdict);
+    }
+
+    /// So many packets left our hands, some of which were held.
+    pub fn settled(&self, packets: u64, verdict: Verdict) {
         self.locked(|c| {
             match verdict {
-                Verdict::Forward => bump(&c.values[Counter::Forwarded as usize], 1),
-                Verdict::Drop(reason) => bump(&c.drops[reason.index()], 1),
+                Verdict::Forward => bump(&c.values[Counter::Forwarded as usize], packets),
+                Verdict::Rewrite(_) => {
+                    bump(&c.values[Counter::Forwarded as usize], packets);
+                    bump(&c.values[Counter::Rewritten as usize], packets);
+                }
+                Verdict::Drop(reason) => bump(&c.drops[reason.index()], packets),
+                Verdict::Held => return,
             }
-            bump(&c.in_hand, 1_u64.wrapping_neg());
+            bump(&c.in_hand, packets.wrapping_neg());
         });
     }
 
@@ -226,6 +251,13 @@ mod tests {
         let s = c.snapshot();
         assert_eq!((s.get(Counter::Received), s.in_hand()), (3, 1));
         assert_eq!(s.get(Counter::ReceivedBytes), 300);
+        assert!(s.accounts());
+        c.decided(Verdict::Held);
+        assert_eq!(c.snapshot().in_hand(), 1, "held is in hand");
+        c.received(100);
+        c.settled(2, Verdict::Forward);
+        let s = c.snapshot();
+        assert_eq!((s.get(Counter::Forwarded), s.in_hand()), (3, 0));
         assert!(s.accounts());
         c.add(Counter::Forwarded, 1);
         assert!(!c.snapshot().accounts());

@@ -28,6 +28,7 @@ pub mod verdict;
 pub mod app_layer;
 pub mod capture;
 pub mod decode;
+pub mod defrag;
 pub mod detect;
 pub mod flow;
 pub mod pipeline;

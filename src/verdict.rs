@@ -223,8 +223,21 @@ drop_reasons! {
     DecodeExtensionHeaders = "decode_extension_headers",
     DecodeL4Header = "decode_l4_header",
     DecodeL4Checksum = "decode_l4_checksum",
-    /// A fragment that the kernel did not put together before us.
-    Fragment = "fragment",
+    // defrag
+    /// A fragment that covers part of another, or says otherwise than it.
+    DefragOverlap = "defrag_overlap",
+    /// Lengths and offsets that no datagram is cut into.
+    DefragMalformed = "defrag_malformed",
+    /// IPv6 headers that go on behind the first fragment.
+    DefragHeaderChain = "defrag_header_chain",
+    /// A copy of a fragment that is held: it alone is dropped.
+    DefragDuplicate = "defrag_duplicate",
+    /// More fragments than one datagram may have.
+    DefragFragments = "defrag_fragments",
+    /// A datagram gave way to another.
+    DefragMemory = "defrag_memory",
+    /// A datagram that was not whole in time, or at the end.
+    DefragTimeout = "defrag_timeout",
     // flow
     FlowTableFull = "flow_table_full",
     // stream
@@ -232,6 +245,20 @@ drop_reasons! {
     StreamInvalidFlags = "stream_invalid_flags",
     StreamNoAck = "stream_no_ack",
     StreamOutOfWindow = "stream_out_of_window",
+    /// Just beside the first byte, before the server has said that it has a connection: a SYN cookie
+    /// would let the stream begin there.
+    StreamCookieStart = "stream_cookie_start",
+    StreamInvalidAck = "stream_invalid_ack",
+    /// Older than what the receiver remembers (RFC 7323 section 5).
+    StreamOldTimestamp = "stream_old_timestamp",
+    /// A signature (RFC 2385) where there is to be none, or none where there is to be one.
+    StreamUnexpectedMd5 = "stream_unexpected_md5",
+    /// It would not reach its receiver.
+    StreamLowTtl = "stream_low_ttl",
+    /// Data in a SYN that cannot be followed, or is not wanted.
+    StreamHandshakeData = "stream_handshake_data",
+    /// The other direction of the connection does not pass here.
+    StreamAsymmetric = "stream_asymmetric",
     StreamBadReset = "stream_bad_reset",
     StreamRetransmitDiffers = "stream_retransmit_differs",
     StreamUrgent = "stream_urgent",
@@ -256,11 +283,40 @@ impl fmt::Display for DropReason {
     }
 }
 
+/// Changes to a TCP packet at equal length. None touches its payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// Where the IP header begins in what was given to be judged.
+    pub ip_at: u16,
+    pub ttl: Option<u8>,
+    /// The flag and its pointer.
+    pub clear_urgent: bool,
+    pub clear_reserved: bool,
+    /// Options that are not read become no-operations.
+    pub blank_options: bool,
+}
+
+impl Edit {
+    /// Wherever it would be applied, it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        *self
+            == Self {
+                ip_at: self.ip_at,
+                ..Self::default()
+            }
+    }
+}
+
 /// What becomes of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Forward,
+    /// Forward it with these changes.
+    Rewrite(Edit),
     Drop(DropReason),
+    /// Off the path: a fragment whose datagram is not whole yet, or that was sent on with its
+    /// datagram by other means.
+    Held,
 }
 
 #[cfg(test)]

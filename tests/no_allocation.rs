@@ -11,7 +11,7 @@ use std::time::Duration;
 use etherparse::PacketBuilder;
 use stopgap::counters::{Counter, Counters};
 use stopgap::decode::{ChecksumTrust, LinkType};
-use stopgap::pipeline::{Event, EventSink, RawPacket, Reset, Worker, WorkerConfig};
+use stopgap::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use stopgap::reload::{Builder, Holds, RulesFile, Sources, Strictness};
 use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
@@ -55,6 +55,8 @@ impl EventSink for Silent {
     }
 
     fn reset(&mut self, _: Reset) {}
+
+    fn reassembled(&mut self, _: Reassembled<'_>) {}
 }
 
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);

@@ -14,7 +14,7 @@ use stopgap::direction::Direction;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
 use stopgap::signature::{Classes, Variables, parse_bytes};
-use stopgap::stream::{ChunkPool, Delivery, Shared, StreamConfig, TcpSession};
+use stopgap::stream::{ChunkPool, Delivery, Segment, Shared, StreamConfig, TcpSession};
 
 const DIRECTIONS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 /// Between the bytes of the client and those of the server, in inputs of the parsers.
@@ -62,32 +62,36 @@ pub fn stream(data: &[u8]) {
     let counters = Counters::default();
     let mut pool = ChunkPool::new(&config);
     let mut delivered = [0_u32; 2];
+    let mut restarted = false;
     let syn = packet(ISN[0], 0, SYN, &[]);
-    let Some(mut session) = with_tcp(&syn, |tcp, _| TcpSession::from_syn(tcp)) else {
+    let opened = with_segment(Direction::ToServer, &syn, TcpSession::from_syn);
+    let Some(mut session) = opened else {
         return;
     };
-    let mut send =
-        |session: &mut TcpSession, dir: Direction, bytes: &[u8]| {
-            with_tcp(bytes, |tcp, payload| {
-                let mut shared = Shared {
-                    pool: &mut pool,
-                    config: &config,
-                    counters: &counters,
-                };
-                session.on_segment(dir, tcp, payload, &mut shared, &mut |dir, delivery| {
-                    match delivery {
-                        Delivery::Bytes(bytes) => {
-                            let at = &mut delivered[dir.index()];
-                            for &byte in bytes {
-                                assert_eq!(byte, content(dir, *at), "at {at} {dir:?}");
-                                *at += 1;
-                            }
+    let mut send = |session: &mut TcpSession, dir: Direction, bytes: &[u8]| {
+        with_segment(dir, bytes, |segment| {
+            let mut shared = Shared {
+                pool: &mut pool,
+                config: &config,
+                counters: &counters,
+            };
+            session.on_segment(segment, &mut shared, &mut |dir, delivery| {
+                match delivery {
+                    // Offsets count from another sequence number then.
+                    Delivery::Restart => restarted = true,
+                    Delivery::Bytes(_) if restarted => {}
+                    Delivery::Bytes(bytes) => {
+                        let at = &mut delivered[dir.index()];
+                        for &byte in bytes {
+                            assert_eq!(byte, content(dir, *at), "at {at} {dir:?}");
+                            *at += 1;
                         }
-                        Delivery::Gap(n) => panic!("a gap of {n} bytes where none is tolerated"),
                     }
-                })
+                    Delivery::Gap(n) => panic!("a gap of {n} bytes where none is tolerated"),
+                }
             })
-        };
+        })
+    };
     let syn_ack = packet(ISN[1], ISN[0].wrapping_add(1), SYN | ACK, &[]);
     send(&mut session, Direction::ToClient, &syn_ack);
     for op in data.chunks_exact(4) {
@@ -134,13 +138,19 @@ fn packet(seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn with_tcp<T>(
+fn with_segment<T>(
+    dir: Direction,
     datagram: &[u8],
-    act: impl FnOnce(&stopgap::decode::TcpHeader<'_>, &[u8]) -> T,
+    act: impl FnOnce(&Segment<'_>) -> T,
 ) -> Option<T> {
     let packet = decode_ip(datagram, ChecksumTrust::Ignored).ok()?;
     match packet.transport {
-        Transport::Tcp(tcp) => Some(act(&tcp, packet.payload)),
+        Transport::Tcp(tcp) => Some(act(&Segment {
+            dir,
+            tcp: &tcp,
+            payload: packet.payload,
+            ttl: packet.ip.ttl,
+        })),
         _ => None,
     }
 }

@@ -6,6 +6,10 @@ use std::mem;
 use std::net::Ipv6Addr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
+/// Of the kernel's `linux/in.h`.
+const IP_NODEFRAG: i32 = 22;
+const SEND_BUFFER_BYTES: u32 = 8 << 20;
+
 /// Raw sockets, one a family, whose packets carry a mark. The kernel rules let
 /// marked packets pass the queue.
 #[derive(Debug)]
@@ -22,9 +26,13 @@ pub struct InjectorError(io::Error);
 impl fmt::Display for InjectorError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.kind() == io::ErrorKind::PermissionDenied {
-            f.write_str("cannot open raw sockets for resets: they need CAP_NET_RAW, their mark CAP_NET_ADMIN")
+            f.write_str("cannot open raw sockets for packets of our own: they need CAP_NET_RAW, their mark CAP_NET_ADMIN")
         } else {
-            write!(f, "cannot open raw sockets for resets: {}", self.0)
+            write!(
+                f,
+                "cannot open raw sockets for packets of our own: {}",
+                self.0
+            )
         }
     }
 }
@@ -40,6 +48,8 @@ impl Injector {
     /// No privileges, mostly.
     pub fn open(mark: u32) -> Result<Self, InjectorError> {
         let v4 = raw_socket(libc::AF_INET, mark).map_err(InjectorError)?;
+        // Our fragments stay as they are, connection tracking or not.
+        set_option(&v4, libc::IPPROTO_IP, IP_NODEFRAG, 1).map_err(InjectorError)?;
         let v6 = match raw_socket(libc::AF_INET6, mark) {
             Ok(socket) => {
                 set_option(&socket, libc::IPPROTO_IPV6, libc::IPV6_HDRINCL, 1)
@@ -107,6 +117,13 @@ fn raw_socket(family: i32, mark: u32) -> io::Result<OwnedFd> {
     // SAFETY: `fd` was just opened and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     set_option(&socket, libc::SOL_SOCKET, libc::SO_MARK, mark)?;
+    // A batch may end with many datagrams in fragments.
+    set_option(
+        &socket,
+        libc::SOL_SOCKET,
+        libc::SO_SNDBUFFORCE,
+        SEND_BUFFER_BYTES,
+    )?;
     Ok(socket)
 }
 

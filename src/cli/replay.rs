@@ -13,7 +13,7 @@ use super::style::{STRONG, WARNING};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, LinkType};
+use crate::decode::{ChecksumTrust, LinkType, apply_edit};
 use crate::detect::Ruleset;
 use crate::output::StatsRecord;
 use crate::pack::find_packs;
@@ -136,8 +136,8 @@ impl Replay {
         let mut reader = CaptureReader::open(path)?;
         let bar = progress(reader.progress().1);
         let mut packets: u64 = 0;
-        while let Some(frame) = reader.next_frame()? {
-            self.frame(&frame)?;
+        while let Some(mut frame) = reader.next_frame()? {
+            self.frame(&mut frame)?;
             packets += 1;
             if packets.is_multiple_of(PACKETS_PER_UPDATE) {
                 bar.set_position(reader.progress().0);
@@ -147,7 +147,7 @@ impl Replay {
         Ok(())
     }
 
-    fn frame(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
+    fn frame(&mut self, frame: &mut Frame<'_>) -> std::result::Result<(), Failure> {
         self.now = self.now.max(frame.at);
         self.first.get_or_insert(self.now);
         if self.now.since(self.last_tick) >= TICK {
@@ -160,10 +160,21 @@ impl Replay {
             trust: ChecksumTrust::Ignored,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.log);
-        match &mut self.forwarded {
-            Some(file) if verdict == Verdict::Forward => file.write(frame),
-            _ => Ok(()),
+        let sent_on = self.log.sent_on();
+        self.counters
+            .add(Counter::FragmentsSent, sent_on.len() as u64);
+        if let Some(file) = &mut self.forwarded {
+            if let Verdict::Rewrite(edit) = verdict {
+                apply_edit(&edit, frame.data);
+            }
+            if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
+                file.write(frame.at, frame.link, frame.data)?;
+            }
+            for fragment in sent_on {
+                file.write(frame.at, fragment.link, &fragment.bytes)?;
+            }
         }
+        Ok(())
     }
 
     fn end(mut self, started: Instant) -> Result {
@@ -212,18 +223,23 @@ impl Forwarded {
         }
     }
 
-    fn write(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
-        let (link, writer) = match &mut self.open {
+    fn write(
+        &mut self,
+        at: Timestamp,
+        link: LinkType,
+        data: &[u8],
+    ) -> std::result::Result<(), Failure> {
+        let (first, writer) = match &mut self.open {
             Some(open) => open,
             None => {
-                let writer = Self::create(&self.path, frame.link)?;
-                self.open.insert((frame.link, writer))
+                let writer = Self::create(&self.path, link)?;
+                self.open.insert((link, writer))
             }
         };
-        if *link != frame.link {
+        if *first != link {
             return Err(self.failure(&"a pcap file holds one link type, and the captures have two"));
         }
-        let written = writer.write(frame.at, frame.data);
+        let written = writer.write(at, data);
         written.map_err(|e| self.failure(&e))
     }
 

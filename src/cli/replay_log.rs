@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::Failure;
+use crate::decode::LinkType;
 use crate::output::{FILE_NAME, Record, StatsRecord};
-use crate::pipeline::{Event, EventSink, Reset};
+use crate::pipeline::{Event, EventSink, Reassembled, Reset};
 
 /// Unlike the daemon's log it may wait, so nothing is lost.
 pub struct ReplayLog {
@@ -15,6 +16,13 @@ pub struct ReplayLog {
     line: Vec<u8>,
     /// The first error; nothing is written behind it.
     error: Option<io::Error>,
+    sent_on: Vec<SentOn>,
+}
+
+/// A frame that goes on in place of those received.
+pub struct SentOn {
+    pub link: LinkType,
+    pub bytes: Vec<u8>,
 }
 
 impl ReplayLog {
@@ -29,7 +37,13 @@ impl ReplayLog {
             out: BufWriter::new(file),
             line: Vec::new(),
             error: None,
+            sent_on: Vec::new(),
         })
+    }
+
+    /// The fragments that went on since the last call, cut anew.
+    pub fn sent_on(&mut self) -> Vec<SentOn> {
+        std::mem::take(&mut self.sent_on)
     }
 
     pub fn stats(&mut self, record: StatsRecord) {
@@ -65,4 +79,17 @@ impl EventSink for ReplayLog {
 
     /// Recorded ends hear no answer.
     fn reset(&mut self, _: Reset) {}
+
+    fn reassembled(&mut self, datagram: Reassembled<'_>) {
+        let cut = &datagram.cut;
+        let mut offset = Some(0);
+        while let Some(at) = offset {
+            let mut bytes = datagram.link_header.to_vec();
+            offset = cut.write(datagram.datagram, at, cut.fragment_bytes(), &mut bytes);
+            self.sent_on.push(SentOn {
+                link: datagram.link,
+                bytes,
+            });
+        }
+    }
 }

@@ -48,10 +48,13 @@ pub struct Policy {
     pub parser_error: ExceptionPolicy,
     /// Bytes of a flow whose parser may not take more memory, by `[app_layer] memory_bytes`.
     pub app_layer_memory: ExceptionPolicy,
-    /// An IP fragment that the kernel did not put together before us.
-    pub fragment: ExceptionPolicy,
+    /// An IP fragment, and no room in what `[defrag]` allows. `drop`: the oldest incomplete
+    /// datagram gives way. `pass`: the fragment is forwarded as it is.
+    pub defrag_memory: ExceptionPolicy,
     /// The engine itself failed on a packet; the rest of its flow is treated alike.
     pub internal_error: ExceptionPolicy,
+    /// A TCP client that goes on after its SYN without an answer having passed here.
+    pub asymmetric: ExceptionPolicy,
     /// A TCP flow whose handshake was not seen, after the time of grace.
     pub midstream: ExceptionPolicy,
     /// Seconds after the start in which such flows are picked up and inspected from there on.
@@ -66,8 +69,9 @@ impl Default for Policy {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
-            fragment: ExceptionPolicy::Drop,
+            defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             midstream_grace_secs: 60,
         }

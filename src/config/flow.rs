@@ -1,8 +1,39 @@
-//! `[flow]` and `[stream]`: how much state is kept, and for how long.
+//! `[defrag]`, `[flow]`, `[stream]` and `[normalise]`: how much state is kept, for how long, and
+//! how strictly.
 
 use serde::Deserialize;
 
 use super::field::within;
+
+/// `[defrag]`: IP fragments that the kernel did not put together before us.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Defrag {
+    /// Of each worker, for incomplete datagrams.
+    #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
+    pub memory_bytes: usize,
+    /// Incomplete datagrams that each worker keeps at once.
+    #[serde(deserialize_with = "within::<_, _, 16, 1_048_576>")]
+    pub max_datagrams: usize,
+    /// Fragments of one datagram.
+    #[serde(deserialize_with = "within::<_, _, 8, 8_192>")]
+    pub max_fragments: usize,
+    /// Seconds from its first fragment on in which a datagram must be whole. Linux waits 30 for IPv4.
+    #[serde(deserialize_with = "within::<_, _, 1, 30>")]
+    pub timeout_secs: u64,
+}
+
+impl Default for Defrag {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 16 << 20,
+            max_datagrams: 8_192,
+            max_fragments: 1_024,
+            timeout_secs: 30,
+        }
+    }
+}
 
 /// `[flow]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -76,6 +107,25 @@ impl Default for Stream {
             pool_bytes: 256 << 20,
         }
     }
+}
+
+/// `[normalise]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Normalise {
+    pub profile: Profile,
+}
+
+/// How much is made unambiguous on the way to the receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    Strict,
+    #[default]
+    Normal,
+    Off,
 }
 
 impl Stream {

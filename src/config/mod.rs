@@ -23,7 +23,7 @@ pub use app_layer::{AppLayer, Http, Tls};
 pub use capture::{Backend, Capture, FailureMode, Netfilter, Placement};
 pub use engine::{Engine, Policy, Vars};
 pub use error::ConfigError;
-pub use flow::{Flow, Stream};
+pub use flow::{Defrag, Flow, Normalise, Profile, Stream};
 pub use log::Log;
 pub use rules::{Packs, RulesFile, Select};
 pub use service::{Control, Metrics, Reload};
@@ -41,8 +41,10 @@ pub struct Config {
     pub engine: Engine,
     pub policy: Policy,
     pub vars: Vars,
+    pub defrag: Defrag,
     pub flow: Flow,
     pub stream: Stream,
+    pub normalise: Normalise,
     pub app_layer: AppLayer,
     pub packs: Packs,
     pub rules: Vec<RulesFile>,

@@ -45,6 +45,11 @@ impl Sum {
         self.folded() == 0xffff
     }
 
+    /// What a checksum field must hold for these bytes, it being zero among them.
+    pub fn complement(self) -> u16 {
+        !self.folded()
+    }
+
     fn folded(self) -> u16 {
         let mut sum = self.0;
         sum = (sum & 0xffff_ffff) + (sum >> 32);

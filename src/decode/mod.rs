@@ -5,6 +5,7 @@
 //! receiver would ignore is not forwarded.
 
 mod checksum;
+mod edit;
 mod ip;
 mod link;
 mod tcp;
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 
 use crate::verdict::DropReason;
 
+pub use edit::apply as apply_edit;
 pub use ip::{Fragment, IpHeader};
 pub use link::LinkType;
 pub use tcp::{TcpFlags, TcpHeader, TcpOptions};
@@ -53,6 +55,8 @@ pub struct Packet<'a> {
     pub transport: Transport<'a>,
     /// Bytes behind the transport header.
     pub payload: &'a [u8],
+    /// It came in fragments and was put together before it was decoded.
+    pub reassembled: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +125,13 @@ fn decode_datagram(
         ip,
         transport,
         payload,
+        reassembled: false,
     })
+}
+
+/// The checksum (RFC 1071) of a header whose checksum field is zero.
+pub fn internet_checksum(header: &[u8]) -> u16 {
+    checksum::Sum::default().add(header).complement()
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct TcpOptions {
     pub md5: bool,
     /// RFC 7413.
     pub fast_open: bool,
+    /// There is one that is malformed, or of a kind not known here.
+    pub unread: bool,
 }
 
 impl<'a> TcpHeader<'a> {
@@ -81,35 +83,65 @@ impl<'a> TcpHeader<'a> {
         u16::from_be_bytes([self.bytes[14], self.bytes[15]])
     }
 
+    /// Also where the flag is not set, and nobody looks at it.
+    pub fn has_urgent_pointer(&self) -> bool {
+        self.bytes[18..20] != [0, 0]
+    }
+
+    pub fn has_reserved_bits(&self) -> bool {
+        self.bytes[12] & RESERVED_BITS != 0
+    }
+
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
     }
+}
+
+/// Of the byte that begins with the data offset; the lowest bit is used (RFC 3540, AccECN).
+pub(super) const RESERVED_BITS: u8 = 0x0e;
+
+const END: u8 = 0;
+const NOP: u8 = 1;
+
+/// The option at the front, and what is behind it; `None`: the end, or a length without sense.
+fn next_option(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let length = match (*bytes.first()?, bytes.get(1)) {
+        (END, _) => return None,
+        (NOP, _) => 1,
+        (_, Some(&length)) if length >= 2 => usize::from(length),
+        _ => return None,
+    };
+    bytes.split_at_checked(length)
+}
+
+/// Writes no-operations over options that are not read, and the end over what makes no sense.
+pub(super) fn blank_unread_options(options: &mut [u8]) {
+    let mut at = 0;
+    while let Some((option, _)) = next_option(&options[at..]) {
+        let length = option.len();
+        if TcpOptions::default().read(option).is_none() {
+            options[at..at + length].fill(NOP);
+        }
+        at += length;
+    }
+    options[at..].fill(END);
 }
 
 impl TcpOptions {
     /// RFC 9293 section 3.2. Like Linux, reads up to the first option whose
     /// length makes no sense and ignores one whose length is not its kind's.
     fn parse(mut bytes: &[u8]) -> Self {
-        const END: u8 = 0;
-        const NOP: u8 = 1;
         let mut options = Self::default();
-        while let Some(&kind) = bytes.first() {
-            let length = match (kind, bytes.get(1)) {
-                (END, _) => break,
-                (NOP, _) => 1,
-                (_, Some(&length)) if length >= 2 => usize::from(length),
-                _ => break,
-            };
-            let Some((option, rest)) = bytes.split_at_checked(length) else {
-                break;
-            };
-            options.read(option);
+        while let Some((option, rest)) = next_option(bytes) {
+            options.unread |= options.read(option).is_none();
             bytes = rest;
         }
+        options.unread |= bytes.first().is_some_and(|&kind| kind != END);
         options
     }
 
-    fn read(&mut self, option: &[u8]) {
+    /// `None`: not known, or malformed.
+    fn read(&mut self, option: &[u8]) -> Option<()> {
         match *option {
             [2, 4, high, low] => self.mss = Some(u16::from_be_bytes([high, low])),
             // RFC 7323 section 2.3: larger shifts count as 14.
@@ -122,7 +154,10 @@ impl TcpOptions {
             }
             [19, 18, ..] => self.md5 = true,
             [34, ..] => self.fast_open = true,
-            _ => {}
+            // No-operation, SACK, user timeout, authentication, multipath: no business of ours.
+            [NOP] | [5, _, ..] | [28, 4, ..] | [29, _, ..] | [30, _, ..] => {}
+            _ => return None,
         }
+        Some(())
     }
 }

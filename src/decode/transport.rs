@@ -9,7 +9,11 @@ pub struct UdpHeader<'a> {
     bytes: &'a [u8; 8],
 }
 
-impl UdpHeader<'_> {
+impl<'a> UdpHeader<'a> {
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     pub fn src_port(&self) -> u16 {
         u16::from_be_bytes([self.bytes[0], self.bytes[1]])
     }
@@ -25,7 +29,11 @@ pub struct IcmpHeader<'a> {
     bytes: &'a [u8; 8],
 }
 
-impl IcmpHeader<'_> {
+impl<'a> IcmpHeader<'a> {
+    pub fn bytes(&self) -> &'a [u8; 8] {
+        self.bytes
+    }
+
     pub fn kind(&self) -> u8 {
         self.bytes[0]
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::app_layer::Protocol;
 use crate::direction::Direction;
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
 /// A flow as far as rules can ask about it.
@@ -19,6 +20,10 @@ pub struct FlowContext {
     /// Payload of this flow also comes as a stream ([`super::Ruleset::on_stream`]). Where it does
     /// not (UDP, TCP without its handshake), stream rules are held against single packets.
     pub stream: bool,
+    /// Sequence numbers used so far, by direction of who sent them; zero where there is no stream.
+    pub stream_sizes: [u64; 2],
+    /// What was odd about the segment in hand; none where there is no segment.
+    pub stream_events: StreamEvents,
     /// A number that stays the same for the flow's life; picks the canary slice.
     pub flow_id: u64,
     pub now: Timestamp,

@@ -199,6 +199,7 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::app_layer::Protocol;
+    use crate::stream::StreamEvents;
     use crate::time::Timestamp;
 
     fn patch(mode: Mode) -> PatchInfo {
@@ -221,6 +222,8 @@ mod tests {
             app: Protocol::Unknown,
             established: true,
             stream: true,
+            stream_sizes: [0; 2],
+            stream_events: StreamEvents::NONE,
             flow_id,
             now: Timestamp::ZERO,
         }

@@ -26,7 +26,7 @@ impl Default for Scratch {
         Self {
             found: Vec::new(),
             prefilter: prefilter::Scratch::new(),
-            variables: Box::new([0; 256]),
+            variables: Box::default(),
             limits: Limits::default(),
             transformed: Transformed::default(),
             spare: Vec::new(),

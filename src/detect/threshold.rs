@@ -47,11 +47,13 @@ struct Count {
     since: Timestamp,
     seconds: u32,
     matches: u32,
+    /// `backoff`: alerts on this match.
+    due: u32,
 }
 
 impl Count {
     fn is_over(&self, now: Timestamp) -> bool {
-        now.since(self.since).as_secs() >= u64::from(self.seconds)
+        self.seconds > 0 && now.since(self.since).as_secs() >= u64::from(self.seconds)
     }
 }
 
@@ -119,6 +121,7 @@ impl ThresholdTable {
             since: now,
             seconds: threshold.seconds,
             matches: 0,
+            due: threshold.count,
         };
         let count = self.counts.entry(key).or_insert(fresh);
         if count.is_over(now) {
@@ -135,6 +138,12 @@ impl ThresholdTable {
             ThresholdKind::Both if count.matches == threshold.count => Thresholded::Alert,
             ThresholdKind::Both if count.matches > threshold.count => Thresholded::Silent,
             ThresholdKind::Threshold | ThresholdKind::Both => Thresholded::NoMatch,
+            ThresholdKind::Backoff if count.matches == count.due => {
+                count.due = count.due.saturating_mul(threshold.multiplier);
+                Thresholded::Alert
+            }
+            ThresholdKind::Backoff if count.matches < threshold.count => Thresholded::NoMatch,
+            ThresholdKind::Backoff => Thresholded::Silent,
         }
     }
 
@@ -161,6 +170,7 @@ mod tests {
             track: Track::ByRule,
             count: 2,
             seconds: 10,
+            multiplier: 3,
         };
         let key = Key {
             signature: SignatureId { gid: 1, sid: 1 },
@@ -187,6 +197,7 @@ mod tests {
             "-A-A-A"
         );
         assert_eq!(run(ThresholdKind::Threshold, &[0, 10, 11]), "--A");
+        assert_eq!(run(ThresholdKind::Backoff, &[0; 19]), "-AsssAsssssssssssAs");
     }
 
     #[test]
@@ -197,6 +208,7 @@ mod tests {
             track: Track::ByFlow,
             count: 1,
             seconds: 5,
+            multiplier: 0,
         };
         for flow in 0..1000 {
             let key = Key {

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::app_layer::{Protocol, TxRef};
-use crate::decode::Packet;
+use crate::decode::{LinkType, Packet};
+use crate::defrag::Cut;
 use crate::detect::{CompiledSignature, Evidence, Leniency};
 use crate::direction::Direction;
 use crate::time::Timestamp;
@@ -15,6 +16,20 @@ pub trait EventSink {
 
     /// Asks for an RST to be sent once every pending verdict is.
     fn reset(&mut self, reset: Reset);
+
+    /// Asks for a datagram to be sent once every pending verdict is: its own fragments were held.
+    fn reassembled(&mut self, datagram: Reassembled<'_>);
+}
+
+/// A datagram that came in fragments, was judged whole, and goes on cut anew.
+#[derive(Clone, Copy, Debug)]
+pub struct Reassembled<'a> {
+    pub at: Timestamp,
+    pub link: LinkType,
+    /// The bytes before the IP header.
+    pub link_header: &'a [u8],
+    pub datagram: &'a [u8],
+    pub cut: Cut,
 }
 
 #[derive(Clone, Copy, Debug)]

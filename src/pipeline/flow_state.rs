@@ -1,10 +1,9 @@
 //! What a worker keeps for each flow.
 
 use crate::app_layer::AppLayer;
-use crate::decode::TcpHeader;
 use crate::detect::{FlowContext, FlowDetect, Scratch};
 use crate::flow::Flow;
-use crate::stream::{TcpSession, Window};
+use crate::stream::{Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
 use crate::verdict::DropReason;
 
@@ -12,6 +11,8 @@ use crate::verdict::DropReason;
 pub(super) struct FlowState {
     /// `None`: not TCP, or inspected packet by packet only.
     pub tcp: Option<TcpSession>,
+    /// Of the segment in hand.
+    pub stream_events: StreamEvents,
     pub app: AppLayer,
     pub detect: FlowDetect,
     /// Of the ruleset that last saw the flow.
@@ -53,25 +54,11 @@ pub(super) struct Refusal {
 }
 
 impl FlowState {
-    pub fn opened_by(syn: &TcpHeader<'_>) -> Self {
+    pub fn opened_by(syn: &Segment<'_>) -> Self {
         Self {
             tcp: Some(TcpSession::from_syn(syn)),
             ..Self::default()
         }
-    }
-
-    /// The server took up a new connection on the same ports: nothing of the old one counts.
-    pub fn restart(&mut self, scratch: &mut Scratch) {
-        let tcp = self.tcp.take();
-        let held_bytes = self.held_bytes;
-        let mut detect = std::mem::take(&mut self.detect);
-        detect.reset(scratch);
-        *self = Self {
-            tcp,
-            detect,
-            held_bytes,
-            ..Self::default()
-        };
     }
 
     /// Counts anew what parser and detection hold; `total` is that of all flows.
@@ -105,6 +92,12 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
         app: flow.state.app.protocol(),
         established: flow.state.established,
         stream: flow.state.tcp.is_some(),
+        stream_sizes: flow
+            .state
+            .tcp
+            .as_ref()
+            .map_or([0; 2], TcpSession::sequence_spans),
+        stream_events: flow.state.stream_events,
         flow_id: flow.id,
         now,
     }

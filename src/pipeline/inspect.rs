@@ -22,20 +22,42 @@ pub(super) struct Inspection<'a> {
     /// Id of the newest transaction seen, so that a new one is noticed.
     pub newest_tx: &'a mut Option<u64>,
     pub has_gap: &'a mut bool,
+    pub failed: &'a mut [bool; 2],
 }
 
 impl Inspection<'_> {
     /// Bytes of one direction, in order and for the first time; or a hole in them.
     pub fn deliver(&mut self, dir: Direction, delivery: Delivery<'_>) {
+        let size = &mut self.ctx.stream_sizes[dir.index()];
         match delivery {
-            Delivery::Bytes(bytes) => self.bytes(dir, bytes),
+            Delivery::Bytes(bytes) => {
+                *size += bytes.len() as u64;
+                self.bytes(dir, bytes);
+            }
             Delivery::Gap(missing) => {
+                *size += missing;
                 *self.has_gap = true;
                 self.app.gap(dir, missing);
                 self.windows[dir.index()].skip(missing);
                 self.touched_transactions(dir);
             }
+            Delivery::Restart => self.forget(),
         }
+    }
+
+    /// Nothing that was delivered before counts any more.
+    fn forget(&mut self) {
+        self.detect.reset(&mut self.engine.scratch);
+        self.engine.hits.clear();
+        *self.app = AppLayer::default();
+        *self.windows = Default::default();
+        *self.raw_bytes = [0, 0];
+        *self.newest_tx = None;
+        *self.has_gap = false;
+        *self.failed = [false; 2];
+        // The SYNs.
+        self.ctx.stream_sizes = [1, 1];
+        self.ctx.app = self.app.protocol();
     }
 
     /// What is buffered of the flow, held against a ruleset it has not met.

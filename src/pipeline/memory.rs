@@ -9,7 +9,7 @@ use crate::flow::FlowTable;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryBound {
     /// By the name of the setting that says how much.
-    pub tables: [(&'static str, u64); 4],
+    pub tables: [(&'static str, u64); 5],
 }
 
 impl MemoryBound {
@@ -20,6 +20,7 @@ impl MemoryBound {
             tables: [
                 ("flow.max_flows", flows as u64),
                 ("stream.pool_bytes", config.stream.pool_bytes),
+                ("defrag.memory_bytes", config.defrag.memory_bytes as u64),
                 ("app_layer.memory_bytes", config.app_layer_memory_bytes),
                 ("thresholds", thresholds as u64),
             ],

@@ -12,7 +12,9 @@ mod policy;
 mod reset;
 mod worker;
 
-pub use event::{AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reset};
+pub use event::{
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reassembled, Reset,
+};
 pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

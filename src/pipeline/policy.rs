@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::app_layer;
+use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -16,8 +17,10 @@ pub struct Exceptions {
     /// Parsers and signatures hold all that [`WorkerConfig::app_layer_memory_bytes`] allows.
     pub app_layer_memory: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
-    /// IP fragments that the kernel did not put together before us.
-    pub fragment: ExceptionPolicy,
+    /// Only one direction of a connection passes here.
+    pub asymmetric: ExceptionPolicy,
+    /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
+    pub defrag_memory: ExceptionPolicy,
     /// The worker panicked.
     pub internal_error: ExceptionPolicy,
 }
@@ -30,7 +33,8 @@ impl Default for Exceptions {
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
-            fragment: ExceptionPolicy::Drop,
+            asymmetric: ExceptionPolicy::Drop,
+            defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
         }
     }
@@ -52,6 +56,7 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
@@ -72,6 +77,7 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),

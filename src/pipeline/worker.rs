@@ -1,8 +1,12 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod fragments;
+mod memory;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use self::fragments::Fragments;
 use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
@@ -15,11 +19,11 @@ use crate::decode::{
 };
 use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
 use crate::direction::Direction;
-use crate::flow::{Flow, FlowId, FlowKey, FlowTable, Gone, NewFlow, TimeoutClass};
+use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::signature::buffer::Buffer;
-use crate::stream::{ChunkPool, Shared, TcpSession};
+use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
-use crate::verdict::{DropReason, ExceptionPolicy, RejectTarget, Scope, Verdict};
+use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -38,6 +42,7 @@ pub struct Worker {
     config: WorkerConfig,
     ruleset: Arc<Ruleset>,
     counters: Arc<Counters>,
+    fragments: Fragments,
     flows: FlowTable<FlowState>,
     pool: ChunkPool,
     engine: Engine,
@@ -62,15 +67,19 @@ pub(super) struct Engine {
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// Where its IP header begins in what was received.
+    ip_at: u16,
     ends: Ends,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, now: Timestamp) -> Self {
+    fn new(packet: &'a Packet<'a>, frame: &[u8], now: Timestamp) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
@@ -80,11 +89,21 @@ impl<'a> Passage<'a> {
             now,
         }
     }
+
+    fn segment(&self, dir: Direction, tcp: &'a TcpHeader<'a>) -> Segment<'a> {
+        Segment {
+            dir,
+            tcp,
+            payload: self.packet.payload,
+            ttl: self.packet.ip.ttl,
+        }
+    }
 }
 
 impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
         Self {
+            fragments: Fragments::new(&config),
             flows: FlowTable::new(config.flow.clone()),
             pool: ChunkPool::new(&config.stream),
             engine: Engine {
@@ -136,8 +155,9 @@ impl Worker {
         verdict
     }
 
-    /// Lets go of flows whose time is over. Call about ten times a second.
+    /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.expire_fragments(now, sink);
         let Self {
             flows,
             pool,
@@ -146,13 +166,14 @@ impl Worker {
             ..
         } = self;
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow, why| {
-            let reason = let_go(why, counters);
+            let reason = memory::let_go(why, counters);
             end_flow(flow, reason, now, pool, engine, counters, sink);
         });
     }
 
-    /// Ends all flows, so that each has its record.
+    /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
+        self.drop_fragments(now, sink);
         let Self {
             flows,
             pool,
@@ -193,16 +214,17 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, now);
+        let passage = Passage::new(&packet, raw.data, now);
         match packet.transport {
-            Transport::Fragment => self.except_packet(
-                self.config.exceptions.fragment,
-                DropReason::Fragment,
-                &passage,
-                sink,
-            ),
-            Transport::Tcp(tcp) => self.judge_tcp(&tcp, &passage, sink),
-            _ => self.judge_datagram(&passage, sink),
+            Transport::Fragment => self.judge_fragment(raw, &passage, sink),
+            _ => self.judge_whole(&passage, sink),
+        }
+    }
+
+    fn judge_whole(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+        match passage.packet.transport {
+            Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
+            _ => self.judge_datagram(passage, sink),
         }
     }
 
@@ -264,7 +286,8 @@ impl Worker {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    (false, FlowState::opened_by(tcp))
+                    let dir = Direction::ToServer;
+                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,
@@ -293,12 +316,17 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
-        if let Some(reason) = self.segment(id, dir, tcp, passage) {
+        let outcome = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = outcome.refused {
             self.engine.hits.clear();
-            let memory = reason == DropReason::StreamReassemblyMemory;
-            if memory && self.config.exceptions.reassembly_memory == ExceptionPolicy::Pass {
+            let policy = self.policy_for(reason);
+            if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
             } else {
+                if policy == ExceptionPolicy::Reject {
+                    let length = passage.packet.payload.len();
+                    sink.reset(answer(passage.ends, tcp, length, passage.now));
+                }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
             }
@@ -316,18 +344,35 @@ impl Worker {
             Some(session) if session.is_established() => TimeoutClass::Established,
             _ => TimeoutClass::New,
         };
-        self.conclude(id, dir, class, Some(&refused), passage, sink)
+        match self.conclude(id, dir, class, Some(&refused), passage, sink) {
+            Verdict::Forward if !outcome.edit.is_empty() => Verdict::Rewrite(Edit {
+                ip_at: passage.ip_at,
+                ..outcome.edit
+            }),
+            verdict => verdict,
+        }
     }
 
-    /// Through state and reassembly, parser and signatures; the reason to refuse the segment.
+    /// What is done with a segment that the stream did not take.
+    const fn policy_for(&self, reason: DropReason) -> ExceptionPolicy {
+        match reason {
+            DropReason::StreamReassemblyMemory => self.config.exceptions.reassembly_memory,
+            DropReason::StreamAsymmetric => self.config.exceptions.asymmetric,
+            _ => ExceptionPolicy::Drop,
+        }
+    }
+
+    /// Through state and reassembly, parser and signatures.
     fn segment(
         &mut self,
         id: FlowId,
         dir: Direction,
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
-    ) -> Option<DropReason> {
-        let flow = self.flows.get_mut(id)?;
+    ) -> SegmentOutcome {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return SegmentOutcome::default();
+        };
         let ctx = context(flow, passage.now);
         let FlowState {
             tcp: session,
@@ -338,10 +383,13 @@ impl Worker {
             raw_bytes,
             newest_tx,
             has_gap,
+            failed,
             established,
             ..
         } = &mut flow.state;
-        let session = session.as_mut()?;
+        let Some(session) = session.as_mut() else {
+            return SegmentOutcome::default();
+        };
         let mut inspection = Inspection {
             ruleset: &self.ruleset,
             engine: &mut self.engine,
@@ -354,15 +402,14 @@ impl Worker {
             raw_bytes,
             newest_tx,
             has_gap,
+            failed,
         };
         if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
         let outcome = session.on_segment(
-            dir,
-            tcp,
-            passage.packet.payload,
+            &passage.segment(dir, tcp),
             &mut Shared {
                 pool: &mut self.pool,
                 config: &self.config.stream,
@@ -378,43 +425,11 @@ impl Worker {
             inspection.eof(dir);
         }
         *established = session.is_established();
-        if outcome.restarted {
-            flow.state.restart(&mut self.engine.scratch);
-        }
-        if outcome.restarted || !passage.packet.payload.is_empty() {
+        if !passage.packet.payload.is_empty() {
             flow.state.count_held(&mut self.engine.held_bytes);
         }
-        outcome.refused
-    }
-
-    /// Whether a flow's bytes may not be parsed, since all flows together hold too much already. The
-    /// last eighth is for flows that have begun: as they end, they make room.
-    fn lacks_memory(&self, id: FlowId) -> bool {
-        let most = self.config.app_layer_memory_bytes;
-        let has_begun = self.flows.get(id).is_some_and(|f| f.state.held_bytes > 0);
-        self.engine.held_bytes >= if has_begun { most } else { most / 8 * 7 }
-    }
-
-    fn except_memory(
-        &mut self,
-        id: FlowId,
-        passage: &Passage<'_>,
-        sink: &mut dyn EventSink,
-    ) -> Verdict {
-        let policy = self.config.exceptions.app_layer_memory;
-        if policy == ExceptionPolicy::Pass
-            && let Some(flow) = self.flows.get_mut(id)
-        {
-            // Behind bytes that were not seen, nothing can be read.
-            flow.state.standing = Standing::Passed;
-            let Engine {
-                scratch,
-                held_bytes,
-                ..
-            } = &mut self.engine;
-            flow.state.release(scratch, held_bytes);
-        }
-        self.except_packet(policy, DropReason::AppLayerMemory, passage, sink)
+        flow.state.stream_events = outcome.events;
+        outcome
     }
 
     /// Signatures that look at the packet itself.
@@ -549,12 +564,7 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
-            let Engine {
-                scratch,
-                held_bytes,
-                ..
-            } = &mut self.engine;
-            flow.state.release(scratch, held_bytes);
+            self.engine.release(&mut flow.state);
         }
     }
 
@@ -639,8 +649,11 @@ impl Worker {
                 .started
                 .is_none_or(|started| passage.now.since(started) < grace),
         };
-        // A reset opens nothing, and ends nothing that we know.
-        if !within_grace || tcp.flags().has(TcpFlags::RST) {
+        // A reset opens nothing, and ends nothing that we know. A SYN-ACK without its SYN may have
+        // the roles the wrong way round; an honest client sends its SYN again.
+        let opens_nothing = tcp.flags().has(TcpFlags::RST)
+            || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
+        if !within_grace || opens_nothing {
             return Err(self.config.exceptions.midstream);
         }
         self.counters.add(Counter::FlowsMidstream, 1);
@@ -679,7 +692,7 @@ impl Worker {
         };
         let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
         let opened = self.flows.insert(new, now, state, &mut |flow, why| {
-            let reason = let_go(why, counters);
+            let reason = memory::let_go(why, counters);
             end_flow(flow, reason, now, pool, engine, counters, sink);
         });
         match opened {
@@ -750,6 +763,7 @@ impl Worker {
         self.counters.add(Counter::Panics, 1);
         self.engine.scratch = Scratch::default();
         self.engine.hits.clear();
+        let in_fragments = self.drop_fragments_in_hand();
         let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
         if let Some(flow) = self.current.take().and_then(|id| {
             self.flows.touch(id, TimeoutClass::Refused, now);
@@ -774,7 +788,8 @@ impl Worker {
             self.engine.held_bytes = self.engine.held_bytes.saturating_sub(held);
             flow.state = state;
         }
-        if pass {
+        // Of a datagram in fragments, the last alone is of no use to anybody.
+        if pass && !in_fragments {
             self.counters.add(Counter::ExceptionPass, 1);
             Verdict::Forward
         } else {
@@ -788,23 +803,6 @@ impl Worker {
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
     let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
-}
-
-/// Counts a flow that the table let go; how its record names that.
-fn let_go(why: Gone, counters: &Counters) -> FlowEndReason {
-    match why {
-        Gone::Timeout => return FlowEndReason::Timeout,
-        Gone::Pressure => {
-            counters.add(Counter::FlowsPressed, 1);
-            return FlowEndReason::Timeout;
-        }
-        Gone::Evicted(TimeoutClass::Established) => {
-            counters.add(Counter::FlowsEstablishedEvicted, 1);
-        }
-        Gone::Evicted(_) => {}
-    }
-    counters.add(Counter::FlowsEvicted, 1);
-    FlowEndReason::Evicted
 }
 
 fn end_flow(

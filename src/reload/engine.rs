@@ -7,7 +7,7 @@ use crate::counters::{Counter, Counters};
 use crate::decode::{ChecksumTrust, LinkType};
 use crate::detect::{CompileOptions, Layer, Policy, RuleInput, Ruleset};
 use crate::pack::{Manifest, Patch};
-use crate::pipeline::{Event, EventSink, RawPacket, Reset, Worker, WorkerConfig};
+use crate::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use crate::scenario::{Engine, FiredSignature, Outcome};
 use crate::time::Timestamp;
 use crate::verdict::{Mode, Verdict};
@@ -99,4 +99,7 @@ impl EventSink for Fired {
     }
 
     fn reset(&mut self, _: Reset) {}
+
+    /// No scenario is played in fragments.
+    fn reassembled(&mut self, _: Reassembled<'_>) {}
 }

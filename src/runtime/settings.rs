@@ -10,13 +10,15 @@ use regex::Regex;
 use crate::app_layer;
 use crate::capture::nfqueue::QueueConfig;
 use crate::config::{self, Config, FailureMode, Placement};
+use crate::defrag::DefragConfig;
 use crate::detect::CompileOptions;
 use crate::flow::{FlowTableConfig, Timeouts};
 use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
 use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
 use crate::reload::{RulesFile, Selection, Sources};
 use crate::signature::{Classes, Variables};
-use crate::stream::StreamConfig;
+use crate::stream::{Normaliser, StreamConfig};
+use crate::verdict::ExceptionPolicy;
 
 /// The numbers of the queues; zero in the configuration means one for each processor.
 pub fn queues(config: &Config) -> Range<u16> {
@@ -63,7 +65,8 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
 }
 
 pub fn worker(config: &Config) -> WorkerConfig {
-    let (policy, flow, stream) = (&config.policy, &config.flow, &config.stream);
+    let (policy, defrag) = (&config.policy, &config.defrag);
+    let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
     WorkerConfig {
         exceptions: Exceptions {
@@ -72,10 +75,18 @@ pub fn worker(config: &Config) -> WorkerConfig {
             parser_error: policy.parser_error,
             app_layer_memory: policy.app_layer_memory,
             midstream: policy.midstream,
-            fragment: policy.fragment,
+            asymmetric: policy.asymmetric,
+            defrag_memory: policy.defrag_memory,
             internal_error: policy.internal_error,
         },
         midstream: Midstream::PickUpFor(Duration::from_secs(policy.midstream_grace_secs)),
+        defrag: DefragConfig {
+            memory_bytes: defrag.memory_bytes,
+            max_datagrams: defrag.max_datagrams,
+            max_fragments: defrag.max_fragments,
+            timeout: Duration::from_secs(defrag.timeout_secs),
+            ..DefragConfig::default()
+        },
         flow: FlowTableConfig {
             max_flows: flow.max_flows,
             pressure_percent: flow.pressure_percent,
@@ -91,7 +102,14 @@ pub fn worker(config: &Config) -> WorkerConfig {
             max_out_of_order_bytes: stream.out_of_order_bytes as u64,
             max_retained_bytes: stream.retained_bytes as u64,
             pool_bytes: stream.pool_bytes as u64,
-            tolerate_gaps: config.capture.fail_open,
+            // What is let through without being kept is a gap as well.
+            tolerate_gaps: config.capture.fail_open
+                || policy.reassembly_memory == ExceptionPolicy::Pass,
+            normalise: match config.normalise.profile {
+                config::Profile::Strict => Normaliser::STRICT,
+                config::Profile::Normal => Normaliser::NORMAL,
+                config::Profile::Off => Normaliser::OFF,
+            },
         },
         app_layer: app_layer::Limits {
             request_body_bytes: http.request_body_bytes,

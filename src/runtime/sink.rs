@@ -1,10 +1,13 @@
-//! Where a worker's events go: the log's queue, and the resets of this batch.
+//! Where a worker's events go: the log's queue, and the resets and datagrams of this batch.
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::config;
 use crate::counters::{Counter, Counters};
+use crate::defrag::Cut;
 use crate::output::LogHandle;
-use crate::pipeline::{Event, EventSink, Reset};
-use std::sync::Arc;
+use crate::pipeline::{Event, EventSink, Reassembled, Reset};
 
 /// Resets that one batch may ask for; the rest are counted as limited.
 const MAX_RESETS_PER_BATCH: usize = 256;
@@ -16,6 +19,31 @@ pub struct WorkerSink {
     /// Whether flows get a record at their end.
     flows: bool,
     resets: Vec<Reset>,
+    datagrams: Datagrams,
+}
+
+/// Datagrams to be sent in fragments; no more than a batch has packets.
+#[derive(Debug, Default)]
+pub struct Datagrams {
+    bytes: Vec<u8>,
+    places: Vec<(Range<usize>, Cut)>,
+}
+
+impl Datagrams {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Cut)> {
+        self.places
+            .iter()
+            .filter_map(|(range, cut)| Some((self.bytes.get(range.clone())?, cut)))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
 }
 
 impl WorkerSink {
@@ -25,6 +53,7 @@ impl WorkerSink {
             counters,
             flows: config.flows,
             resets: Vec::with_capacity(MAX_RESETS_PER_BATCH),
+            datagrams: Datagrams::default(),
         }
     }
 
@@ -35,6 +64,10 @@ impl WorkerSink {
 
     pub fn wants_resets(&self) -> bool {
         !self.resets.is_empty()
+    }
+
+    pub fn datagrams(&mut self) -> &mut Datagrams {
+        &mut self.datagrams
     }
 }
 
@@ -54,5 +87,12 @@ impl EventSink for WorkerSink {
         } else {
             self.counters.add(Counter::ResetsLimited, 1);
         }
+    }
+
+    fn reassembled(&mut self, datagram: Reassembled<'_>) {
+        let Datagrams { bytes, places } = &mut self.datagrams;
+        let start = bytes.len();
+        bytes.extend_from_slice(datagram.datagram);
+        places.push((start..bytes.len(), datagram.cut));
     }
 }

@@ -13,7 +13,8 @@ use crate::capture::inject::Injector;
 use crate::capture::nfqueue::{BATCH, Decision, Queue};
 use crate::capture::reset::{RateLimiter, Reset, ResetFields};
 use crate::counters::{Counter, Counters};
-use crate::decode::LinkType;
+use crate::decode::{LinkType, apply_edit};
+use crate::defrag::Cut;
 use crate::detect::Ruleset;
 use crate::latency::Latency;
 use crate::pipeline::{FlowEvent, RawPacket, Worker};
@@ -133,6 +134,46 @@ struct Loop {
     ticked: Timestamp,
     /// When the packets of the batch at hand arrived.
     arrivals: Vec<Timestamp>,
+    /// The fragment that is being sent.
+    fragment: Vec<u8>,
+}
+
+/// How far the sending of a datagram got.
+struct Sent {
+    fragments: u64,
+    all: bool,
+}
+
+/// Sends a datagram in fragments. As a router does (RFC 791 section 3.2), it cuts finer where the
+/// link ahead takes less.
+fn send_cut(injector: &Injector, datagram: &[u8], cut: &Cut, fragment: &mut Vec<u8>) -> Sent {
+    let mut sent = Sent {
+        fragments: 0,
+        all: false,
+    };
+    let (mut offset, mut most) = (0, cut.fragment_bytes());
+    loop {
+        fragment.clear();
+        let next = cut.write(datagram, offset, most, fragment);
+        match injector.send(fragment) {
+            Ok(()) => sent.fragments += 1,
+            Err(e) if e.raw_os_error() == Some(libc::EMSGSIZE) => {
+                match cut.smaller_than(datagram, most) {
+                    Some(smaller) => most = smaller,
+                    None => return sent,
+                }
+                continue;
+            }
+            Err(_) => return sent,
+        }
+        match next {
+            Some(next) => offset = next,
+            None => {
+                sent.all = true;
+                return sent;
+            }
+        }
+    }
 }
 
 impl Loop {
@@ -150,6 +191,7 @@ impl Loop {
             clock,
             ticked: now,
             arrivals: Vec::with_capacity(BATCH),
+            fragment: Vec::new(),
         }
     }
 
@@ -189,7 +231,14 @@ impl Loop {
             let verdict = catch_unwind(AssertUnwindSafe(|| worker.process(&raw, now, sink)));
             let decision = match verdict {
                 Ok(Verdict::Forward) => Decision::ACCEPT,
-                Ok(Verdict::Drop(_)) => Decision::DROP,
+                Ok(Verdict::Rewrite(edit)) => {
+                    if apply_edit(&edit, packet.data) {
+                        Decision::rewrite(packet.data)
+                    } else {
+                        Decision::DROP
+                    }
+                }
+                Ok(Verdict::Drop(_) | Verdict::Held) => Decision::DROP,
                 Err(_) => {
                     broken = true;
                     Decision::DROP
@@ -208,6 +257,9 @@ impl Loop {
         if broken {
             return Err(io::Error::other("the worker's own state is broken"));
         }
+        if !self.sink.datagrams().is_empty() {
+            self.send_datagrams();
+        }
         if self.sink.wants_resets() {
             self.send_resets(now);
         }
@@ -221,6 +273,20 @@ impl Loop {
             .beat_us
             .store(now.as_micros(), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// After the flush, and before the resets: in the order of the verdicts.
+    fn send_datagrams(&mut self) {
+        let counters = &self.shared.counters;
+        let datagrams = self.sink.datagrams();
+        for (datagram, cut) in datagrams.iter() {
+            let sent = send_cut(&self.injector, datagram, cut, &mut self.fragment);
+            counters.add(Counter::FragmentsSent, sent.fragments);
+            if !sent.all {
+                counters.add(Counter::FragmentsFailed, 1);
+            }
+        }
+        datagrams.clear();
     }
 
     /// After the flush: a reset must not overtake what was forwarded before it.

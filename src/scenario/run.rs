@@ -117,12 +117,14 @@ impl<E: Engine + ?Sized> Link<'_, E> {
         self.now = self.now + BETWEEN_PACKETS;
         self.packets += 1;
         match self.engine.process(&mut packet, self.now) {
-            Verdict::Forward => Some(packet),
+            // No change touches what is judged here, the payload.
+            Verdict::Forward | Verdict::Rewrite(_) => Some(packet),
             Verdict::Drop(reason) => {
                 self.dropped += 1;
                 self.first_drop.get_or_insert(reason);
                 None
             }
+            Verdict::Held => None,
         }
     }
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::buffer::Buffer;
+use super::header_number::HeaderNumber;
 use crate::app_layer;
+use crate::stream::StreamEvent;
 use crate::verdict::Action;
 
 /// `gid:sid`, the stable name of a signature across reloads.
@@ -39,6 +41,8 @@ pub struct Signature {
     pub flow: Flow,
     /// Tests of the packet itself.
     pub packet: Vec<PacketTest>,
+    /// `stream_size`
+    pub stream_sizes: Vec<StreamSize>,
     /// Tests of buffers, in the order written. The same buffer may stand more than once.
     pub buffers: Vec<BufferTests>,
     /// Names of byte variables, by [`VarIndex`].
@@ -136,6 +140,77 @@ pub struct Flow {
 pub enum PacketTest {
     /// `dsize`
     PayloadLength(Range),
+    /// `ttl`, `seq`, `itype` and the like.
+    Number(HeaderNumber, Range),
+    /// `tcp.flags`
+    TcpFlags(BitsTest),
+    /// `fragbits`, of the upper three bits of the byte that holds them.
+    FragmentBits(BitsTest),
+    /// `sameip`
+    SameAddress,
+    /// `stream-event`
+    StreamEvent(StreamEvent),
+}
+
+/// A test of flag bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitsTest {
+    pub bits: u8,
+    /// Taken out before the test.
+    pub ignored: u8,
+    pub mode: BitsMode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitsMode {
+    /// These bits and no others.
+    Exactly,
+    /// `+`: these bits, and perhaps others.
+    All,
+    /// `*`
+    Any,
+    /// `!`: not all of these bits.
+    NotAll,
+}
+
+impl BitsTest {
+    pub const fn matches(&self, value: u8) -> bool {
+        let value = value & !self.ignored;
+        match self.mode {
+            BitsMode::Exactly => value == self.bits,
+            BitsMode::All => value & self.bits == self.bits,
+            BitsMode::Any => value & self.bits != 0,
+            BitsMode::NotAll => value & self.bits != self.bits,
+        }
+    }
+}
+
+/// `stream_size`: sequence numbers that an end has used so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSize {
+    pub whose: StreamSide,
+    pub size: Range,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamSide {
+    Client,
+    Server,
+    Both,
+    Either,
+}
+
+impl StreamSize {
+    /// `sizes`: of what the client and what the server sent.
+    pub const fn matches(&self, [client, server]: [u64; 2]) -> bool {
+        let (client, server) = (self.size.contains(client), self.size.contains(server));
+        match self.whose {
+            StreamSide::Client => client,
+            StreamSide::Server => server,
+            StreamSide::Both => client && server,
+            StreamSide::Either => client || server,
+        }
+    }
 }
 
 /// An inclusive or exclusive numeric condition, normalised to an inclusive range.
@@ -179,6 +254,7 @@ pub enum Test {
     ByteJump(ByteJump),
     ByteExtract(ByteExtract),
     IsDataAt(IsDataAt),
+    Base64Decode(Base64Decode),
     /// `bsize`, and `urilen` on its buffer: length of the whole buffer.
     Size(Range),
 }
@@ -327,6 +403,15 @@ pub struct IsDataAt {
     pub relative: bool,
 }
 
+/// `base64_decode`; what it decodes is looked at by the tests behind [`Buffer::Base64Data`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base64Decode {
+    /// Encoded bytes to read at most.
+    pub bytes: Option<u32>,
+    pub offset: u32,
+    pub relative: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flowbit {
     pub command: FlowbitCommand,
@@ -354,7 +439,10 @@ pub struct Threshold {
     pub kind: ThresholdKind,
     pub track: Track,
     pub count: u32,
+    /// Zero where `multiplier` bounds the alerts.
     pub seconds: u32,
+    /// `backoff`: the next alert comes at so many times the count of the last.
+    pub multiplier: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -365,6 +453,8 @@ pub enum ThresholdKind {
     Limit,
     /// Once per window, after `count` matches.
     Both,
+    /// On match `count`, and then each time the count has grown `multiplier` times.
+    Backoff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,6 +44,8 @@ macro_rules! buffers {
 pub enum Owner {
     /// Packet payload and reassembled stream.
     Raw,
+    /// Headers of a single packet.
+    Packet,
     Http,
     Tls,
     /// Bodies of any protocol that carries files.
@@ -55,6 +57,13 @@ const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 
 buffers! {
     Payload { "payload", &["pkt_data"], None, Raw, "Payload of the packet or reassembled bytes of the stream; the default." }
+    Base64Data { "base64_data", &[], None, Raw, "What `base64_decode` has decoded." }
+    Ipv4Header { "ipv4.hdr", &[], None, Packet, "IPv4 header with its options." }
+    Ipv6Header { "ipv6.hdr", &[], None, Packet, "IPv6 header with its extension headers." }
+    TcpHeader { "tcp.hdr", &[], None, Packet, "TCP header with its options." }
+    UdpHeader { "udp.hdr", &[], None, Packet, "UDP header." }
+    Icmp4Header { "icmpv4.hdr", &[], None, Packet, "First eight bytes of an ICMP message." }
+    Icmp6Header { "icmpv6.hdr", &[], None, Packet, "First eight bytes of an ICMPv6 message." }
     HttpMethod { "http.method", &[], TO_SERVER, Http, "Request method as sent." }
     HttpUri { "http.uri", &[], TO_SERVER, Http, "Request target, percent-decoded once, path normalised." }
     HttpUriRaw { "http.uri.raw", &[], TO_SERVER, Http, "Request target as sent." }
@@ -88,6 +97,9 @@ buffers! {
     TlsCertIssuer { "tls.cert_issuer", &["tls_cert_issuer"], TO_CLIENT, Tls, "Issuer of the server's first certificate." }
     TlsCertSerial { "tls.cert_serial", &["tls_cert_serial"], TO_CLIENT, Tls, "Serial number, upper-case hex with colons." }
     TlsCerts { "tls.certs", &[], TO_CLIENT, Tls, "Each certificate of the chain, DER." }
+    TlsRandom { "tls.random", &[], None, Tls, "Random of the hello: 32 bytes." }
+    TlsRandomTime { "tls.random_time", &[], None, Tls, "First four bytes of the hello's random." }
+    TlsRandomBytes { "tls.random_bytes", &[], None, Tls, "The hello's random less its first four bytes." }
     TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
 }
 

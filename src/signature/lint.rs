@@ -1,6 +1,6 @@
 //! What a rule's parts say about each other: faults, and what is odd.
 
-use super::ast::{Content, Header, PacketTest, Proto, Test, Transform};
+use super::ast::{BufferTests, Content, Header, PacketTest, Proto, Test, Transform};
 use super::buffer::{Buffer, Owner};
 use super::draft::Draft;
 use super::lex::{Arg, Fault, Statement};
@@ -15,6 +15,8 @@ pub(super) fn check(
     statement: &Statement<'_>,
 ) -> Result<(), Fault> {
     protocol_has_buffers(draft, header, statement)?;
+    packet_and_transaction(draft, statement)?;
+    base64_belongs_together(draft, statement)?;
     let found = [
         lacks_fast_pattern(draft, statement),
         contradicts_direction(draft, statement),
@@ -63,7 +65,7 @@ fn protocol_has_buffers(
     );
     for group in &draft.buffers {
         let possible = match group.buffer.owner() {
-            Owner::Raw => true,
+            Owner::Raw | Owner::Packet => true,
             Owner::Http | Owner::File => any_stream || header.protocol == Proto::Http,
             Owner::Tls => any_stream || header.protocol == Proto::Tls,
         };
@@ -72,6 +74,47 @@ fn protocol_has_buffers(
                 "the protocol of this rule has no `{}`",
                 group.buffer.as_str()
             )));
+        }
+    }
+    Ok(())
+}
+
+/// A packet's headers are gone by the time a transaction is looked at.
+fn packet_and_transaction(draft: &Draft<'_>, statement: &Statement<'_>) -> Result<(), Fault> {
+    let owner = |group: &BufferTests| group.buffer.owner();
+    let transaction = !draft.events.is_empty()
+        || draft
+            .buffers
+            .iter()
+            .any(|g| !matches!(owner(g), Owner::Raw | Owner::Packet));
+    let header = draft.buffers.iter().find(|g| owner(g) == Owner::Packet);
+    let of_packet = |test: &PacketTest| !matches!(test, PacketTest::PayloadLength(_));
+    if !transaction || (header.is_none() && !draft.packet.iter().any(of_packet)) {
+        return Ok(());
+    }
+    let place = header.map_or(statement.header, |g| written(statement, g.buffer));
+    Err(place
+        .fault("a packet's headers and a transaction cannot be asked for together in this version")
+        .help("make it two rules with a flowbit between them"))
+}
+
+/// `base64_data` is what `base64_decode` gives, and nothing else.
+fn base64_belongs_together(draft: &Draft<'_>, statement: &Statement<'_>) -> Result<(), Fault> {
+    let decodes = draft
+        .buffers
+        .iter()
+        .flat_map(|g| &g.tests)
+        .any(|t| matches!(t, Test::Base64Decode(_)));
+    for group in &draft.buffers {
+        if group.buffer != Buffer::Base64Data {
+            continue;
+        }
+        let place = written(statement, group.buffer);
+        if !decodes {
+            return Err(place.fault("nothing is decoded: `base64_decode` is missing"));
+        }
+        if !group.transforms.is_empty() {
+            return Err(place.fault("transforms of `base64_data` are not read in this version"));
         }
     }
     Ok(())
@@ -131,7 +174,7 @@ fn mixes_directions(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Faul
 fn contents_outgrow_payload(draft: &Draft<'_>) -> Option<Fault> {
     let most = draft.packet.iter().find_map(|t| match t {
         PacketTest::PayloadLength(r) if !r.negated => Some(r.max),
-        PacketTest::PayloadLength(_) => None,
+        _ => None,
     })?;
     draft
         .contents()

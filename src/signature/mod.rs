@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod classification;
 pub mod diagnostic;
 pub mod docs;
+pub mod header_number;
 pub mod keywords;
 pub mod vars;
 

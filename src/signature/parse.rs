@@ -179,6 +179,7 @@ impl Reader<'_> {
             target: draft.target,
             flow: draft.flow.unwrap_or_default(),
             packet: draft.packet,
+            stream_sizes: draft.stream_sizes,
             buffers: draft.buffers,
             variables: draft.variables,
             flowbits: draft.flowbits,

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::chunk::ChunkPool;
+use super::session::Clock;
 
 /// What one end sends, by stream offset: 0 is the byte behind its SYN.
 #[derive(Debug, Default)]
@@ -12,33 +13,45 @@ pub(super) struct Half {
     isn: Option<u32>,
     /// Picked up midstream: the first payload tells where the stream stands.
     pub unsynced: bool,
-    /// Advertised by this end, unscaled, and its scale (RFC 7323 section 2).
-    window: u16,
-    scale: u8,
+    /// How this end scales the windows it advertises (RFC 7323 section 2); not in its SYN.
+    scale: Option<u8>,
+    /// What this end advertised last, and at most.
+    window: u64,
+    largest_window: u64,
+    /// The right edge of what the other end has offered to take.
+    limit: u64,
     /// Offset behind the last byte, once a FIN said so.
     pub fin: Option<u64>,
     /// The highest acknowledgement of bytes that are not here yet. They may only be late.
     pub claimed: u64,
     /// From the first to the last byte that the receiver has and that never passed here.
     pub unseen: Range<u64>,
+    /// Bytes that came with the SYN, while the other end may yet decline them.
+    pub syn_bytes: u64,
+    pub clock: Clock,
+    /// The TTL that the handshake of this end arrived with: so much reaches the other end.
+    pub ttl_floor: u8,
     pub buffer: Buffer,
 }
 
 impl Half {
-    pub fn open(isn: u32, scale: u8) -> Self {
+    pub fn open(isn: u32, scale: Option<u8>, window: u16) -> Self {
         Self {
             isn: Some(isn),
             scale,
+            window: u64::from(window),
+            largest_window: u64::from(window),
             ..Self::default()
         }
     }
 
-    /// Midstream: `seq` is the next byte, and nothing is known of options.
+    /// Midstream: `seq` is the next byte, and nothing is known of options and windows.
     pub fn picked_up(seq: u32) -> Self {
         Self {
             isn: Some(seq.wrapping_sub(1)),
             unsynced: true,
-            scale: 14,
+            scale: Some(14),
+            limit: u64::MAX,
             ..Self::default()
         }
     }
@@ -72,14 +85,41 @@ impl Half {
             .wrapping_add(offset as u32)
     }
 
-    /// Without its scale a window is that of a SYN (RFC 7323 section 2.2).
-    pub fn heard_window(&mut self, window: u16) {
-        self.window = window;
+    /// A window advertised behind the SYN.
+    pub fn offers(&mut self, window: u16) {
+        self.window = u64::from(window) << self.scale.unwrap_or(0);
+        self.largest_window = self.largest_window.max(self.window);
     }
 
     /// Bytes that this end lets the other send beyond what it acknowledged.
-    pub fn window_bytes(&self) -> u64 {
-        u64::from(self.window) << self.scale
+    pub const fn window_bytes(&self) -> u64 {
+        self.window
+    }
+
+    pub const fn largest_window(&self) -> u64 {
+        self.largest_window
+    }
+
+    pub const fn scales(&self) -> bool {
+        self.scale.is_some()
+    }
+
+    /// The SYN again: which of the two its receiver got is not known.
+    pub fn may_scale_by(&mut self, scale: Option<u8>) {
+        self.scale = self.scale.max(scale);
+    }
+
+    pub const fn scales_not(&mut self) {
+        self.scale = None;
+    }
+
+    /// The other end takes bytes up to here. It keeps to what it offered once.
+    pub fn may_reach(&mut self, limit: u64) {
+        self.limit = self.limit.max(limit);
+    }
+
+    pub const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// The other end has everything below `offset`.
@@ -87,6 +127,13 @@ impl Half {
         if offset > self.acked() {
             self.buffer.forget_below(offset, pool);
         }
+    }
+
+    /// The data of the SYN was not taken.
+    pub fn begin_again(&mut self, pool: &mut ChunkPool) {
+        self.buffer.clear(pool);
+        self.buffer = Buffer::default();
+        self.syn_bytes = 0;
     }
 
     /// Midstream: the stream stands here.

@@ -7,12 +7,16 @@
 
 mod buffer;
 mod chunk;
+mod events;
 mod half;
+mod normalise;
 mod session;
 mod window;
 
 pub use chunk::ChunkPool;
-pub use session::{Delivery, SegmentOutcome, TcpSession};
+pub use events::{StreamEvent, StreamEvents};
+pub use normalise::{Normaliser, Rule, Treatment};
+pub use session::{Delivery, Segment, SegmentOutcome, TcpSession};
 pub use window::Window;
 
 use crate::counters::Counters;
@@ -37,6 +41,7 @@ pub struct StreamConfig {
     /// Packets may pass us unseen (fail-open): what the receiver acknowledges without our having
     /// seen it is a gap, not an error.
     pub tolerate_gaps: bool,
+    pub normalise: Normaliser,
 }
 
 impl Default for StreamConfig {
@@ -46,6 +51,7 @@ impl Default for StreamConfig {
             max_retained_bytes: 4 * 1024 * 1024,
             pool_bytes: 256 * 1024 * 1024,
             tolerate_gaps: false,
+            normalise: Normaliser::NORMAL,
         }
     }
 }

@@ -1,17 +1,27 @@
-//! One TCP connection, as far as its receiver's view can be told from outside.
+//! One TCP connection, as far as its receivers' view can be told from outside.
+//!
+//! A segment that its receiver provably ignores is refused alone: it changes nothing here. What
+//! the receiver takes is followed. Where that cannot be told, the bytes are taken as sent, and no
+//! other copy of them passes.
+
+mod ack;
+mod cookie;
+mod data;
+mod handshake;
+mod reset;
+mod timestamps;
 
 use super::Shared;
-use super::buffer::NoRoom;
 use super::chunk::ChunkPool;
+use super::events::{StreamEvent, StreamEvents};
 use super::half::Half;
-use crate::counters::{Counter, Counters};
+use super::normalise::{Rule, Treatment};
 use crate::decode::{TcpFlags, TcpHeader};
 use crate::direction::Direction;
-use crate::verdict::DropReason;
+use crate::verdict::{DropReason, Edit};
+use handshake::{OtherSyns, Syn};
 
-/// Beyond the receiver's window; generous, since windows grow while packets travel.
-const WINDOW_SLACK_BYTES: u64 = 1024 * 1024;
-const SMALLEST_WINDOW_BYTES: u64 = 64 * 1024;
+pub(super) use timestamps::Clock;
 
 /// Bytes handed over, in order and once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +29,34 @@ pub enum Delivery<'a> {
     Bytes(&'a [u8]),
     /// The receiver has this many bytes that never passed here.
     Gap(u64),
+    /// Nothing that was delivered before counts, in either direction: the server took up another
+    /// connection on the same ports, or did not take the data of a SYN.
+    Restart,
+}
+
+/// One segment with its direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    pub dir: Direction,
+    pub tcp: &'a TcpHeader<'a>,
+    pub payload: &'a [u8],
+    /// TTL or hop limit.
+    pub ttl: u8,
+}
+
+impl Segment<'_> {
+    fn has(&self, flags: u8) -> bool {
+        self.tcp.flags().has(flags)
+    }
+
+    fn timestamp(&self) -> Option<(u32, u32)> {
+        self.tcp.options.timestamps
+    }
+
+    /// Neither bytes nor a FIN: nothing that its receiver could take in.
+    fn is_bare(&self) -> bool {
+        self.payload.is_empty() && !self.has(TcpFlags::FIN)
+    }
 }
 
 /// What a segment did.
@@ -26,31 +64,22 @@ pub enum Delivery<'a> {
 pub struct SegmentOutcome {
     /// The receiver ignores it, or it must not be let through.
     pub refused: Option<DropReason>,
-    /// The server took up a new connection on the same ports: nothing of the old one counts.
-    pub restarted: bool,
+    /// What must change in it before it is let through.
+    pub edit: Edit,
+    pub events: StreamEvents,
 }
 
-impl SegmentOutcome {
-    const FORWARD: Self = Self {
-        refused: None,
-        restarted: false,
-    };
+/// Takes what became contiguous.
+type Deliver<'a> = dyn FnMut(Direction, Delivery<'_>) + 'a;
 
-    const fn refuse(reason: DropReason) -> Self {
-        Self {
-            refused: Some(reason),
-            restarted: false,
-        }
-    }
-}
+type Judgement = Result<(), DropReason>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     SynSent,
+    /// The server's SYN was seen; the client has not acknowledged it.
     SynReceived,
     Established,
-    /// A reset that its receiver takes, or a FIN from both ends. Still inspected.
-    Closed,
 }
 
 #[derive(Debug)]
@@ -59,31 +88,41 @@ pub struct TcpSession {
     /// By direction of the bytes they send.
     halves: [Half; 2],
     midstream: bool,
-    /// Both ends sign their segments (RFC 2385).
+    /// The server has acknowledged something outside of its SYN.
+    server_confirmed: bool,
+    /// The server answered with a bare SYN: a split handshake or a simultaneous open.
+    simultaneous: bool,
+    /// The client signs its SYN; both ends sign their segments (RFC 2385).
+    client_md5: bool,
     md5: bool,
-    /// A SYN on the connection's ports with another initial sequence number: if
-    /// the server answers it, it has forgotten the connection.
-    other_syn: Option<(u32, u8)>,
-}
-
-/// One segment with its direction.
-struct Segment<'a> {
-    dir: Direction,
-    tcp: &'a TcpHeader<'a>,
-    payload: &'a [u8],
+    /// Both ends send timestamps (RFC 7323 section 3.2).
+    timestamps: bool,
+    /// Which way a reset went that its receiver may have taken.
+    reset: Option<Direction>,
+    other_syns: OtherSyns,
+    /// A SYN-ACK with another sequence number; the client's acknowledgement decides.
+    other_syn_ack: Option<Syn>,
 }
 
 impl TcpSession {
-    /// From the client's SYN.
-    pub fn from_syn(tcp: &TcpHeader<'_>) -> Self {
-        let mut client = Half::open(tcp.seq(), tcp.options.window_scale.unwrap_or(0));
-        client.heard_window(tcp.window());
+    /// From the client's SYN, which is then given to [`Self::on_segment`] like any other.
+    pub fn from_syn(segment: &Segment<'_>) -> Self {
+        Self::opened_by(&Syn::of(segment))
+    }
+
+    fn opened_by(syn: &Syn) -> Self {
         Self {
             state: State::SynSent,
-            halves: [client, Half::default()],
+            halves: [syn.half(), Half::default()],
             midstream: false,
-            md5: tcp.options.md5,
-            other_syn: None,
+            server_confirmed: false,
+            simultaneous: false,
+            client_md5: syn.md5,
+            md5: false,
+            timestamps: false,
+            reset: None,
+            other_syns: OtherSyns::default(),
+            other_syn_ack: None,
         }
     }
 
@@ -96,8 +135,14 @@ impl TcpSession {
             state: State::Established,
             halves,
             midstream: true,
+            server_confirmed: true,
+            simultaneous: false,
+            client_md5: tcp.options.md5,
             md5: tcp.options.md5,
-            other_syn: None,
+            timestamps: false,
+            reset: None,
+            other_syns: OtherSyns::default(),
+            other_syn_ack: None,
         }
     }
 
@@ -113,18 +158,33 @@ impl TcpSession {
     }
 
     pub fn is_established(&self) -> bool {
-        matches!(self.state, State::Established | State::Closed)
+        self.state == State::Established
     }
 
-    /// A reset was taken or both ends have sent their FIN.
+    /// A reset may have been taken, or both ends have sent their FIN and know it. What still
+    /// comes is inspected.
     pub fn is_closed(&self) -> bool {
-        self.state == State::Closed
+        self.reset.is_some() || self.fins_are_acknowledged()
+    }
+
+    fn fins_are_acknowledged(&self) -> bool {
+        let ended = |half: &Half| half.fin.is_some_and(|fin| half.acked() >= fin);
+        self.halves.iter().all(ended)
     }
 
     /// The sequence number that the receiver of this direction expects next.
     pub fn next_sequence(&self, dir: Direction) -> u32 {
         let half = &self.halves[dir.index()];
         half.sequence(half.next())
+    }
+
+    /// Sequence numbers that each end has used so far, by direction, the SYN's included.
+    pub fn sequence_spans(&self) -> [u64; 2] {
+        [0, 1].map(|index| {
+            let half = &self.halves[index];
+            let fin = half.fin == Some(half.next());
+            half.next() + u64::from(half.isn().is_some()) + u64::from(fin)
+        })
     }
 
     /// Stream offset of a segment's first byte; zero for what lies before the stream.
@@ -151,294 +211,134 @@ impl TcpSession {
     /// handed to `deliver`; then the segment may be forwarded, unless refused.
     pub fn on_segment(
         &mut self,
-        dir: Direction,
-        tcp: &TcpHeader<'_>,
-        payload: &[u8],
+        segment: &Segment<'_>,
         shared: &mut Shared<'_>,
-        deliver: &mut dyn FnMut(Direction, Delivery<'_>),
+        deliver: &mut Deliver<'_>,
     ) -> SegmentOutcome {
-        let segment = Segment { dir, tcp, payload };
-        let flags = tcp.flags();
-        // RFC 9293 section 3.10.7.4; Linux opens and closes nothing on these.
-        if flags.has(TcpFlags::SYN)
-            && (flags.has(TcpFlags::FIN) || flags.has(TcpFlags::RST) || !payload.is_empty())
-        {
-            return SegmentOutcome::refuse(DropReason::StreamInvalidFlags);
-        }
-        if tcp.options.md5 != self.md5 && !flags.has(TcpFlags::SYN) {
-            return SegmentOutcome::refuse(if flags.has(TcpFlags::RST) {
-                DropReason::StreamBadReset
-            } else {
-                DropReason::StreamInvalidFlags
-            });
-        }
-        if flags.has(TcpFlags::RST) {
-            return self.on_reset(&segment);
-        }
-        if flags.has(TcpFlags::SYN) {
-            return self.on_syn(&segment, shared.pool);
-        }
-        if !flags.has(TcpFlags::ACK) {
-            return SegmentOutcome::refuse(DropReason::StreamNoAck);
-        }
-        // The byte that the pointer names vanishes from the stream, from this segment or, where it
-        // points ahead of it, from a later one that looks like any other.
-        if flags.has(TcpFlags::URG) {
-            return SegmentOutcome::refuse(DropReason::StreamUrgent);
-        }
-        if let Err(reason) = self.on_ack(&segment, shared, deliver) {
-            return SegmentOutcome::refuse(reason);
-        }
-        match self.on_data(&segment, shared, deliver) {
-            Ok(()) => SegmentOutcome::FORWARD,
-            Err(reason) => SegmentOutcome::refuse(reason),
-        }
+        let mut outcome = SegmentOutcome::default();
+        let judged = self
+            .normalise(segment, shared, &mut outcome.edit)
+            .and_then(|()| self.judge(segment, shared, &mut outcome.events, deliver));
+        outcome.refused = judged.err();
+        outcome
     }
 
-    fn on_syn(&mut self, segment: &Segment<'_>, pool: &mut ChunkPool) -> SegmentOutcome {
-        let tcp = segment.tcp;
-        let scale = tcp.options.window_scale.unwrap_or(0);
-        let syn_ack = tcp.flags().has(TcpFlags::ACK);
-        match (segment.dir, syn_ack) {
-            (Direction::ToServer, false) => {
-                // RFC 9293 section 3.5: another initial sequence number is another connection,
-                // if the server thinks so too; its SYN-ACK will tell.
-                if self.halves[0].isn() != Some(tcp.seq()) {
-                    self.other_syn = Some((tcp.seq(), scale));
-                }
-                SegmentOutcome::FORWARD
-            }
-            (Direction::ToClient, true) => {
-                let acknowledged = tcp.ack().wrapping_sub(1);
-                let ours = self.halves[0].isn() == Some(acknowledged);
-                match self.other_syn {
-                    Some((isn, client_scale)) if isn == acknowledged && !ours => {
-                        self.release(pool);
-                        *self = Self {
-                            state: State::SynReceived,
-                            halves: [Half::open(isn, client_scale), Half::open(tcp.seq(), scale)],
-                            midstream: false,
-                            md5: tcp.options.md5,
-                            other_syn: None,
-                        };
-                        self.halves[1].heard_window(tcp.window());
-                        SegmentOutcome {
-                            refused: None,
-                            restarted: true,
-                        }
-                    }
-                    _ if ours && self.state == State::SynSent => {
-                        self.state = State::SynReceived;
-                        self.halves[1] = Half::open(tcp.seq(), scale);
-                        self.halves[1].heard_window(tcp.window());
-                        // RFC 7323 section 2.2: both ends scale or none.
-                        if tcp.options.window_scale.is_none() {
-                            self.halves[0] = Half::open(acknowledged, 0);
-                        }
-                        SegmentOutcome::FORWARD
-                    }
-                    // The client answers with a reset and tries again.
-                    _ if self.state == State::SynSent => SegmentOutcome::FORWARD,
-                    // A second sequence number for one handshake: the client keeps the first.
-                    _ if self.halves[1].isn() != Some(tcp.seq()) && !self.midstream => {
-                        SegmentOutcome::refuse(DropReason::StreamInvalidFlags)
-                    }
-                    _ => SegmentOutcome::FORWARD,
-                }
-            }
-            // A split handshake, or roles the wrong way round.
-            (Direction::ToClient, false) | (Direction::ToServer, true) => {
-                SegmentOutcome::refuse(DropReason::StreamInvalidFlags)
-            }
-        }
-    }
-
-    /// RFC 5961 section 3: a reset counts at exactly the next sequence number;
-    /// Linux also takes one at the right edge of what was selectively acknowledged.
-    fn on_reset(&mut self, segment: &Segment<'_>) -> SegmentOutcome {
-        let tcp = segment.tcp;
-        let half = &self.halves[segment.dir.index()];
-        if self.state == State::SynSent {
-            // RFC 9293 section 3.10.7.3: only one that acknowledges the SYN.
-            let answers_syn = segment.dir == Direction::ToClient
-                && tcp.flags().has(TcpFlags::ACK)
-                && self.halves[0].isn() == Some(tcp.ack().wrapping_sub(1));
-            if answers_syn {
-                self.state = State::Closed;
-            }
-            // One from the client answers a SYN-ACK that was not meant for it.
-            return if answers_syn || segment.dir == Direction::ToServer {
-                SegmentOutcome::FORWARD
-            } else {
-                SegmentOutcome::refuse(DropReason::StreamBadReset)
-            };
-        }
-        let offset = half.offset(tcp.seq());
-        let behind_fin = half.fin.is_some_and(|fin| offset == fin as i64 + 1);
-        let exact = offset >= half.acked() as i64 && offset <= half.next() as i64;
-        let at_edge = u64::try_from(offset).is_ok_and(|o| half.buffer.island_ends_at(o));
-        if exact || at_edge || behind_fin || half.unsynced {
-            self.state = State::Closed;
-            SegmentOutcome::FORWARD
-        } else {
-            SegmentOutcome::refuse(DropReason::StreamBadReset)
-        }
-    }
-
-    fn on_ack(
+    /// The order of a Linux receiver: flags, timestamps, sequence number, acknowledgement, data.
+    fn judge(
         &mut self,
         segment: &Segment<'_>,
         shared: &mut Shared<'_>,
-        deliver: &mut dyn FnMut(Direction, Delivery<'_>),
-    ) -> Result<(), DropReason> {
-        let Shared {
-            pool,
-            config,
-            counters,
-        } = shared;
-        let dir = segment.dir;
-        let [mine, other] = self.pair(dir);
-        mine.heard_window(segment.tcp.window());
-        if other.isn().is_none() {
-            // Data or an ACK before the other end has spoken: its receiver has no connection yet.
-            return Err(DropReason::StreamOutOfWindow);
+        events: &mut StreamEvents,
+        deliver: &mut Deliver<'_>,
+    ) -> Judgement {
+        if segment.has(TcpFlags::SYN) {
+            return self.on_syn(segment, shared, events, deliver);
         }
-        let ack = other.offset(segment.tcp.ack());
-        let Ok(ack) = u64::try_from(ack) else {
-            // Below the first byte: Linux ignores what comes with it. Pure ACKs do no harm.
-            return if segment.payload.is_empty() || other.unsynced || self.midstream {
+        self.check_signature(segment)?;
+        if segment.has(TcpFlags::RST) {
+            return self.on_reset(segment, events);
+        }
+        if !segment.has(TcpFlags::ACK) {
+            events.note(if segment.tcp.ack() != 0 {
+                StreamEvent::PktBrokenAck
+            } else {
+                StreamEvent::PktInvalidAck
+            });
+            return Err(DropReason::StreamNoAck);
+        }
+        if self.state == State::SynSent {
+            return self.before_the_answer(segment, events);
+        }
+        if self.reset == Some(segment.dir.opposite()) && !segment.payload.is_empty() {
+            events.note(StreamEvent::SuspectedRstInject);
+        }
+        if self.is_stale(segment) {
+            events.note(StreamEvent::PktInvalidTimestamp);
+            return if segment.is_bare() || self.repeats_what_is_known(segment) {
                 Ok(())
             } else {
-                Err(DropReason::StreamOutOfWindow)
+                Err(DropReason::StreamOldTimestamp)
             };
-        };
-        if other.unsynced {
-            return Ok(());
         }
-        // The FIN takes one sequence number.
-        let last = other.next() + u64::from(other.fin == Some(other.next()));
-        if ack > last {
-            if !config.tolerate_gaps && !self.midstream {
-                return Err(DropReason::StreamOutOfWindow);
-            }
-            // Once may be an acknowledgement that overtook its data; twice is not.
-            let other = &mut self.halves[dir.opposite().index()];
-            if other.claimed > other.next() {
-                let missing = other.claimed.min(ack);
-                give_up(other, missing, pool, counters, &mut |d| {
-                    deliver(dir.opposite(), d);
-                });
-            }
-            other.claimed = ack;
-        }
-        let other = &mut self.halves[dir.opposite().index()];
-        let acknowledged = ack.min(other.next());
-        other.acknowledged(acknowledged, pool);
-        if self.state == State::SynReceived && dir == Direction::ToServer {
-            self.state = State::Established;
-        }
-        let all_of = |h: &Half| h.fin.is_some_and(|fin| h.acked() >= fin);
-        if self.halves.iter().all(all_of) {
-            self.state = State::Closed;
-        }
-        Ok(())
+        self.check_sequence(segment, shared.config, events)?;
+        self.check_first(segment)?;
+        self.on_ack(segment, shared, events, deliver)?;
+        self.hear_confirmation(segment);
+        self.hear_timestamp(segment);
+        self.on_data(segment, shared, events, deliver)
     }
 
-    fn on_data(
-        &mut self,
-        segment: &Segment<'_>,
-        shared: &mut Shared<'_>,
-        deliver: &mut dyn FnMut(Direction, Delivery<'_>),
-    ) -> Result<(), DropReason> {
-        let Shared {
-            pool,
-            config,
-            counters,
-        } = shared;
-        let dir = segment.dir;
-        let fin = segment.tcp.flags().has(TcpFlags::FIN);
-        let mut payload = segment.payload;
-        if payload.is_empty() && !fin {
-            return Ok(());
+    /// RFC 2385: where both ends sign, a segment without a signature is ignored, and where they
+    /// do not, one that has it.
+    fn check_signature(&self, segment: &Segment<'_>) -> Judgement {
+        let signed = segment.tcp.options.md5;
+        let expected = match self.state {
+            State::SynSent => signed && self.client_md5,
+            _ => self.md5,
+        };
+        if signed == expected {
+            Ok(())
+        } else if segment.has(TcpFlags::RST) {
+            Err(DropReason::StreamBadReset)
+        } else {
+            Err(DropReason::StreamUnexpectedMd5)
         }
-        if self.state == State::SynSent {
-            return Err(DropReason::StreamOutOfWindow);
-        }
-        let [mine, other] = self.pair(dir);
-        if mine.unsynced && !payload.is_empty() {
-            mine.sync(segment.tcp.seq());
-        }
-        let start = mine.offset(segment.tcp.seq());
-        let end = start + payload.len() as i64;
-        let allowed = other.window_bytes().max(SMALLEST_WINDOW_BYTES) + WINDOW_SLACK_BYTES;
-        if start > (mine.acked().max(mine.next()) + allowed) as i64 {
-            return Err(DropReason::StreamOutOfWindow);
-        }
-        // What was acknowledged is decided: the receiver keeps its copy.
-        if start < -1 && !self.midstream {
-            // Below the first byte: Linux ignores it.
-            return Err(DropReason::StreamOutOfWindow);
-        }
-        let [mine, _] = self.pair(dir);
-        if let Ok(start) = u64::try_from(start)
-            && mine.is_unseen(&(start..start + payload.len() as u64))
-        {
-            // What the receiver is said to have need not be sent again; it may be a lie.
-            return Err(DropReason::StreamOutOfWindow);
-        }
-        let settled = mine.acked() as i64;
-        if end <= settled && !(fin && end == settled) {
-            counters.add(Counter::RetransmittedSegments, 1);
-            return Ok(());
-        }
-        let skipped = usize::try_from(settled - start).unwrap_or(0);
-        payload = payload.get(skipped..).unwrap_or_default();
-        let start = start.max(settled) as u64;
-        let end = start + payload.len() as u64;
-        if mine
-            .fin
-            .is_some_and(|last| end > last || (fin && end < last))
-        {
-            return Err(DropReason::StreamAfterClose);
-        }
-        if fin && end < mine.forwarded_end() {
-            // It contradicts bytes that went before it: Linux ignores it.
-            return Err(DropReason::StreamOutOfWindow);
-        }
-        if !mine.buffer.agrees(start, payload) {
-            return Err(DropReason::StreamRetransmitDiffers);
-        }
-        if start > mine.next() && mine.claimed > mine.next() {
-            // The sender has gone on, so what is missing here is not missing there.
-            let missing = mine.claimed.min(start);
-            give_up(mine, missing, pool, counters, &mut |d| deliver(dir, d));
-        }
-        let next = mine.next();
-        if !payload.is_empty() {
-            if end <= next {
-                counters.add(Counter::RetransmittedSegments, 1);
-            } else if start > next {
-                let waiting = mine.buffer.island_bytes() + payload.len() as u64;
-                if waiting > config.max_out_of_order_bytes {
-                    return Err(DropReason::StreamReassemblyMemory);
-                }
-                counters.add(Counter::OutOfOrderSegments, 1);
-                store(mine, start, payload, pool)?;
-            } else {
-                if mine.buffer.retained_bytes() + payload.len() as u64 > config.max_retained_bytes {
-                    return Err(DropReason::StreamReassemblyMemory);
-                }
-                store(mine, start, payload, pool)?;
-                let fresh = payload.get((next - start) as usize..).unwrap_or_default();
-                deliver(dir, Delivery::Bytes(fresh));
-                let joined = mine.buffer.join_islands();
-                for slice in mine.buffer.slices(end..joined) {
-                    deliver(dir, Delivery::Bytes(slice));
-                }
+    }
+
+    /// What the profile changes in a segment, or does not let through.
+    fn normalise(&self, segment: &Segment<'_>, shared: &Shared<'_>, edit: &mut Edit) -> Judgement {
+        let rules = &shared.config.normalise;
+        let tcp = segment.tcp;
+        let syn = segment.has(TcpFlags::SYN);
+        let opens = syn && !segment.has(TcpFlags::ACK) && segment.payload.is_empty();
+        let apply = |rule: Rule, set: &mut dyn FnMut()| match rules.treatment(rule) {
+            Treatment::Forward => Ok(()),
+            Treatment::Edit => {
+                shared.counters.add(rule.counter(), 1);
+                set();
+                Ok(())
             }
+            Treatment::Drop => {
+                shared.counters.add(rule.counter(), 1);
+                Err(rule.drop_reason())
+            }
+        };
+        // The byte that the pointer names vanishes from the stream, from this segment or, where
+        // it points ahead of it, from a later one that looks like any other.
+        if segment.has(TcpFlags::URG) {
+            if !opens || rules.treatment(Rule::Urgent) == Treatment::Edit {
+                apply(Rule::Urgent, &mut || edit.clear_urgent = true)?;
+            }
+        } else if tcp.has_urgent_pointer() {
+            apply(Rule::UrgentPointer, &mut || edit.clear_urgent = true)?;
         }
-        if fin {
-            mine.fin = Some(end);
+        if tcp.has_reserved_bits() {
+            apply(Rule::ReservedBits, &mut || edit.clear_reserved = true)?;
+        }
+        if tcp.options.unread {
+            apply(Rule::UnknownOptions, &mut || edit.blank_options = true)?;
+        }
+        if syn {
+            return match segment.payload {
+                [] => Ok(()),
+                _ => apply(Rule::SynData, &mut || {}),
+            };
+        }
+        let floor = self.halves[segment.dir.index()].ttl_floor;
+        if segment.ttl < floor {
+            if segment.ttl <= DYING_TTL {
+                apply(Rule::DyingTtl, &mut || {})?;
+            }
+            apply(Rule::LowTtl, &mut || edit.ttl = Some(floor))?;
+        }
+        if segment.has(TcpFlags::RST) {
+            return match segment.payload {
+                [] => Ok(()),
+                _ => apply(Rule::ResetData, &mut || {}),
+            };
+        }
+        if self.timestamps && segment.timestamp().is_none() {
+            apply(Rule::MissingTimestamp, &mut || {})?;
         }
         Ok(())
     }
@@ -451,38 +351,27 @@ impl TcpSession {
             Direction::ToClient => [to_client, to_server],
         }
     }
-}
 
-/// Hands over what the receiver got behind bytes that never passed here, up to `offset`.
-fn give_up(
-    half: &mut Half,
-    offset: u64,
-    pool: &mut ChunkPool,
-    counters: &Counters,
-    deliver: &mut dyn FnMut(Delivery<'_>),
-) {
-    while half.next() < offset {
-        let missed = half.skip_hole(offset, pool);
-        counters.add(Counter::StreamGaps, 1);
-        deliver(Delivery::Gap(missed));
-        let from = half.next();
-        let joined = half.buffer.join_islands();
-        for slice in half.buffer.slices(from..joined) {
-            deliver(Delivery::Bytes(slice));
+    /// Before the server's SYN, its receiver has no connection (RFC 9293 section 3.10.7.3).
+    fn before_the_answer(&self, segment: &Segment<'_>, events: &mut StreamEvents) -> Judgement {
+        match segment.dir {
+            // The server's answer went another way.
+            Direction::ToServer => Err(DropReason::StreamAsymmetric),
+            // A server that still has an older connection says so; the client resets that.
+            Direction::ToClient if segment.is_bare() => Ok(()),
+            Direction::ToClient => {
+                events.note(StreamEvent::ThreeWhsAckInWrongDir);
+                Err(DropReason::StreamOutOfWindow)
+            }
         }
     }
 }
 
-fn store(
-    half: &mut Half,
-    offset: u64,
-    payload: &[u8],
-    pool: &mut ChunkPool,
-) -> Result<(), DropReason> {
-    half.buffer
-        .store(offset, payload, pool)
-        .map_err(|NoRoom| DropReason::StreamReassemblyMemory)
-}
+/// With a TTL below its floor and not above this, a segment is most likely meant to die between
+/// here and its receiver. Honest paths do not become that long from one segment to the next.
+const DYING_TTL: u8 = 10;
 
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;

@@ -43,6 +43,7 @@ impl Transaction {
     fn client_hello(&mut self, message: &[u8]) -> Option<()> {
         let direction = Direction::ToServer;
         let (_, hello) = parse_tls_handshake_client_hello(message).ok()?;
+        self.randoms[direction.index()] = hello.random.first_chunk().copied();
         if self.version.is_none() {
             self.version = Some(Version(hello.version.0));
         }
@@ -82,6 +83,7 @@ impl Transaction {
 
     fn server_hello(&mut self, message: &[u8]) -> Option<()> {
         let (_, hello) = parse_tls_handshake_server_hello(message).ok()?;
+        self.randoms[Direction::ToClient.index()] = hello.random.first_chunk().copied();
         self.version = Some(Version(hello.version.0));
         let whole = for_each_extension(hello.ext.unwrap_or_default(), |kind, data| {
             // RFC 8446 section 4.2.1: here is the version in force from 1.3 on.

@@ -45,6 +45,7 @@ impl Version {
 pub struct Transaction {
     pub(super) sni: Option<Vec<u8>>,
     pub(super) alpn: Vec<Vec<u8>>,
+    pub(super) randoms: [Option<[u8; 32]>; 2],
     pub(super) version: Option<Version>,
     pub(super) certs: Vec<Vec<u8>>,
     pub(super) subject: Option<String>,
@@ -103,6 +104,11 @@ impl Transaction {
     /// Protocols that the client offers, most wanted first.
     pub fn alpn(&self) -> impl Iterator<Item = &[u8]> {
         self.alpn.iter().map(Vec::as_slice)
+    }
+
+    /// Of this direction's hello.
+    pub const fn random(&self, direction: Direction) -> Option<&[u8; 32]> {
+        self.randoms[direction.index()].as_ref()
     }
 
     /// The version the server chose; until then what the client asked for.

@@ -36,13 +36,7 @@ pub(super) fn view(tx: &Transaction, buffer: Buffer, direction: Direction) -> Op
         Buffer::HttpServer => header(b"server"),
         Buffer::HttpStatusCode => tx.status_code(),
         Buffer::HttpStatusMessage => tx.status_message(),
-        Buffer::Payload
-        | Buffer::TlsSni
-        | Buffer::TlsCertSubject
-        | Buffer::TlsCertIssuer
-        | Buffer::TlsCertSerial
-        | Buffer::TlsCerts
-        | Buffer::TlsVersion => None,
+        _ => None,
     };
     bytes.map(View::whole)
 }

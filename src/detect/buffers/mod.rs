@@ -61,7 +61,7 @@ pub(crate) const fn grows(buffer: Buffer) -> bool {
 /// The protocol whose transactions have the buffer.
 pub(crate) const fn protocol_of(buffer: Buffer) -> Option<Protocol> {
     match buffer.owner() {
-        Owner::Raw => None,
+        Owner::Raw | Owner::Packet => None,
         Owner::Http | Owner::File => Some(Protocol::Http1),
         Owner::Tls => Some(Protocol::Tls),
     }
@@ -106,7 +106,7 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) if instance == 0 => http::view(tx, buffer, direction),
             Self::Http1(_) => None,
-            Self::Tls(tx) => tls::view(tx, buffer, instance),
+            Self::Tls(tx) => tls::view(tx, buffer, direction, instance),
         }
     }
 }

@@ -2,9 +2,15 @@
 
 use super::View;
 use crate::app_layer::tls::Transaction;
+use crate::direction::Direction;
 use crate::signature::buffer::Buffer;
 
-pub(super) fn view(tx: &Transaction, buffer: Buffer, instance: usize) -> Option<View<'_>> {
+pub(super) fn view(
+    tx: &Transaction,
+    buffer: Buffer,
+    direction: Direction,
+    instance: usize,
+) -> Option<View<'_>> {
     let bytes = match buffer {
         Buffer::TlsCerts => tx.certs().get(instance).map(Vec::as_slice),
         _ if instance > 0 => None,
@@ -12,6 +18,9 @@ pub(super) fn view(tx: &Transaction, buffer: Buffer, instance: usize) -> Option<
         Buffer::TlsCertSubject => tx.subject(),
         Buffer::TlsCertIssuer => tx.issuer(),
         Buffer::TlsCertSerial => tx.serial(),
+        Buffer::TlsRandom => tx.random(direction).map(<[u8; 32]>::as_slice),
+        Buffer::TlsRandomTime => tx.random(direction).map(|r| &r[..4]),
+        Buffer::TlsRandomBytes => tx.random(direction).map(|r| &r[4..]),
         Buffer::TlsVersion => tx.version().map(|v| v.as_str().as_bytes()),
         _ => None,
     };

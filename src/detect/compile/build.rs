@@ -14,8 +14,8 @@ use crate::app_layer::{Event, Protocol};
 use crate::detect::buffers::{has_instances, protocol_of};
 use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
-use crate::signature::ast::{BufferTests, Content, PacketTest, Proto, Signature, Test};
-use crate::signature::buffer::Buffer;
+use crate::signature::ast::{BufferTests, Content, Proto, Signature, Test};
+use crate::signature::buffer::{Buffer, Owner};
 
 pub(crate) struct Builder {
     options: CompileOptions,
@@ -76,11 +76,18 @@ impl Builder {
             tests: signature.protocols.clone().into(),
         };
         let bits = BitRules::new(&signature.flowbits);
-        let raw = buffers.iter().find(|b| b.buffer == Buffer::Payload);
+        let of = |buffer| buffers.iter().find(move |b| b.buffer == buffer);
+        let raw = of(Buffer::Payload);
+        let decoded = of(Buffer::Base64Data).map(|b| b.tests.as_slice());
+        let headers: Box<[_]> = buffers
+            .iter()
+            .filter(|b| b.buffer.owner() == Owner::Packet)
+            .map(|b| (b.buffer, program::compile(&b.tests, None, decoded)))
+            .collect();
         let of_transaction = || {
             buffers
                 .iter()
-                .filter(|b| b.buffer != Buffer::Payload)
+                .filter(|b| !matches!(b.buffer.owner(), Owner::Raw | Owner::Packet))
                 .enumerate()
         };
         let directions = directions(signature, of_transaction().map(|(_, b)| b.buffer));
@@ -90,12 +97,15 @@ impl Builder {
         let transaction_choice =
             fast_pattern::choose(of_transaction().filter(|(_, b)| scanned(b)), |_| true);
         let groups: Box<[BufferGroup]> = of_transaction()
-            .map(|(at, tests)| self.buffer_group(tests, fast_test(&transaction_choice, at)))
+            .map(|(at, tests)| {
+                self.buffer_group(tests, fast_test(&transaction_choice, at), decoded)
+            })
             .collect();
         let is_transaction_rule = !groups.is_empty() || !signature.events.is_empty();
         let payload_choice = fast_pattern::choose(raw.map(|b| (0, b)).into_iter(), |_| true);
         let payload = raw.map(|tests| {
-            let mut payload = payload_tests(signature, tests, fast_test(&payload_choice, 0));
+            let fast = fast_test(&payload_choice, 0);
+            let mut payload = payload_tests(signature, tests, fast, decoded, !headers.is_empty());
             payload.span = self.span(tests, app.is_some() || bits.asks());
             if app.is_some() || is_transaction_rule {
                 payload.on_packet = false;
@@ -109,11 +119,8 @@ impl Builder {
             flow: flow_test(signature),
             app,
             bits,
-            payload_lengths: signature
-                .packet
-                .iter()
-                .map(|PacketTest::PayloadLength(range)| *range)
-                .collect(),
+            packet: signature.packet.clone().into(),
+            headers,
             payload,
             buffers: groups,
             events: signature.events.clone().into(),
@@ -157,7 +164,12 @@ impl Builder {
         }
     }
 
-    fn buffer_group(&mut self, tests: &BufferTests, fast: Option<usize>) -> BufferGroup {
+    fn buffer_group(
+        &mut self,
+        tests: &BufferTests,
+        fast: Option<usize>,
+        decoded: Option<&[Test]>,
+    ) -> BufferGroup {
         let slots = Direction::BOTH.map(|evaluated| {
             self.slot(Slot {
                 buffer: tests.buffer,
@@ -167,8 +179,8 @@ impl Builder {
         });
         BufferGroup {
             slots,
-            program: program::compile(&tests.tests, fast),
-            needs_whole: program::needs_whole_buffer(&tests.tests),
+            program: program::compile(&tests.tests, fast, decoded),
+            needs_whole: program::needs_whole_buffer(&tests.tests, decoded),
         }
     }
 
@@ -274,8 +286,8 @@ impl Builder {
     }
 
     fn place_header_only(&mut self, number: u32, rule: &Rule) {
-        let plain = !rule.bits.asks() && rule.payload_lengths.is_empty();
         let flow = &rule.flow;
+        let plain = !rule.bits.asks() && !rule.has_packet_part() && flow.stream_sizes.is_empty();
         self.summary.header_only += 1;
         if plain && rule.app.is_some() {
             self.protocol_only.push(number);
@@ -405,11 +417,20 @@ fn flow_test(signature: &Signature) -> FlowTest {
         direction: f.direction,
         established: f.established.filter(|_| !f.stateless),
         only_fragments: f.only_frag,
-        needs_flow: f.direction.is_some() || f.established == Some(true),
+        stream_sizes: signature.stream_sizes.clone().into(),
+        needs_flow: f.direction.is_some()
+            || f.established == Some(true)
+            || !signature.stream_sizes.is_empty(),
     }
 }
 
-fn payload_tests(signature: &Signature, tests: &BufferTests, fast: Option<usize>) -> PayloadTests {
+fn payload_tests(
+    signature: &Signature,
+    tests: &BufferTests,
+    fast: Option<usize>,
+    decoded: Option<&[Test]>,
+    with_headers: bool,
+) -> PayloadTests {
     let protocol = signature.header.protocol;
     let tcp = !matches!(
         protocol,
@@ -417,6 +438,7 @@ fn payload_tests(signature: &Signature, tests: &BufferTests, fast: Option<usize>
     );
     let packet_only = protocol == Proto::TcpPacket
         || !signature.packet.is_empty()
+        || with_headers
         || signature.flow.stream == Some(false);
     let stream_only = protocol == Proto::TcpStream || signature.flow.stream == Some(true);
     // What stands at a place counted from the start may mean the start of a packet as well.
@@ -425,7 +447,7 @@ fn payload_tests(signature: &Signature, tests: &BufferTests, fast: Option<usize>
         _ => false,
     });
     PayloadTests {
-        program: program::compile(&tests.tests, fast),
+        program: program::compile(&tests.tests, fast, decoded),
         span: 0,
         on_stream: tcp && !packet_only,
         on_packet: tcp && !stream_only && (packet_only || anchored),

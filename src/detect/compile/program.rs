@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::detect::keywords::{ContentOp, LazyPattern, Op, PatternOp, Program};
+use crate::detect::keywords::{Base64Op, ContentOp, LazyPattern, Op, PatternOp, Program};
 use crate::signature::ast::{Content, Test, Value};
 
-/// Compiles the tests behind one buffer. `evidence` is the test whose match is shown.
-pub(crate) fn compile(tests: &[Test], fast_pattern: Option<usize>) -> Program {
+/// Compiles the tests behind one buffer. `fast_pattern` is the test whose match is shown;
+/// `decoded` are the tests behind `base64_data`.
+pub(crate) fn compile(
+    tests: &[Test],
+    fast_pattern: Option<usize>,
+    decoded: Option<&[Test]>,
+) -> Program {
     let ops = tests
         .iter()
         .enumerate()
-        .map(|(at, test)| compile_test(test, tests.get(at + 1..).unwrap_or_default()))
+        .map(|(at, test)| compile_test(test, tests.get(at + 1..).unwrap_or_default(), decoded))
         .collect();
     let evidence = fast_pattern
         .or_else(|| {
@@ -27,7 +32,7 @@ pub(crate) fn compile(tests: &[Test], fast_pattern: Option<usize>) -> Program {
     Program { ops, evidence }
 }
 
-fn compile_test(test: &Test, rest: &[Test]) -> Op {
+fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
     match test {
         Test::Content(c) => Op::Content(ContentOp::new(c, retry_helps(rest))),
         Test::Pcre(p) => Op::Pattern(PatternOp {
@@ -40,6 +45,10 @@ fn compile_test(test: &Test, rest: &[Test]) -> Op {
         Test::ByteJump(j) => Op::ByteJump(Box::new(*j)),
         Test::ByteExtract(x) => Op::ByteExtract(Box::new(*x)),
         Test::IsDataAt(d) => Op::IsDataAt(*d),
+        Test::Base64Decode(decode) => Op::Base64(Box::new(Base64Op {
+            decode: *decode,
+            program: decoded.map(|tests| compile(tests, None, None)),
+        })),
         Test::Size(r) => Op::Size(*r),
     }
 }
@@ -53,6 +62,7 @@ fn is_relative(test: &Test) -> bool {
         Test::ByteJump(j) => j.format.relative,
         Test::ByteExtract(x) => x.format.relative,
         Test::IsDataAt(d) => d.relative,
+        Test::Base64Decode(d) => d.relative,
         Test::Size(_) => false,
     }
 }
@@ -78,8 +88,8 @@ fn retry_helps(rest: &[Test]) -> bool {
 }
 
 /// Whether what a program says of a buffer may change when the buffer grows, other than from no
-/// to yes. Such tests wait for the whole buffer.
-pub(crate) fn needs_whole_buffer(tests: &[Test]) -> bool {
+/// to yes. Such tests wait for the whole buffer. `decoded` are the tests behind `base64_data`.
+pub(crate) fn needs_whole_buffer(tests: &[Test], decoded: Option<&[Test]>) -> bool {
     tests.iter().any(|test| match test {
         Test::Content(c) => c.negated || c.endswith,
         Test::Pcre(p) => {
@@ -91,6 +101,7 @@ pub(crate) fn needs_whole_buffer(tests: &[Test]) -> bool {
         Test::ByteTest(_) | Test::ByteExtract(_) => false,
         Test::ByteJump(j) => j.from_end,
         Test::IsDataAt(d) => d.negated,
+        Test::Base64Decode(_) => decoded.is_some_and(|tests| needs_whole_buffer(tests, None)),
         Test::Size(_) => true,
     })
 }

@@ -6,7 +6,8 @@ use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
 use crate::direction::Direction;
-use crate::signature::ast::{Flowbit, FlowbitCommand, Proto, ProtocolTest, Range};
+use crate::signature::ast::{Flowbit, FlowbitCommand, PacketTest, Proto, ProtocolTest, StreamSize};
+use crate::signature::buffer::Buffer;
 
 /// Addresses and ports, by the numbers of the layer's sets.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +73,14 @@ impl HeaderTest {
 }
 
 /// `flow`.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct FlowTest {
     pub(crate) direction: Option<Direction>,
     pub(crate) established: Option<bool>,
     pub(crate) only_fragments: Option<bool>,
-    /// Any of `flow`'s options was given that only a flow can answer.
+    /// `stream_size`
+    pub(crate) stream_sizes: Box<[StreamSize]>,
+    /// Anything is asked that only a flow can answer.
     pub(crate) needs_flow: bool,
 }
 
@@ -85,6 +88,10 @@ impl FlowTest {
     pub(crate) fn matches(&self, ctx: &FlowContext, direction: Direction) -> bool {
         self.direction.is_none_or(|d| d == direction)
             && self.established.is_none_or(|e| e == ctx.established)
+            && self
+                .stream_sizes
+                .iter()
+                .all(|s| ctx.stream && s.matches(ctx.stream_sizes))
     }
 }
 
@@ -221,8 +228,10 @@ pub(crate) struct Rule {
     pub(crate) flow: FlowTest,
     pub(crate) app: AppTest,
     pub(crate) bits: BitRules,
-    /// `dsize`
-    pub(crate) payload_lengths: Box<[Range]>,
+    /// Of the packet itself.
+    pub(crate) packet: Box<[PacketTest]>,
+    /// Of the packet's headers, by their buffer.
+    pub(crate) headers: Box<[(Buffer, Program)]>,
     pub(crate) payload: Option<PayloadTests>,
     /// Of the transaction; all must match.
     pub(crate) buffers: Box<[BufferGroup]>,
@@ -235,6 +244,11 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
+    /// Whether it asks about a packet's headers or length.
+    pub(crate) fn has_packet_part(&self) -> bool {
+        !self.packet.is_empty() || !self.headers.is_empty()
+    }
+
     /// Whether it looks at a transaction.
     pub(crate) fn has_transaction_part(&self) -> bool {
         !self.buffers.is_empty() || !self.events.is_empty()

@@ -7,12 +7,13 @@ use crate::detect::compile::{Rule, Traffic};
 use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flow_state::FlowDetect;
 use crate::detect::hit::{Evidence, Hits};
-use crate::detect::keywords::evaluate;
+use crate::detect::keywords::{evaluate, header_bytes, packet_matches};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
 use crate::signature::buffer::Buffer;
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 use crate::verdict::Scope;
 
@@ -88,6 +89,8 @@ fn context_without_flow(
         app: Protocol::Undetermined,
         established: false,
         stream: false,
+        stream_sizes: [0; 2],
+        stream_events: StreamEvents::NONE,
         flow_id: 0,
         now: Timestamp::ZERO,
     }
@@ -175,23 +178,34 @@ impl Round<'_> {
             && (has_flow || !rule.flow.needs_flow)
             && rule.flow.matches(ctx, self.direction)
             && rule.app.matches(ctx.app)
-            && rule
-                .payload_lengths
-                .iter()
-                .all(|r| r.contains(packet.payload.len() as u64))
+            && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))
             && rule.header.endpoints_match(&self.layer.sets, &self.ends);
         if !header {
             return;
         }
+        let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
+        let mut of_header = None;
+        for (buffer, program) in &rule.headers {
+            let Some(bytes) = header_bytes(*buffer, packet) else {
+                return;
+            };
+            let Some(found) = evaluate(program, bytes, 0, variables, limits) else {
+                return;
+            };
+            let matched = found
+                .evidence
+                .and_then(|(a, b)| Some((a, bytes.get(a..b)?)));
+            of_header =
+                of_header.or(matched.map(|(at, bytes)| Evidence::new(*buffer, at as u64, bytes)));
+        }
         let evidence = match &rule.payload {
-            None => None,
+            None => of_header,
             Some(p) => {
                 let tcp = matches!(packet.transport, Transport::Tcp(_));
                 let wanted = p.on_packet || (!ctx.stream && p.on_loose_packet) || !tcp;
                 if !wanted {
                     return;
                 }
-                let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
                 let Some(found) = evaluate(&p.program, packet.payload, 0, variables, limits) else {
                     return;
                 };
@@ -202,11 +216,11 @@ impl Round<'_> {
             }
         };
         // A rule about the flow's ends is about the flow.
-        let scope = if rule.payload.is_none() && !rule.flow.needs_flow && !rule.bits.asks() {
-            Scope::Flow
-        } else {
-            Scope::Packet
-        };
+        let of_flow = rule.payload.is_none()
+            && !rule.has_packet_part()
+            && !rule.flow.needs_flow
+            && !rule.bits.asks();
+        let scope = if of_flow { Scope::Flow } else { Scope::Packet };
         self.fire(number, None, scope, evidence, flow, hits);
     }
 }
@@ -230,5 +244,5 @@ fn is_for_packet(rule: &Rule, packet: &Packet<'_>) -> bool {
         && rule
             .flow
             .only_fragments
-            .is_none_or(|f| f == packet.ip.fragment.is_some())
+            .is_none_or(|f| f == packet.reassembled)
 }

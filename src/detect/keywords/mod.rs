@@ -5,13 +5,17 @@
 //! on. Exists one way through, the tests match. Steps are counted, so that no
 //! input makes a rule cost more than a small multiple of the buffer's length.
 
+mod base64;
 mod content;
 mod number;
+mod packet;
 mod pattern;
 
 use crate::signature::ast::{ByteExtract, ByteJump, ByteTest, IsDataAt, Range, Value};
 
+pub(crate) use base64::Base64Op;
 pub(crate) use content::{ContentOp, Needle};
+pub(crate) use packet::{header_bytes, packet_matches};
 pub(crate) use pattern::{LazyPattern, PatternOp};
 
 /// One compiled test.
@@ -23,6 +27,7 @@ pub(crate) enum Op {
     ByteJump(Box<ByteJump>),
     ByteExtract(Box<ByteExtract>),
     IsDataAt(IsDataAt),
+    Base64(Box<Base64Op>),
     Size(Range),
 }
 
@@ -40,8 +45,23 @@ const MAX_DEPTH: u32 = 256;
 /// Retries granted to any evaluation, whatever the buffer's length.
 const BASE_STEPS: u32 = 3_000;
 
-/// Byte variables of one evaluation. An index is a byte, so 256 cover all.
-pub(crate) type Variables = [i64; 256];
+/// What one evaluation writes down.
+#[derive(Debug)]
+pub(crate) struct Variables {
+    /// Byte variables. An index is a byte, so 256 cover all.
+    values: [i64; 256],
+    /// Room for what `base64_decode` decodes.
+    decoded: Vec<u8>,
+}
+
+impl Default for Variables {
+    fn default() -> Self {
+        Self {
+            values: [0; 256],
+            decoded: Vec::new(),
+        }
+    }
+}
 
 /// What an evaluation leaves behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +87,18 @@ pub(crate) fn evaluate(
     variables: &mut Variables,
     limits: &mut Limits,
 ) -> Option<Match> {
+    let (found, exhausted) = evaluate_with(program, bytes, base, variables);
+    limits.exhausted += u64::from(exhausted);
+    found
+}
+
+/// The match, and whether a limit was hit on the way.
+fn evaluate_with(
+    program: &Program,
+    bytes: &[u8],
+    base: u64,
+    variables: &mut Variables,
+) -> (Option<Match>, bool) {
     let base = i64::try_from(base).unwrap_or(i64::MAX);
     let steps = BASE_STEPS.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     let mut machine = Machine {
@@ -80,8 +112,7 @@ pub(crate) fn evaluate(
         found: Match::default(),
     };
     let matched = machine.run(0, -base);
-    limits.exhausted += u64::from(machine.exhausted);
-    matched.then_some(machine.found)
+    (matched.then_some(machine.found), machine.exhausted)
 }
 
 struct Machine<'a> {
@@ -182,6 +213,11 @@ impl Machine<'_> {
                         return false;
                     }
                 }
+                Op::Base64(op) => {
+                    if !self.base64(op, cursor) {
+                        return false;
+                    }
+                }
                 Op::Size(range) => {
                     if !range.contains(self.bytes.len() as u64) {
                         return false;
@@ -216,7 +252,7 @@ impl Machine<'_> {
     fn value(&self, value: Value) -> i64 {
         match value {
             Value::Const(n) => n,
-            Value::Var(index) => self.variables[usize::from(index)],
+            Value::Var(index) => self.variables.values[usize::from(index)],
         }
     }
 

@@ -82,7 +82,12 @@ fn digits(base: NumberBase, bytes: &[u8]) -> Option<(u64, usize)> {
 
 impl Machine<'_> {
     /// The bytes from `origin + offset` on; `None` outside of the buffer.
-    fn bytes_from(&self, relative: bool, cursor: i64, offset: i64) -> Option<(usize, &[u8])> {
+    pub(super) fn bytes_from(
+        &self,
+        relative: bool,
+        cursor: i64,
+        offset: i64,
+    ) -> Option<(usize, &[u8])> {
         let at = self.origin(relative, cursor).saturating_add(offset);
         let at = usize::try_from(at).ok()?;
         Some((at, self.bytes.get(at..)?))
@@ -146,7 +151,7 @@ impl Machine<'_> {
         if let Some(align) = x.align.map(u64::from).filter(|&a| a != 0) {
             value = value.saturating_add((align - value % align) % align);
         }
-        self.variables[usize::from(x.variable)] = i64::try_from(value).unwrap_or(i64::MAX);
+        self.variables.values[usize::from(x.variable)] = i64::try_from(value).unwrap_or(i64::MAX);
         Some((at + taken) as i64)
     }
 }

@@ -14,6 +14,7 @@ use crate::detect::{
 use crate::direction::Direction;
 use crate::signature::buffer::Buffer;
 use crate::signature::{Classes, Variables, parse_file};
+use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
 pub(super) const CLIENT: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
@@ -79,6 +80,8 @@ impl Rig {
                 app: Protocol::Unknown,
                 established: true,
                 stream: true,
+                stream_sizes: [0; 2],
+                stream_events: StreamEvents::NONE,
                 flow_id: 1,
                 now: Timestamp::from_secs(1),
             },

@@ -201,3 +201,62 @@ fn rules_of_every_layer_fire() {
     assert_eq!(rig.stream(ToServer, b"abcd"), [1, 2]);
     assert_eq!(rig.ruleset.signature_count(), 2);
 }
+
+#[test]
+fn headers_are_tested_by_number_by_flag_and_by_content() {
+    let rules = r#"
+        alert tcp any any -> any any (msg:"t"; tcp.flags:A; ttl:64; seq:1; ack:1; window:1000; sid:1;)
+        alert tcp any any -> any any (msg:"t"; tcp.flags:!A; sid:2;)
+        alert tcp any any -> any any (msg:"t"; tcp.hdr; content:"|00 50|"; offset:2; depth:2; content:"|50 10|"; distance:8; within:2; sid:3;)
+        alert tcp any any -> any any (msg:"t"; tcp.hdr; content:"|00 50|"; offset:2; depth:2; pkt_data; content:"xyz"; sid:4;)
+        alert ip any any -> any any (msg:"t"; ipv4.hdr; content:"|40|"; offset:8; depth:1; ip_proto:1; sid:5;)
+        alert icmp any any -> any any (msg:"t"; itype:8; icode:0; icmp_id:1; icmp_seq:2; sid:6;)
+        alert icmp any any -> any any (msg:"t"; itype:!8; sid:7;)
+        alert udp any any -> any any (msg:"t"; seq:1000; sid:8;)
+        alert ip any any -> any any (msg:"t"; ipv6.hdr; content:"|60|"; sid:9;)
+        alert ip any any -> any any (msg:"t"; tcp.mss:>0; sid:10;)
+        alert ip any any -> any any (msg:"t"; sameip; sid:11;)
+        alert udp any any -> any any (msg:"t"; udp.hdr; content:"|00 35|"; offset:2; depth:2; fragbits:!M; sid:12;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        assert_eq!(rig.packet(ToServer, &tcp(b"abc")), [1, 3], "{way:?}");
+        assert_eq!(rig.packet(ToServer, &tcp(b"xyz")), [1, 3, 4]);
+        (rig.ctx.protocol, rig.ctx.stream) = (1, false);
+        assert_eq!(rig.packet(ToServer, &icmp(b"")), [5, 6]);
+        assert_eq!(rig.lone_packet(&udp(40_000, 53, b"")), [12]);
+    }
+}
+
+#[test]
+fn a_rule_about_one_packet_is_no_rule_about_the_flow() {
+    let rules = r#"drop tcp any any -> any any (msg:"t"; tcp.flags:A; sid:1;)"#;
+    let mut rig = Rig::new(rules, &CompileOptions::default());
+    let packet = tcp(b"");
+    let packet = crate::decode::decode_ip(&packet, crate::decode::ChecksumTrust::Ignored).unwrap();
+    let flow = Some((&rig.ctx, &mut rig.flow));
+    rig.ruleset
+        .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
+    assert_eq!(rig.hits.as_slice()[0].scope, Scope::Packet);
+}
+
+#[test]
+fn the_size_of_a_stream_is_asked_of_the_connection_not_of_the_packet() {
+    let rules = r#"
+        alert tcp any any -> any any (msg:"t"; stream_size:client,>,10; stream_size:server,=,5; content:"abcd"; sid:1;)
+        alert tcp any any -> any any (msg:"t"; stream_size:either,>=,100; sid:2;)
+        alert tcp any any -> any any (msg:"t"; stream_size:both,<,10; sid:3;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        rig.ctx.stream_sizes = [11, 5];
+        assert_eq!(rig.stream(ToServer, b"abcd"), [1], "{way:?}");
+        rig.ctx.stream_sizes = [3, 100];
+        assert_eq!(rig.stream(ToServer, b"abcd"), NONE);
+        assert_eq!(rig.packet(ToServer, &tcp(b"")), [2]);
+        rig.ctx.stream_sizes = [3, 9];
+        assert_eq!(rig.packet(ToServer, &tcp(b"")), [3]);
+        rig.ctx.stream = false;
+        assert_eq!(rig.packet(ToServer, &tcp(b"")), NONE);
+    }
+}

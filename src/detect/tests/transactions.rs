@@ -353,3 +353,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn base64_is_decoded_where_the_rule_says_and_its_bytes_are_looked_at() {
+    let rules = r#"
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:relative; base64_data; content:"GOOD"; startswith; sid:1;)
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:bytes 4, relative; base64_data; content:"GOOD"; sid:2;)
+        alert http any any -> any any (msg:"t"; http.uri; base64_decode; base64_data; content:"GOOD"; sid:3;)
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:offset 1, relative; base64_data; content:!"GOOD"; sid:4;)
+        alert http any any -> any any (msg:"t"; http.uri; content:"x="; base64_decode:offset 40, relative; sid:5;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        let mut tx = FakeTx::http(0);
+        tx.set(Buffer::HttpUri, b"/a?x=!&x=R09PRCBkYXRh")
+            .end(ToServer);
+        assert_eq!(rig.tx(ToServer, &tx), [1, 4], "{way:?}");
+    }
+}

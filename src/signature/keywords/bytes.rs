@@ -2,7 +2,8 @@
 
 use super::{Keyword, Kind};
 use crate::signature::ast::{
-    ByteExtract, ByteJump, ByteTest, Comparison, Endian, NumberBase, NumberFormat, Test, Value,
+    Base64Decode, ByteExtract, ByteJump, ByteTest, Comparison, Endian, NumberBase, NumberFormat,
+    Test, Value,
 };
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -33,6 +34,12 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "byte_extract:BYTES,OFFSET,NAME[,relative][,multiplier N][,big|little][,string,hex|dec|oct][,align 2|4];",
             "Keeps a number in the buffer as a variable for later tests.",
             byte_extract,
+        ),
+        k(
+            "base64_decode",
+            "base64_decode; base64_decode:[bytes NUMBER][, offset NUMBER][, relative];",
+            "Decodes base64 in the buffer, up to the first character that is none, for `base64_data`; does not match where nothing is decoded.",
+            base64_decode,
         ),
     ]
 }
@@ -313,5 +320,31 @@ fn byte_extract(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         multiplier,
         align,
     }));
+    Ok(())
+}
+
+fn base64_decode(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let mut decode = Base64Decode {
+        bytes: None,
+        offset: 0,
+        relative: false,
+    };
+    let words = opt.value.map(|v| v.unquoted()).transpose()?;
+    for word in words.into_iter().flat_map(|words| words.split(',')) {
+        let (name, value) = with_value(word);
+        match name.text {
+            "relative" if value.is_none() => decode.relative = true,
+            "bytes" => {
+                let bytes = needs_value(name, value)?.integer_in(1..=REACH)?;
+                decode.bytes = u32::try_from(bytes).ok();
+            }
+            "offset" => {
+                let offset = needs_value(name, value)?.integer_in(0..=REACH)?;
+                decode.offset = u32::try_from(offset).unwrap_or(0);
+            }
+            _ => return Err(unknown(name, &["bytes", "offset", "relative"])),
+        }
+    }
+    draft.add(Test::Base64Decode(decode));
     Ok(())
 }

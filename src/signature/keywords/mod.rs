@@ -5,9 +5,11 @@ mod bytes;
 mod content;
 mod flow;
 mod meta;
+mod packet;
 pub(super) mod pcre;
 mod rate;
 mod size;
+mod stream;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,6 +18,7 @@ use std::sync::LazyLock;
 use super::ast::Transform;
 use super::buffer::Buffer;
 use super::draft::Draft;
+use super::header_number::HeaderNumber;
 use super::lex::{Fault, Opt};
 use super::suggest::nearest;
 
@@ -92,6 +95,7 @@ enum Parser {
     Sticky(Buffer),
     MoveContent(Buffer),
     Transform(Transform),
+    Number(HeaderNumber),
 }
 
 impl Keyword {
@@ -143,7 +147,7 @@ impl Keyword {
     pub const fn buffer(&self) -> Option<Buffer> {
         match self.parser {
             Parser::Sticky(buffer) | Parser::MoveContent(buffer) => Some(buffer),
-            Parser::Option(_) | Parser::Transform(_) => None,
+            Parser::Option(_) | Parser::Transform(_) | Parser::Number(_) => None,
         }
     }
 
@@ -159,6 +163,7 @@ impl Keyword {
             Parser::Transform(transform) => opt
                 .no_value()
                 .and_then(|()| draft.add_transform(opt, transform.clone())),
+            Parser::Number(number) => packet::number(draft, opt, *number),
         };
         result.map_err(|fault| {
             if fault.help.is_some() {
@@ -266,6 +271,8 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         flow::keywords(),
         app::keywords(),
         size::keywords(),
+        packet::keywords(),
+        stream::keywords(),
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),

@@ -9,8 +9,8 @@ pub(super) fn keywords() -> Vec<Keyword> {
     vec![Keyword::option(
         Kind::Rate,
         "threshold",
-        "threshold:type threshold|limit|both, track by_src|by_dst|by_both|by_rule|by_flow, count NUMBER, seconds NUMBER;",
-        "Alerts on every count-th match (threshold), the first ones (limit) or once after count matches (both) within the time.",
+        "threshold:type threshold|limit|both, track by_src|by_dst|by_both|by_rule|by_flow, count NUMBER, seconds NUMBER; threshold:type backoff, track by_flow, count NUMBER, multiplier NUMBER;",
+        "Alerts on every count-th match (threshold), the first ones (limit) or once after count matches (both) within the time; or on match count, and again each time the count has grown multiplier times (backoff).",
         threshold,
     )]
 }
@@ -21,6 +21,7 @@ fn threshold(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     }
     let value = opt.value()?.unquoted()?;
     let (mut kind, mut track, mut count, mut seconds) = (None, None, None, None);
+    let mut multiplier = None;
     for part in value.split(',') {
         let Some((key, word)) = part.split_once(" ") else {
             return Err(part.fault("expected a word and its value"));
@@ -30,21 +31,39 @@ fn threshold(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
             "track" => track.replace(threshold_track(word)?).is_some(),
             "count" => count.replace(at_least_one(word)?).is_some(),
             "seconds" => seconds.replace(at_least_one(word)?).is_some(),
+            "multiplier" => multiplier.replace(at_least_two(word)?).is_some(),
             other => {
-                return Err(key.fault(format!("`{other}` is not type, track, count or seconds")));
+                return Err(key.fault(format!(
+                    "`{other}` is not type, track, count, seconds or multiplier"
+                )));
             }
         };
         if twice {
             return Err(key.fault(format!("`{}` stands twice", key.text)));
         }
     }
-    match (kind, track, count, seconds) {
-        (Some(kind), Some(track), Some(count), Some(seconds)) => {
+    let (seconds, multiplier) = match (kind, seconds, multiplier) {
+        (Some(ThresholdKind::Backoff), None, Some(multiplier)) => (0, multiplier),
+        (Some(ThresholdKind::Backoff), ..) => {
+            return Err(value.fault("`backoff` takes a multiplier, and no seconds"));
+        }
+        (_, Some(seconds), None) => (seconds, 0),
+        (_, _, Some(_)) => return Err(value.fault("only `backoff` takes a multiplier")),
+        (_, None, None) => {
+            return Err(value.fault("type, track, count and seconds are all needed"));
+        }
+    };
+    match (kind, track, count) {
+        (Some(ThresholdKind::Backoff), Some(track), _) if track != Track::ByFlow => {
+            Err(value.fault("`backoff` tracks `by_flow`"))
+        }
+        (Some(kind), Some(track), Some(count)) => {
             draft.threshold = Some(Threshold {
                 kind,
                 track,
                 count,
                 seconds,
+                multiplier,
             });
             Ok(())
         }
@@ -57,8 +76,12 @@ fn threshold_kind(word: Arg<'_>) -> Result<ThresholdKind, Fault> {
         "threshold" => ThresholdKind::Threshold,
         "limit" => ThresholdKind::Limit,
         "both" => ThresholdKind::Both,
-        "backoff" => return Err(word.fault("`backoff` is not read in this version")),
-        other => return Err(word.fault(format!("`{other}` is not threshold, limit or both"))),
+        "backoff" => ThresholdKind::Backoff,
+        other => {
+            return Err(word.fault(format!(
+                "`{other}` is not threshold, limit, both or backoff"
+            )));
+        }
     })
 }
 
@@ -80,6 +103,13 @@ fn threshold_track(word: Arg<'_>) -> Result<Track, Fault> {
 fn at_least_one(word: Arg<'_>) -> Result<u32, Fault> {
     match word.u32()? {
         0 => Err(word.fault("at least 1")),
+        number => Ok(number),
+    }
+}
+
+fn at_least_two(word: Arg<'_>) -> Result<u32, Fault> {
+    match word.u32()? {
+        0 | 1 => Err(word.fault("at least 2")),
         number => Ok(number),
     }
 }

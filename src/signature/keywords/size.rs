@@ -41,7 +41,8 @@ pub(super) fn keywords() -> Vec<Keyword> {
 
 fn dsize(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let lengths = range(opt.value()?.unquoted()?, MAX_PAYLOAD)?;
-    if !draft.packet.is_empty() {
+    let twice = |test: &PacketTest| matches!(test, PacketTest::PayloadLength(_));
+    if draft.packet.iter().any(twice) {
         return Err(opt.name.fault("`dsize` stands twice"));
     }
     draft.packet.push(PacketTest::PayloadLength(lengths));
@@ -76,7 +77,7 @@ fn urilen(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 }
 
 /// Reads a condition on a length from 0 to `max`.
-fn range(arg: Arg<'_>, max: u64) -> Result<Range, Fault> {
+pub(super) fn range(arg: Arg<'_>, max: u64) -> Result<Range, Fault> {
     let (negated, body) = arg.negation();
     let number = |piece: Arg<'_>| {
         let piece = piece.trim();
@@ -84,7 +85,11 @@ fn range(arg: Arg<'_>, max: u64) -> Result<Range, Fault> {
         u64::try_from(number).map_err(|_| piece.fault("a length is not negative"))
     };
     let nothing = || arg.fault("no length fulfils this");
-    let (min, max) = if let Some((low, high)) = body.split_once("<>") {
+    let between = body.split_once("<>").or_else(|| {
+        let dashed = body.split_once("-");
+        dashed.filter(|(low, _)| !low.text.is_empty())
+    });
+    let (min, max) = if let Some((low, high)) = between {
         let (low, high) = (number(low)?, number(high)?);
         if high < low.saturating_add(2) {
             return Err(arg.fault("no number lies between these two"));
@@ -124,6 +129,8 @@ mod tests {
             (">=5", 5, 65_535, false),
             ("5<>9", 6, 8, false),
             ("!5 <> 9", 6, 8, true),
+            ("5-9", 6, 8, false),
+            ("!=5", 5, 5, true),
         ] {
             let read = range(Arg { text, start: 0 }, MAX_PAYLOAD).unwrap();
             assert_eq!(read, Range { min, max, negated }, "{text}");

@@ -1,0 +1,160 @@
+//! Headers of single packets.
+
+use super::size::range;
+use super::{Keyword, Kind, Parser};
+use crate::signature::ast::{BitsMode, BitsTest, PacketTest};
+use crate::signature::draft::Draft;
+use crate::signature::header_number::HeaderNumber;
+use crate::signature::lex::{Arg, Fault, Opt};
+
+pub(super) fn keywords() -> Vec<Keyword> {
+    let numbers = HeaderNumber::ALL.iter().map(|&number| {
+        let name = number.as_str();
+        Keyword {
+            name,
+            aliases: number.aliases(),
+            syntax: format!("{name}:[!][<|>|<=|>=]NUMBER; {name}:[!]NUMBER<>NUMBER;").into(),
+            help: number.help(),
+            kind: Kind::Packet,
+            parser: Parser::Number(number),
+        }
+    });
+    let flags = Keyword {
+        aliases: &["flags"],
+        ..Keyword::option(
+            Kind::Packet,
+            "tcp.flags",
+            "tcp.flags:[+|*|!]FLAGS[,IGNORED];",
+            "TCP flags out of F S R P A U E C, or 0 for none: these alone, these and others (+), any of them (*), not all of them (!).",
+            tcp_flags,
+        )
+    };
+    let rest = [
+        flags,
+        Keyword::option(
+            Kind::Packet,
+            "fragbits",
+            "fragbits:[+|*|!]BITS;",
+            "IPv4 fragment bits out of M (more), D (do not) and R (reserved): these alone, these and others (+), any of them (*), not all of them (!).",
+            fragment_bits,
+        ),
+        Keyword::option(
+            Kind::Packet,
+            "sameip",
+            "sameip;",
+            "Source and destination address are the same.",
+            same_address,
+        ),
+        Keyword::option(
+            Kind::Meta,
+            "prefilter",
+            "prefilter;",
+            "Read and without effect: what a rule is looked for by is always chosen here.",
+            |_, opt| opt.no_value(),
+        ),
+    ];
+    numbers.chain(rest).collect()
+}
+
+pub(super) fn number(
+    draft: &mut Draft<'_>,
+    opt: &Opt<'_>,
+    number: HeaderNumber,
+) -> Result<(), Fault> {
+    let range = range(opt.value()?.unquoted()?, number.max())?;
+    draft.packet.push(PacketTest::Number(number, range));
+    Ok(())
+}
+
+fn tcp_flags(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let (flags, ignored) = match value.split_once(",") {
+        None => (value, None),
+        Some((flags, ignored)) => (flags, Some(ignored)),
+    };
+    let mut test = bits(flags, tcp_flag)?;
+    if let Some(ignored) = ignored {
+        test.ignored = bits(ignored, tcp_flag)?.bits;
+    }
+    draft.packet.push(PacketTest::TcpFlags(test));
+    Ok(())
+}
+
+const fn tcp_flag(letter: char) -> Option<u8> {
+    Some(match letter {
+        'F' => 0x01,
+        'S' => 0x02,
+        'R' => 0x04,
+        'P' => 0x08,
+        'A' => 0x10,
+        'U' => 0x20,
+        'E' | '2' => 0x40,
+        'C' | '1' => 0x80,
+        '0' => 0,
+        _ => return None,
+    })
+}
+
+fn fragment_bits(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let test = bits(opt.value()?.unquoted()?, |letter| match letter {
+        'M' => Some(0x20),
+        'D' => Some(0x40),
+        'R' => Some(0x80),
+        _ => None,
+    })?;
+    draft.packet.push(PacketTest::FragmentBits(test));
+    Ok(())
+}
+
+fn same_address(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.packet.push(PacketTest::SameAddress);
+    Ok(())
+}
+
+/// Letters for bits, and at most one of `+`, `*` and `!` among them.
+fn bits(arg: Arg<'_>, letter: impl Fn(char) -> Option<u8>) -> Result<BitsTest, Fault> {
+    let (mut bits, mut mode) = (None, None);
+    for c in arg.text.chars().filter(|c| !c.is_whitespace()) {
+        let said = match c {
+            '+' => Some(BitsMode::All),
+            '*' => Some(BitsMode::Any),
+            '!' => Some(BitsMode::NotAll),
+            _ => None,
+        };
+        match (said, letter(c)) {
+            (Some(said), _) if mode.is_none() => mode = Some(said),
+            (None, Some(bit)) => bits = Some(bits.unwrap_or(0) | bit),
+            _ => return Err(arg.fault(format!("`{c}` does not belong here"))),
+        }
+    }
+    Ok(BitsTest {
+        bits: bits.ok_or_else(|| arg.fault("no flag is named"))?,
+        ignored: 0,
+        mode: mode.unwrap_or(BitsMode::Exactly),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_tested_as_the_modifier_says() {
+        let (fin, syn, ack) = (0x01, 0x02, 0x10);
+        for (text, matching, others) in [
+            ("S", &[syn][..], &[syn | ack, 0, ack][..]),
+            ("SA+", &[syn | ack, syn | ack | fin], &[syn]),
+            ("*SF", &[syn, fin | ack], &[ack, 0]),
+            ("!SA", &[syn, 0, fin], &[syn | ack, syn | ack | fin]),
+            ("0", &[0], &[ack]),
+        ] {
+            let test = bits(Arg { text, start: 0 }, tcp_flag).unwrap();
+            assert!(matching.iter().all(|&f| test.matches(f)), "{text}");
+            assert!(!others.iter().any(|&f| test.matches(f)), "{text}");
+        }
+        for text in ["", "X", "+", "S+!"] {
+            assert!(bits(Arg { text, start: 0 }, tcp_flag).is_err(), "{text}");
+        }
+    }
+}
