@@ -252,6 +252,7 @@ impl TcpSession {
         if self.reset == Some(segment.dir.opposite()) && !segment.payload.is_empty() {
             events.note(StreamEvent::SuspectedRstInject);
         }
+        self.check_first(segment)?;
         if self.is_stale(segment) {
             events.note(StreamEvent::PktInvalidTimestamp);
             return if segment.is_bare() || self.repeats_what_is_known(segment) {
@@ -261,7 +262,6 @@ impl TcpSession {
             };
         }
         self.check_sequence(segment, shared.config, events)?;
-        self.check_first(segment)?;
         self.on_ack(segment, shared, events, deliver)?;
         self.hear_confirmation(segment);
         self.hear_timestamp(segment);

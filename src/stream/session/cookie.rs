@@ -28,8 +28,12 @@ impl TcpSession {
         Ok(())
     }
 
-    /// The server acknowledges outside of its SYN: it has the connection, and it began as followed.
+    /// The server acknowledges outside of its SYN: it has the connection, and it did not begin early. That
+    /// it did not begin late is told by the acknowledgement being of bytes that were forwarded.
     pub(super) fn hear_confirmation(&mut self, segment: &Segment<'_>) {
-        self.server_confirmed |= segment.dir == Direction::ToClient && self.state != State::SynSent;
+        let client = &self.halves[Direction::ToServer.index()];
+        self.server_confirmed |= segment.dir == Direction::ToClient
+            && self.state != State::SynSent
+            && client.offset(segment.tcp.ack()) >= 0;
     }
 }

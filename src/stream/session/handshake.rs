@@ -63,6 +63,10 @@ impl OtherSyns {
         self.0.iter().flatten().copied().find(|s| s.isn == isn)
     }
 
+    fn any(&self, test: impl Fn(u32) -> bool) -> bool {
+        self.0.iter().flatten().any(|syn| test(syn.isn))
+    }
+
     /// Whether this acknowledges one of them.
     pub fn answered_by(&self, ack: u32) -> bool {
         self.with_isn(ack.wrapping_sub(1)).is_some()
@@ -110,8 +114,9 @@ impl TcpSession {
                 }
                 State::Established => events.note(StreamEvent::EstSynResendDiffSeq),
             }
-            // It would have to be inspected beside what goes on; a client sends it without.
-            if !segment.payload.is_empty() {
+            // Its data would have to be inspected beside what goes on; a client sends it without.
+            let reach = self.halves[0].syn_bytes;
+            if !segment.payload.is_empty() || self.is_within_syn_data(segment.tcp.seq(), reach) {
                 return Err(DropReason::StreamHandshakeData);
             }
             if !self.other_syns.remember(Syn::of(segment)) {
@@ -128,6 +133,13 @@ impl TcpSession {
                     .starts_at(segment.timestamp().map(|(value, _)| value));
             }
             self.client_md5 |= segment.tcp.options.md5;
+            let reach = segment.payload.len() as u64;
+            if self
+                .other_syns
+                .any(|isn| self.is_within_syn_data(isn, reach))
+            {
+                return Err(DropReason::StreamHandshakeData);
+            }
             return self.take_syn_data(segment, shared, events, deliver);
         }
         if self.state == State::Established {
@@ -139,6 +151,13 @@ impl TcpSession {
         } else {
             Err(DropReason::StreamHandshakeData)
         }
+    }
+
+    /// Whether an acknowledgement of this initial sequence number could as well be one of so many
+    /// bytes that came with the SYN that is followed.
+    fn is_within_syn_data(&self, isn: u32, bytes: u64) -> bool {
+        let ours = self.halves[0].isn().unwrap_or(isn);
+        u64::from(isn.wrapping_sub(ours)) <= bytes && isn != ours
     }
 
     /// RFC 7413: whether the other end takes it is told by its acknowledgement.
