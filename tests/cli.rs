@@ -211,6 +211,61 @@ fn replay_blocks_logs_and_writes_what_was_forwarded() {
     assert_eq!(logged[0]["verdict"]["reason"], "engine_mode");
 }
 
+/// A datagram in two fragments, the second of which comes first.
+fn in_fragments(datagram: &[u8], id: u8) -> [Vec<u8>; 2] {
+    let (header, body) = datagram.split_at(20);
+    let fragment = |place: [u8; 2], piece: &[u8]| {
+        let mut bytes = [header, piece].concat();
+        bytes[2..4].copy_from_slice(&(20 + piece.len() as u16).to_be_bytes());
+        bytes[4..6].copy_from_slice(&[0, id]);
+        bytes[6..8].copy_from_slice(&place);
+        bytes
+    };
+    [
+        fragment([0, 1], &body[8..]),
+        fragment([0x20, 0], &body[..8]),
+    ]
+}
+
+#[test]
+fn replay_judges_fragments_as_their_datagram_and_writes_them() {
+    let dir = TempDir::new().unwrap();
+    let rules = file(
+        &dir,
+        "udp.rules",
+        "drop udp any any -> any any (msg:\"m\"; content:\"evil\"; sid:7; rev:2;)\n",
+    );
+    let good = in_fragments(&udp(b"good"), 1);
+    let evil = in_fragments(&udp(b"an evil one"), 2);
+    let [lonely, _] = in_fragments(&udp(b"never whole"), 3);
+    let capture = capture(&dir, &[&good[..], &evil[..], &[lonely]].concat());
+    let log = dir.path().join("log");
+    let log = log.to_str().unwrap();
+    let forwarded = dir.path().join("forwarded.pcap");
+    let output = stopgap(&[
+        "replay",
+        &capture,
+        "--rules",
+        &rules,
+        "--log-dir",
+        log,
+        "--write",
+        forwarded.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let summary = last_line(&output);
+    assert!(summary.contains(" 1 alerts, 3 drops, "), "{summary}");
+    let logged = events(log);
+    let stats = &logged.last().unwrap()["stats"];
+    assert_eq!(stats["forwarded_packets"], 2);
+    assert_eq!(stats["dropped_packets"]["rules"], 2);
+    assert_eq!(stats["dropped_packets"]["defrag_timeout"], 1);
+    assert_eq!(stats["in_hand"], 0);
+    let written = fs::read(&forwarded).unwrap();
+    assert_eq!(written.len(), 24 + 2 * (16 + 20) + 8 + 4);
+    assert!(written.ends_with(b"good"), "in order, and nothing evil");
+}
+
 #[test]
 fn replay_tells_of_bad_rules_and_goes_on() {
     let dir = TempDir::new().unwrap();

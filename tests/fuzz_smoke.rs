@@ -127,6 +127,47 @@ fn decode() {
 }
 
 #[test]
+fn defrag() {
+    let packet = |id: u8, unit: u8, more: bool, v6: bool, payload: &[u8]| {
+        let length = payload.len() as u8;
+        let mut packet = if v6 {
+            let mut packet = vec![0x60, 0, 0, 0, 0, 8 + length, 44, 64];
+            packet.extend_from_slice(&[1; 32]);
+            packet.extend_from_slice(&[253, 0, 0, (unit * 8) | u8::from(more), 0, 0, 0, id]);
+            packet
+        } else {
+            let flags = if more { 0x20 } else { 0 };
+            let mut packet = vec![0x45, 0, 0, 20 + length, 0, id, flags, unit, 64, 253, 0, 0];
+            packet.extend_from_slice(&[10, 0, 0, 1, 10, 0, 0, 2]);
+            packet
+        };
+        packet.extend_from_slice(payload);
+        let mut framed = vec![packet.len() as u8, 0];
+        framed.append(&mut packet);
+        framed
+    };
+    let datagram = |id, v6| {
+        [
+            packet(id, 0, true, v6, b"firstfirstfirst."),
+            packet(id, 2, true, v6, b"second.."),
+            packet(id, 3, false, v6, b"last"),
+        ]
+    };
+    let (a, b) = (datagram(1, false), datagram(2, true));
+    let seeds = [
+        a.concat(),
+        b.concat(),
+        [&a[0], &b[2], &a[2], &b[0], &b[0], &a[1], &b[1]]
+            .map(Vec::as_slice)
+            .concat(),
+        [&a[1], &a[0], &a[1], &a[2], &a[0], &a[1], &a[2]]
+            .map(Vec::as_slice)
+            .concat(),
+    ];
+    smoke(targets::defrag, &seeds);
+}
+
+#[test]
 fn capture() {
     let header = |link: u8| {
         let mut bytes = 0xa1b2_c3d4_u32.to_le_bytes().to_vec();
@@ -203,6 +244,20 @@ fn tls() {
         &[
             conversation(0, &[&hello[..], &heartbeat].concat(), &server_hello),
             conversation(4, &[&hello[..], &honest].concat(), &alert_and_finish),
+        ],
+    );
+}
+
+#[test]
+fn sip() {
+    let register = b"REGISTER sip:h;transport=TCP SIP/2.0\r\nv: SIP/2.0/TCP a\r\nl: 4\r\n\r\nbody";
+    let options = b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\nTo: x\nContent-Length: 0\n\n";
+    let response = b"SIP/2.0 200 OK\r\nFrom: <sip:a@b>\r\n\r\n";
+    smoke(
+        targets::sip,
+        &[
+            conversation(0, &[&register[..], options].concat(), response),
+            conversation(5, options, &[&response[..], register].concat()),
         ],
     );
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod demo;
+mod evade;
 mod peers;
 mod suricata;
 
@@ -41,6 +42,8 @@ enum What {
         #[arg(long, value_delimiter = ',', default_value = "none,suricata,stopgap")]
         only: Vec<String>,
     },
+    /// Try to get a marker past Stopgap by how packets are cut, ordered and bent
+    Evade(evade::Arguments),
     /// Remove namespaces of runs that were killed
     Sweep,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
             rounds,
             only,
         } => peers::run(&rules, seconds, rounds, &only),
+        What::Evade(arguments) => evade::run(&arguments),
         What::Sweep => Ok(()),
     };
     match outcome {

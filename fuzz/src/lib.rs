@@ -3,18 +3,20 @@
 
 use std::io::Cursor;
 
-use stopgap::app_layer::{Limits, http1, tls};
+use stopgap::app_layer::{Limits, http1, sip, tls};
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
 use stopgap::control::Request;
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, LinkType, Transport, decode_frame, decode_ip};
+use stopgap::defrag::{Arrival, DefragConfig, Defragmenter, Taken};
 use stopgap::detect::{CompileOptions, Layer, RuleInput};
 use stopgap::direction::Direction;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
 use stopgap::signature::{Classes, Variables, parse_bytes};
 use stopgap::stream::{ChunkPool, Delivery, Segment, Shared, StreamConfig, TcpSession};
+use stopgap::time::Timestamp;
 
 const DIRECTIONS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 /// Between the bytes of the client and those of the server, in inputs of the parsers.
@@ -33,6 +35,71 @@ pub fn decode(data: &[u8]) {
             let _ = decode_frame(link, data, trust);
         }
     }
+}
+
+/// Fragments of a few datagrams in small memory: the books balance, the memory is kept to, and what is
+/// whole decodes and can be cut again.
+///
+/// An input is a list of packets, each behind its length in two bytes.
+pub fn defrag(mut data: &[u8]) {
+    let config = DefragConfig {
+        memory_bytes: 32 << 10,
+        max_datagrams: 8,
+        max_fragments: 32,
+        ..DefragConfig::default()
+    };
+    let mut table = Defragmenter::new(config.clone());
+    let mut now = Timestamp::from_secs(1000);
+    let (mut held, mut gone) = (0, 0);
+    while let Some((&[low, high], rest)) = data.split_first_chunk() {
+        let length = usize::from(u16::from_le_bytes([low, high]) % 1600).min(rest.len());
+        let (packet, rest) = rest.split_at(length);
+        data = rest;
+        now = now + std::time::Duration::from_millis(u64::from(low) * 10);
+        let Ok(packet) = decode_ip(packet, ChecksumTrust::Ignored) else {
+            continue;
+        };
+        if packet.ip.fragment.is_none() {
+            continue;
+        }
+        let arrival = Arrival {
+            packet: &packet,
+            tunnel: 0,
+            link: LinkType::RawIp,
+            link_header: &[],
+        };
+        match table.take(&arrival, now, &mut |given_up| gone += given_up.packets) {
+            Taken::Held => held += 1,
+            Taken::Refused(_) | Taken::NoRoom => {}
+            Taken::Whole(whole) => {
+                gone += whole.packets - 1;
+                let datagram = whole.datagram();
+                let mut cut = Vec::new();
+                let mut offset = Some(0);
+                while let Some(at) = offset {
+                    let mut fragment = Vec::new();
+                    offset =
+                        whole
+                            .cut
+                            .write(datagram, at, whole.cut.fragment_bytes(), &mut fragment);
+                    assert!(fragment.len() <= whole.cut.fragment_bytes());
+                    // In one piece it is no fragment, and its transport may be anything.
+                    match decode_ip(&fragment, ChecksumTrust::Ignored) {
+                        Ok(packet) if packet.ip.fragment.is_some() => {
+                            cut.extend_from_slice(packet.payload);
+                        }
+                        _ => assert!(at == 0 && offset.is_none()),
+                    }
+                }
+                assert!(datagram.ends_with(&cut));
+                table.recycle(whole);
+            }
+        }
+        assert!(table.memory_bytes() <= config.memory_bytes);
+        assert!(table.len() <= config.max_datagrams);
+    }
+    table.drain(&mut |given_up| gone += given_up.packets);
+    assert_eq!(held, gone);
 }
 
 pub fn capture(data: &[u8]) {
@@ -209,6 +276,42 @@ pub fn tls(data: &[u8]) {
         )
     };
     assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// As [`tls`], and each direction as one datagram besides.
+pub fn sip(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        sip_header_bytes: 256,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = sip::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+            parser.eof(dir);
+        }
+        let told: Vec<_> = parser
+            .transactions()
+            .map(|tx| {
+                let uri = tx.uri(tx.direction()).map(<[u8]>::to_vec);
+                (uri, tx.events().to_vec())
+            })
+            .collect();
+        (told, DIRECTIONS.map(|dir| parser.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+    let mut parser = sip::Parser::default();
+    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        parser.datagram(dir, bytes, &limits);
+        assert!(parser.touched().count() <= 1);
+    }
 }
 
 fn sides(data: &[u8]) -> Option<(usize, [&[u8]; 2])> {

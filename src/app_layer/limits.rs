@@ -29,6 +29,8 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
+    pub sip_header_bytes: usize,
 }
 
 impl Default for Limits {
@@ -45,6 +47,7 @@ impl Default for Limits {
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            sip_header_bytes: 64 * 1024,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
 pub mod http1;
+pub mod sip;
 pub mod tls;
 
 mod limits;
@@ -28,6 +29,7 @@ pub enum Protocol {
     Unknown = 1,
     Http1 = 2,
     Tls = 3,
+    Sip = 4,
 }
 
 impl Protocol {
@@ -37,6 +39,7 @@ impl Protocol {
             Self::Undetermined | Self::Unknown => "failed",
             Self::Http1 => "http",
             Self::Tls => "tls",
+            Self::Sip => "sip",
         }
     }
 }
@@ -46,15 +49,17 @@ impl Protocol {
 pub enum Event {
     Http1(http1::Event),
     Tls(tls::Event),
+    Sip(sip::Event),
 }
 
 impl Event {
-    /// Reads `http.NAME` or `tls.NAME`.
+    /// Reads `http.NAME`, `tls.NAME` or `sip.NAME`.
     pub fn from_name(name: &str) -> Option<Self> {
         let (protocol, event) = name.split_once('.')?;
         match protocol {
             "http" | "http1" => http1::Event::from_name(event).map(Self::Http1),
             "tls" => tls::Event::from_name(event).map(Self::Tls),
+            "sip" => sip::Event::from_name(event).map(Self::Sip),
             _ => None,
         }
     }
@@ -65,6 +70,7 @@ impl Event {
 pub enum TxRef<'a> {
     Http1(&'a http1::Transaction),
     Tls(&'a tls::Transaction),
+    Sip(&'a sip::Transaction),
 }
 
 impl<'a> TxRef<'a> {
@@ -73,15 +79,17 @@ impl<'a> TxRef<'a> {
         match self {
             Self::Http1(tx) => tx.id(),
             Self::Tls(tx) => tx.id(),
+            Self::Sip(tx) => tx.id(),
         }
     }
 
     /// How far a direction has come; 0 is nothing yet, 4 complete, and it never goes back.
-    /// See [`http1::progress`] and [`tls::progress`].
+    /// See [`http1::progress`], [`tls::progress`] and [`sip::progress`].
     pub fn progress(&self, direction: Direction) -> u8 {
         match self {
             Self::Http1(tx) => tx.progress(direction),
             Self::Tls(tx) => tx.progress(direction),
+            Self::Sip(tx) => tx.progress(direction),
         }
     }
 
@@ -90,6 +98,7 @@ impl<'a> TxRef<'a> {
         match self {
             Self::Http1(tx) => tx.revision(direction),
             Self::Tls(tx) => tx.revision(direction),
+            Self::Sip(tx) => tx.revision(direction),
         }
     }
 
@@ -98,6 +107,7 @@ impl<'a> TxRef<'a> {
         match self {
             Self::Http1(tx) => tx.events(),
             Self::Tls(tx) => tx.events(),
+            Self::Sip(tx) => tx.events(),
         }
     }
 
@@ -105,6 +115,7 @@ impl<'a> TxRef<'a> {
         match self {
             Self::Http1(tx) => tx.is_complete(direction),
             Self::Tls(tx) => tx.is_complete(direction),
+            Self::Sip(tx) => tx.is_complete(direction),
         }
     }
 
@@ -112,6 +123,7 @@ impl<'a> TxRef<'a> {
         match self {
             Self::Http1(_) => Protocol::Http1,
             Self::Tls(_) => Protocol::Tls,
+            Self::Sip(_) => Protocol::Sip,
         }
     }
 }

@@ -5,11 +5,12 @@
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
 use super::http1;
+use super::sip;
 use super::tls;
 use super::{Limits, Protocol, TxRef};
 use crate::direction::Direction;
 
-/// The application layer of one TCP flow. Small until a protocol is known.
+/// The application layer of one flow. Small until a protocol is known.
 #[derive(Debug, Default)]
 pub struct AppLayer {
     state: State,
@@ -22,6 +23,7 @@ enum State {
     Detecting(Box<Detecting>),
     Http1(Box<http1::Parser>),
     Tls(Box<tls::Parser>),
+    Sip(Box<sip::Parser>),
     Unknown,
     /// Of this protocol, and of no interest any more.
     Released(Protocol),
@@ -42,6 +44,7 @@ enum Guess {
     Open,
     Http1,
     Tls,
+    Sip,
     Neither,
 }
 
@@ -63,6 +66,7 @@ impl AppLayer {
             State::Http1(parser) if parser.is_tunnel() => Protocol::Unknown,
             State::Http1(_) => Protocol::Http1,
             State::Tls(_) => Protocol::Tls,
+            State::Sip(_) => Protocol::Sip,
             State::Unknown => Protocol::Unknown,
             State::Released(protocol) => *protocol,
         }
@@ -89,9 +93,24 @@ impl AppLayer {
         let consumed = match &mut self.state {
             State::Http1(parser) => parser.data(direction, bytes, limits),
             State::Tls(parser) => parser.data(direction, bytes, limits),
+            State::Sip(parser) => parser.data(direction, bytes, limits),
             _ => bytes.len(),
         };
         Progress { consumed }
+    }
+
+    /// One datagram of a protocol that has no stream; whether a parser has read it.
+    pub fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> bool {
+        if matches!(self.state, State::Fresh) && sip::detect(bytes) == Some(true) {
+            self.state = State::Sip(Box::default());
+        }
+        match &mut self.state {
+            State::Sip(parser) => {
+                parser.datagram(direction, bytes, limits);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// So many bytes of a direction are missing.
@@ -99,6 +118,7 @@ impl AppLayer {
         match &mut self.state {
             State::Http1(parser) => parser.gap(direction, length),
             State::Tls(parser) => parser.gap(direction, length),
+            State::Sip(parser) => parser.gap(direction, length),
             // What begins behind a hole is the middle of something.
             State::Fresh | State::Detecting(_) => self.state = State::Unknown,
             State::Unknown | State::Released(_) => {}
@@ -110,6 +130,7 @@ impl AppLayer {
         match &mut self.state {
             State::Http1(parser) => parser.eof(direction, limits),
             State::Tls(parser) => parser.eof(direction),
+            State::Sip(parser) => parser.eof(direction),
             State::Detecting(detecting) => {
                 if let Some(ended) = detecting.ended.get_mut(direction.index()) {
                     *ended = true;
@@ -126,7 +147,11 @@ impl AppLayer {
             .into_iter()
             .flat_map(http1::Parser::transactions);
         let tls = self.tls().map(|parser| TxRef::Tls(parser.transaction()));
-        http1.map(TxRef::Http1).chain(tls)
+        let sip = self.sip().into_iter().flat_map(sip::Parser::transactions);
+        http1
+            .map(TxRef::Http1)
+            .chain(tls)
+            .chain(sip.map(TxRef::Sip))
     }
 
     /// The transactions that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
@@ -136,7 +161,11 @@ impl AppLayer {
             .tls()
             .filter(|parser| parser.touched())
             .map(|parser| TxRef::Tls(parser.transaction()));
-        http1.map(TxRef::Http1).chain(tls)
+        let sip = self.sip().into_iter().flat_map(sip::Parser::touched);
+        http1
+            .map(TxRef::Http1)
+            .chain(tls)
+            .chain(sip.map(TxRef::Sip))
     }
 
     pub fn http1(&self) -> Option<&http1::Parser> {
@@ -153,10 +182,19 @@ impl AppLayer {
         }
     }
 
+    pub fn sip(&self) -> Option<&sip::Parser> {
+        match &self.state {
+            State::Sip(parser) => Some(parser),
+            _ => None,
+        }
+    }
+
     /// Takes out transactions that are complete both ways; their memory is used again.
     pub fn take_finished(&mut self) {
-        if let State::Http1(parser) = &mut self.state {
-            parser.take_finished();
+        match &mut self.state {
+            State::Http1(parser) => parser.take_finished(),
+            State::Sip(parser) => parser.take_finished(),
+            _ => {}
         }
     }
 
@@ -171,6 +209,7 @@ impl AppLayer {
     pub fn failed(&self, direction: Direction) -> bool {
         match &self.state {
             State::Http1(parser) => parser.failed(direction),
+            State::Sip(parser) => parser.failed(direction),
             _ => false,
         }
     }
@@ -184,6 +223,7 @@ impl AppLayer {
             }
             State::Http1(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
+            State::Sip(parser) => parser.held_bytes(),
         }
     }
 
@@ -192,6 +232,7 @@ impl AppLayer {
         match &self.state {
             State::Http1(parser) => parser.beyond_limit(direction),
             State::Tls(parser) => parser.beyond_limit(direction),
+            State::Sip(parser) => parser.beyond_limit(direction),
             _ => 0,
         }
     }
@@ -234,6 +275,7 @@ impl AppLayer {
         self.state = match guess {
             Guess::Http1 => State::Http1(Box::default()),
             Guess::Tls => State::Tls(Box::default()),
+            Guess::Sip => State::Sip(Box::default()),
             Guess::Open | Guess::Neither => return false,
         };
         true
@@ -246,6 +288,7 @@ impl AppLayer {
             let consumed = match &mut self.state {
                 State::Http1(parser) => parser.data(direction, rest, limits),
                 State::Tls(parser) => parser.data(direction, rest, limits),
+                State::Sip(parser) => parser.data(direction, rest, limits),
                 _ => rest.len(),
             };
             rest = rest.get(consumed..).unwrap_or_default();
@@ -270,7 +313,7 @@ impl Detecting {
             return None;
         }
         *verdict = guess(direction, kept, limits);
-        matches!(verdict, Guess::Http1 | Guess::Tls).then_some(*verdict)
+        matches!(verdict, Guess::Http1 | Guess::Tls | Guess::Sip).then_some(*verdict)
     }
 
     fn take_back(&mut self, direction: Direction, bytes: &[u8]) {
@@ -285,11 +328,13 @@ fn guess(direction: Direction, bytes: &[u8], limits: &Limits) -> Guess {
     let guesses = [
         tls::detect(direction, bytes),
         http1::detect(direction, bytes, limits.header_bytes),
+        sip::detect(bytes),
     ];
     match guesses {
-        [Some(true), _] => Guess::Tls,
-        [_, Some(true)] => Guess::Http1,
-        [Some(false), Some(false)] => Guess::Neither,
+        [Some(true), ..] => Guess::Tls,
+        [_, Some(true), _] => Guess::Http1,
+        [_, Some(false), Some(true)] => Guess::Sip,
+        [Some(false), Some(false), Some(false)] => Guess::Neither,
         _ => Guess::Open,
     }
 }
@@ -317,6 +362,7 @@ mod tests {
             (b"\r\nFOO /x HTTP/1.1\r\n", Protocol::Http1),
             (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
             (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
+            (b"REGISTER sip:a SIP/2.0\r\n", Protocol::Sip),
             (b"EHLO x\r\n", Protocol::Undetermined),
         ] {
             for step in [1, 2, bytes.len()] {

@@ -21,17 +21,20 @@ use crate::pipeline::{Midstream, RawPacket, Worker, WorkerConfig};
 use crate::reload::{Builder, Holds, Sources, Strictness};
 use crate::runtime::settings;
 use crate::time::Timestamp;
-use crate::verdict::Verdict;
+use crate::verdict::{Mode, Verdict};
 
 /// Of the traffic's time, between two looks for flows that are over.
 const TICK: Duration = Duration::from_millis(100);
+/// Of an alert's payload.
+const PAYLOAD_BYTES: usize = 4096;
 /// Packets between two updates of the progress bar.
 const PACKETS_PER_UPDATE: u64 = 4096;
 
 /// Run the engine over recorded traffic, as if it stood in the path.
 ///
 /// Writes DIR/eve.json. Wrong checksums are ignored. Without --midstream, a flow whose handshake
-/// is not in the capture is inspected packet by packet only, and passes. Scenarios of packs are
+/// is not in the capture is inspected packet by packet only, and passes. With --mode detect the
+/// engine only looks on: every packet is forwarded. Scenarios of packs are
 /// not played first (`stopgap test` does). What cannot be loaded is told, and left out. The last
 /// line sums up; the seconds in it are without loading.
 #[derive(Debug, clap::Args)]
@@ -62,6 +65,10 @@ pub fn run(args: Args) -> Result {
             Midstream::PacketsOnly
         },
         drop_event_per_packet: true,
+        alert_payload_bytes: PAYLOAD_BYTES,
+        alert_packet: true,
+        number_packets: true,
+        passive: config.engine.mode <= Mode::Detect,
         ..settings::worker(&config)
     };
     // A recording may lack packets that its receivers got.

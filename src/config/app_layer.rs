@@ -14,6 +14,7 @@ pub struct AppLayer {
     pub memory_bytes: u64,
     pub http: Http,
     pub tls: Tls,
+    pub sip: Sip,
 }
 
 impl Default for AppLayer {
@@ -21,6 +22,7 @@ impl Default for AppLayer {
         Self {
             memory_bytes: 256 << 20,
             http: Http::default(),
+            sip: Sip::default(),
             tls: Tls::default(),
         }
     }
@@ -94,6 +96,24 @@ impl Default for Tls {
         Self {
             handshake_bytes: 64 << 10,
             certificates: 16,
+        }
+    }
+}
+
+/// `[app_layer.sip]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// Bytes of one message's first line and headers. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub header_bytes: usize,
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Self {
+            header_bytes: 64 << 10,
         }
     }
 }

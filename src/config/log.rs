@@ -25,6 +25,11 @@ pub struct Log {
     pub queue_records: usize,
     /// Whether each flow gets a record at its end.
     pub flows: bool,
+    /// Bytes of payload that an alert shows at most. 0: none.
+    #[serde(deserialize_with = "within::<_, _, 0, 65_536>")]
+    pub alert_payload_bytes: usize,
+    /// Whether an alert shows its packet.
+    pub alert_packet: bool,
     /// Seconds between two `stats` records. 0: none but the last.
     #[serde(deserialize_with = "within::<_, _, 0, 86_400>")]
     pub stats_secs: u64,
@@ -38,6 +43,8 @@ impl Default for Log {
             rotate_keep: 8,
             queue_records: 16_384,
             flows: true,
+            alert_payload_bytes: 0,
+            alert_packet: false,
             stats_secs: 10,
         }
     }

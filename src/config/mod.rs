@@ -19,7 +19,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-pub use app_layer::{AppLayer, Http, Tls};
+pub use app_layer::{AppLayer, Http, Sip, Tls};
 pub use capture::{Backend, Capture, FailureMode, Netfilter, Placement};
 pub use engine::{Engine, Policy, Vars};
 pub use error::ConfigError;

@@ -297,7 +297,6 @@ impl Assembly {
             header[1] |= CONGESTION_EXPERIENCED;
         }
         header[2..4].copy_from_slice(&total.to_be_bytes());
-        header[4..6].copy_from_slice(&(cut.id as u16).to_be_bytes());
         header[6] &= DONT_FRAGMENT;
         header[7] = 0;
         header[8] = self.ttl;

@@ -55,4 +55,25 @@ pub struct StreamWindow<'a> {
     pub start_offset: u64,
     /// Index in `bytes` of the first byte not shown before.
     pub new_from: usize,
+    pub rules: StreamRules,
+}
+
+/// Which rules look at a window. Bytes may be shown to some rules before they are to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamRules {
+    All,
+    /// Those that others wait for, or that wait for others: with transactions, with flowbits.
+    Prompt,
+    /// The rest.
+    Patient,
+}
+
+impl StreamRules {
+    pub(crate) const fn take(self, patient: bool) -> bool {
+        match self {
+            Self::All => true,
+            Self::Prompt => !patient,
+            Self::Patient => patient,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the engine found.
 
+use crate::direction::Direction;
 use crate::signature::buffer::Buffer;
 use crate::verdict::Scope;
 
@@ -45,6 +46,9 @@ pub struct Hit {
     pub layer: u16,
     /// Index into [`super::Layer::signatures`].
     pub signature: u32,
+    /// Of the bytes that matched. It may not be that of the packet in hand, which can set free what
+    /// the other end sent.
+    pub direction: Direction,
     /// The transaction's id, for rules that match on one.
     pub tx: Option<u64>,
     /// `Packet` where nothing but the packet itself matched; what follows in the flow is free.
@@ -114,6 +118,7 @@ mod tests {
         let hit = Hit {
             layer: 0,
             signature: 4,
+            direction: Direction::ToServer,
             tx: None,
             scope: Scope::Packet,
             evidence: None,

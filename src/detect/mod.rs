@@ -26,7 +26,7 @@ mod threshold;
 mod tests;
 
 pub use compile::{CompileOptions, CompiledSignature, Layer, RuleInput, Summary};
-pub use context::{FlowContext, StreamWindow};
+pub use context::{FlowContext, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};

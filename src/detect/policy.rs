@@ -125,6 +125,8 @@ pub enum Leniency {
     Canary,
     /// An exception names this client, server or network.
     Excepted,
+    /// Found when the flow ended: its packets had gone their way.
+    FlowOver,
 }
 
 impl Leniency {
@@ -135,6 +137,7 @@ impl Leniency {
             Self::Hold => "operator_hold",
             Self::Canary => "canary",
             Self::Excepted => "exception",
+            Self::FlowOver => "flow_over",
         }
     }
 }

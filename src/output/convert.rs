@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use super::record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
-    PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Verdict, VerdictAction,
+    PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls, Traffic, Verdict,
+    VerdictAction,
 };
 use super::text::Text;
-use crate::app_layer::{Protocol, TxRef, http1, tls};
+use crate::app_layer::{Protocol, TxRef, http1, sip, tls};
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
-use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent};
+use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent, Shown};
 use crate::verdict::{Action, Mode, RejectTarget};
 
 /// Bytes of one field of a protocol that are written at most.
@@ -30,11 +31,6 @@ impl From<Event<'_>> for Record {
 impl From<&AlertEvent<'_>> for AlertRecord {
     fn from(event: &AlertEvent<'_>) -> Self {
         let signature = event.signature;
-        let (http, tls) = match event.tx {
-            Some(TxRef::Http1(tx)) => (Some(http(tx)), None),
-            Some(TxRef::Tls(tx)) => (None, Some(tls(tx))),
-            None => (None, None),
-        };
         Self {
             envelope: Envelope {
                 flow_id: event.flow_id,
@@ -47,8 +43,19 @@ impl From<&AlertEvent<'_>> for AlertRecord {
             verdict: verdict(event),
             patch: patch(signature, event.mode),
             evidence: event.evidence.map(evidence),
-            http,
-            tls,
+            http: match event.tx {
+                Some(TxRef::Http1(tx)) => Some(http(tx)),
+                _ => None,
+            },
+            tls: match event.tx {
+                Some(TxRef::Tls(tx)) => Some(tls(tx)),
+                _ => None,
+            },
+            sip: match event.tx {
+                Some(TxRef::Sip(tx)) => Some(sip(tx)),
+                _ => None,
+            },
+            traffic: traffic(&event.shown),
         }
     }
 }
@@ -217,6 +224,26 @@ fn evidence(evidence: &detect::Evidence) -> Evidence {
     )
 }
 
+fn traffic(shown: &Shown<'_>) -> Traffic {
+    Traffic {
+        pcap_cnt: shown.packet_number,
+        pkt_src: Some(if shown.at_flow_end {
+            "stream (flow timeout)"
+        } else {
+            "wire/pcap"
+        }),
+        payload: shown.payload.map(Text::base64),
+        payload_printable: shown.payload.map(Text::printable),
+        stream: shown.payload.map(|_| u8::from(shown.of_stream)),
+        packet: shown
+            .packet
+            .map(|frame| Text::base64(&[frame.header, frame.datagram].concat())),
+        packet_info: shown.packet.map(|frame| PacketInfo {
+            linktype: frame.link.to_pcap(),
+        }),
+    }
+}
+
 fn http(tx: &http1::Transaction) -> Http {
     let request = |name: &[u8]| tx.header_value(Direction::ToServer, name).map(field);
     let status = tx.status_code().and_then(|s| std::str::from_utf8(s).ok());
@@ -242,6 +269,19 @@ fn tls(tx: &tls::Transaction) -> Tls {
         serial: tx.serial().map(field),
         sni: tx.sni().map(field),
         version: tx.version().map(|version| eve_version(version).into()),
+    }
+}
+
+fn sip(tx: &sip::Transaction) -> Sip {
+    let direction = tx.direction();
+    Sip {
+        method: tx.method(direction).map(field),
+        uri: tx.uri(direction).map(field),
+        version: tx.protocol(direction).map(field),
+        request_line: tx.request_line(direction).map(field),
+        code: tx.status_code(direction).map(field),
+        reason: tx.status_message(direction).map(field),
+        response_line: tx.response_line(direction).map(field),
     }
 }
 

@@ -60,6 +60,37 @@ pub struct AlertRecord {
     pub evidence: Option<Evidence>,
     pub http: Option<Http>,
     pub tls: Option<Tls>,
+    pub sip: Option<Sip>,
+    pub traffic: Traffic,
+}
+
+/// The traffic that an alert is about, as far as it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Traffic {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pcap_cnt: Option<u64>,
+    /// `wire/pcap`, or `stream (flow timeout)` where no packet completed the match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pkt_src: Option<&'static str>,
+    /// Base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_printable: Option<Text>,
+    /// 1 where the payload is the stream's, 0 where it is the packet's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream: Option<u8>,
+    /// Base64, with the link header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packet: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packet_info: Option<PacketInfo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct PacketInfo {
+    /// As capture files number them.
+    pub linktype: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -202,6 +233,25 @@ pub struct Tls {
     pub version: Option<Text>,
 }
 
+/// The SIP message that an alert is about.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Sip {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_line: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_line: Option<Text>,
+}
+
 /// A packet was dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropRecord {
@@ -299,6 +349,8 @@ impl Record {
                 evidence: r.evidence.as_ref(),
                 http: r.http.as_ref(),
                 tls: r.tls.as_ref(),
+                sip: r.sip.as_ref(),
+                traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "alert")
             },
             Self::Drop(r) => Line {
@@ -370,6 +422,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a Tls>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    sip: Option<&'a Sip>,
+    #[serde(flatten)]
+    traffic: Option<&'a Traffic>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     flow: Option<FlowLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<StatsLine<'a>>,
@@ -400,6 +456,8 @@ impl<'a> Line<'a> {
             evidence: None,
             http: None,
             tls: None,
+            sip: None,
+            traffic: None,
             flow: None,
             stats: None,
         }

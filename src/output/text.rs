@@ -60,6 +60,35 @@ impl Text {
         Self(out.into())
     }
 
+    /// RFC 4648 section 4.
+    pub fn base64(bytes: &[u8]) -> Self {
+        const ALPHABET: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+        for group in bytes.chunks(3) {
+            let at = |i| group.get(i).map_or(0, |&b| u32::from(b));
+            let bits = at(0) << 16 | at(1) << 8 | at(2);
+            for digit in 0..4 {
+                let value = (bits >> (18 - 6 * digit)) & 0x3f;
+                out.push(if digit > group.len() {
+                    '='
+                } else {
+                    char::from(ALPHABET[value as usize])
+                });
+            }
+        }
+        Self(out.into())
+    }
+
+    /// Printable ASCII and line ends as they are, all else as a dot: to be read, not to be read back.
+    pub fn printable(bytes: &[u8]) -> Self {
+        let shown = |&b: &u8| match b {
+            b' ' | b'\r' | b'\n' | b'!'..=b'~' => char::from(b),
+            _ => '.',
+        };
+        Self(bytes.iter().map(shown).collect::<String>().into())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -115,6 +144,24 @@ mod tests {
 
     fn text(bytes: &[u8]) -> String {
         Text::from_bytes(bytes, 1000).as_str().to_owned()
+    }
+
+    #[test]
+    fn base64_is_padded_to_four_digits() {
+        for (bytes, expected) in [
+            (&b""[..], ""),
+            (b"G", "Rw=="),
+            (b"GO", "R08="),
+            (b"GOO", "R09P"),
+            (b"\xfb\xff\0D", "+/8ARA=="),
+        ] {
+            assert_eq!(Text::base64(bytes).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_printable_is_a_dot() {
+        assert_eq!(Text::printable(b"a\x1b[1m\r\n\xff").as_str(), "a.[1m\r\n.");
     }
 
     #[test]

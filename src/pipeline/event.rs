@@ -69,6 +69,40 @@ pub struct AlertEvent<'a> {
     pub held_back: Option<Leniency>,
     pub tx: Option<TxRef<'a>>,
     pub evidence: Option<&'a Evidence>,
+    pub shown: Shown<'a>,
+}
+
+/// A packet with its link header.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    pub link: LinkType,
+    /// What stands before `datagram`, where that is not one piece with it.
+    pub header: &'a [u8],
+    pub datagram: &'a [u8],
+}
+
+impl<'a> Frame<'a> {
+    /// As it came from the capture.
+    pub const fn received(link: LinkType, bytes: &'a [u8]) -> Self {
+        Self {
+            link,
+            header: &[],
+            datagram: bytes,
+        }
+    }
+}
+
+/// The traffic that an alert is about, as far as the log is to show it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shown<'a> {
+    /// In its capture, from 1; at the end of a flow, of the last packet with data.
+    pub packet_number: Option<u64>,
+    pub packet: Option<Frame<'a>>,
+    pub payload: Option<&'a [u8]>,
+    /// The payload is what is kept of the stream, with its holes named.
+    pub of_stream: bool,
+    /// No packet completed the match: its flow ended.
+    pub at_flow_end: bool,
 }
 
 /// A packet was not forwarded.

@@ -1,7 +1,9 @@
 //! What a worker keeps for each flow.
 
+use super::passive::Unanswered;
 use crate::app_layer::AppLayer;
 use crate::detect::{FlowContext, FlowDetect, Scratch};
+use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::stream::{Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
@@ -31,6 +33,10 @@ pub(super) struct FlowState {
     pub held_bytes: usize,
     pub established: bool,
     pub alerted: bool,
+    /// Numbers of the last packets with data, by direction, where packets have numbers.
+    pub newest_data: [u32; 2],
+    /// Of a worker that only looks on.
+    pub unanswered: Option<Box<[Unanswered; 2]>>,
 }
 
 /// How a flow's further packets are treated.
@@ -64,7 +70,10 @@ impl FlowState {
     /// Counts anew what parser and detection hold; `total` is that of all flows.
     pub fn count_held(&mut self, total: &mut u64) {
         let windows = self.windows.iter().map(Window::held_bytes).sum::<usize>();
-        let held = self.app.held_bytes() + self.detect.held_bytes() + windows;
+        let unanswered = self.unanswered.iter().flat_map(|both| both.iter());
+        let unanswered = unanswered.map(|u| u.window.held_bytes() + u.pending.capacity());
+        let held =
+            self.app.held_bytes() + self.detect.held_bytes() + windows + unanswered.sum::<usize>();
         let before = std::mem::replace(&mut self.held_bytes, held);
         *total = (*total + held as u64).saturating_sub(before as u64);
     }
@@ -75,7 +84,32 @@ impl FlowState {
         self.detect.reset(scratch);
         self.detect = FlowDetect::default();
         self.windows = [Window::default(), Window::default()];
+        self.unanswered = None;
         self.count_held(total);
+    }
+
+    /// Bytes that raw stream rules have yet to see.
+    pub fn unanswered_bytes(&self, dir: Direction) -> usize {
+        let both = self.unanswered.as_ref();
+        both.map_or(0, |both| both[dir.index()].pending.len())
+    }
+
+    /// Writes what is kept of each direction's bytes into `out`, about `most` bytes each.
+    pub fn show(&self, most: usize, out: &mut [Vec<u8>; 2]) {
+        for (dir, out) in Direction::BOTH.into_iter().zip(out) {
+            out.clear();
+            let Some(session) = self.tcp.as_ref().filter(|_| most > 0) else {
+                continue;
+            };
+            let unanswered = self.unanswered.as_ref().map(|both| &both[dir.index()]);
+            let newest = [
+                self.windows[dir.index()].bytes(),
+                unanswered.map_or(&[], |u| u.window.bytes()),
+                unanswered.map_or(&[], |u| &u.pending),
+            ];
+            let newest = newest.into_iter().max_by_key(|bytes| bytes.len());
+            session.show(dir, newest.unwrap_or_default(), most, out);
+        }
     }
 
     pub const fn is_refused(&self) -> bool {

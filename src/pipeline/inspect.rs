@@ -1,12 +1,14 @@
 //! In-order bytes through parser and signatures.
 
+use super::flow_state::FlowState;
+use super::passive::{CHUNK_BYTES, Unanswered};
 use super::policy::WorkerConfig;
 use super::worker::Engine;
 use crate::app_layer::{AppLayer, Protocol};
 use crate::counters::{Counter, Counters};
-use crate::detect::{FlowContext, FlowDetect, Ruleset, StreamWindow};
+use crate::detect::{FlowContext, FlowDetect, Ruleset, StreamRules, StreamWindow};
 use crate::direction::Direction;
-use crate::stream::{Delivery, Window};
+use crate::stream::{Delivery, TcpSession, Window};
 
 /// What in-order bytes meet, borrowed for one packet.
 pub(super) struct Inspection<'a> {
@@ -23,6 +25,40 @@ pub(super) struct Inspection<'a> {
     pub newest_tx: &'a mut Option<u64>,
     pub has_gap: &'a mut bool,
     pub failed: &'a mut [bool; 2],
+    /// Of a worker that only looks on: bytes that raw rules see once they are answered.
+    pub unanswered: Option<&'a mut [Unanswered; 2]>,
+}
+
+impl<'a> Inspection<'a> {
+    /// A flow's session, and what its bytes meet.
+    pub fn of(
+        state: &'a mut FlowState,
+        ctx: FlowContext,
+        ruleset: &'a Ruleset,
+        engine: &'a mut Engine,
+        config: &'a WorkerConfig,
+        counters: &'a Counters,
+    ) -> (Option<&'a mut TcpSession>, Self) {
+        if config.passive && state.unanswered.is_none() {
+            state.unanswered = Some(Box::default());
+        }
+        let inspection = Self {
+            ruleset,
+            engine,
+            config,
+            counters,
+            ctx,
+            app: &mut state.app,
+            detect: &mut state.detect,
+            windows: &mut state.windows,
+            raw_bytes: &mut state.raw_bytes,
+            newest_tx: &mut state.newest_tx,
+            has_gap: &mut state.has_gap,
+            failed: &mut state.failed,
+            unanswered: state.unanswered.as_deref_mut(),
+        };
+        (state.tcp.as_mut(), inspection)
+    }
 }
 
 impl Inspection<'_> {
@@ -32,13 +68,15 @@ impl Inspection<'_> {
         match delivery {
             Delivery::Bytes(bytes) => {
                 *size += bytes.len() as u64;
+                // Who speaks has taken what the other end said before.
+                self.answered(dir.opposite());
                 self.bytes(dir, bytes);
             }
             Delivery::Gap(missing) => {
                 *size += missing;
                 *self.has_gap = true;
                 self.app.gap(dir, missing);
-                self.windows[dir.index()].skip(missing);
+                self.skip(dir, missing);
                 self.touched_transactions(dir);
             }
             Delivery::Restart => self.forget(),
@@ -51,6 +89,9 @@ impl Inspection<'_> {
         self.engine.hits.clear();
         *self.app = AppLayer::default();
         *self.windows = Default::default();
+        if let Some(both) = &mut self.unanswered {
+            **both = Default::default();
+        }
         *self.raw_bytes = [0, 0];
         *self.newest_tx = None;
         *self.has_gap = false;
@@ -79,6 +120,7 @@ impl Inspection<'_> {
                     bytes: window.bytes(),
                     start_offset: window.start_offset(),
                     new_from: 0,
+                    rules: StreamRules::All,
                 };
                 self.ruleset.on_stream(
                     &mut self.engine.scratch,
@@ -94,6 +136,7 @@ impl Inspection<'_> {
 
     /// The end of a direction can complete a body that has no other end.
     pub fn eof(&mut self, dir: Direction) {
+        self.answered(dir);
         self.app.eof(dir, &self.config.app_layer);
         self.touched_transactions(dir);
     }
@@ -124,6 +167,19 @@ impl Inspection<'_> {
         let beyond = self.app.beyond_limit(dir).saturating_sub(beyond_before);
         if beyond > 0 {
             self.counters.add(Counter::BeyondDepthBytes, beyond);
+        }
+    }
+
+    /// A datagram of a protocol whose messages come in such.
+    pub fn datagram(&mut self, dir: Direction, bytes: &[u8]) {
+        if !self.app.datagram(dir, bytes, &self.config.app_layer) {
+            return;
+        }
+        self.ctx.app = self.app.protocol();
+        self.note_new_transactions();
+        self.touched_transactions(dir);
+        if self.engine.hits.is_empty() {
+            self.app.take_finished();
         }
     }
 
@@ -167,25 +223,72 @@ impl Inspection<'_> {
             self.raw_inspected(dir, bytes);
         }
         if !beyond.is_empty() {
-            self.windows[dir.index()].skip(beyond.len() as u64);
+            self.skip(dir, beyond.len() as u64);
+        }
+    }
+
+    /// Raw rules do not see so many bytes.
+    fn skip(&mut self, dir: Direction, bytes: u64) {
+        self.answered(dir);
+        self.windows[dir.index()].skip(bytes);
+        if let Some(both) = &mut self.unanswered {
+            both[dir.index()].window.skip(bytes);
         }
     }
 
     fn raw_inspected(&mut self, dir: Direction, bytes: &[u8]) {
+        let rules = if self.unanswered.is_some() {
+            StreamRules::Prompt
+        } else {
+            StreamRules::All
+        };
+        let mut window = std::mem::take(&mut self.windows[dir.index()]);
+        self.on_stream(dir, &mut window, bytes, rules);
+        self.windows[dir.index()] = window;
+        let Some(both) = &mut self.unanswered else {
+            return;
+        };
+        let pending = &mut both[dir.index()].pending;
+        pending.extend_from_slice(bytes);
+        if pending.len() >= CHUNK_BYTES {
+            self.answered(dir);
+        }
+    }
+
+    /// The receiver has taken what this direction said so far: the rules that waited for that
+    /// look at it.
+    pub fn answered(&mut self, dir: Direction) {
+        let Some(both) = &mut self.unanswered else {
+            return;
+        };
+        let Unanswered {
+            mut window,
+            mut pending,
+        } = std::mem::take(&mut both[dir.index()]);
+        if !pending.is_empty() {
+            self.on_stream(dir, &mut window, &pending, StreamRules::Patient);
+            pending.clear();
+        }
+        if let Some(both) = &mut self.unanswered {
+            both[dir.index()] = Unanswered { window, pending };
+        }
+    }
+
+    fn on_stream(&mut self, dir: Direction, window: &mut Window, bytes: &[u8], rules: StreamRules) {
         let keep = self.ruleset.stream_window_bytes(&self.ctx, dir);
         let mut assembled = std::mem::take(&mut self.engine.assembled);
-        let window = &self.windows[dir.index()];
-        let (shown, start_offset, new_from) = if window.bytes().is_empty() {
-            (bytes, window.start_offset(), 0)
+        let start_offset = window.start_offset();
+        let (shown, new_from) = if window.bytes().is_empty() {
+            (bytes, 0)
         } else {
-            let start_offset = window.start_offset();
             let new_from = window.assemble(bytes, &mut assembled);
-            (&assembled[..], start_offset, new_from)
+            (&assembled[..], new_from)
         };
         let stream = StreamWindow {
             bytes: shown,
             start_offset,
             new_from,
+            rules,
         };
         self.ruleset.on_stream(
             &mut self.engine.scratch,
@@ -195,7 +298,7 @@ impl Inspection<'_> {
             stream,
             &mut self.engine.hits,
         );
-        self.windows[dir.index()].keep(shown, keep);
+        window.keep(shown, keep);
         self.engine.assembled = assembled;
     }
 }

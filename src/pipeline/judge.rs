@@ -1,10 +1,10 @@
 //! From hits to one ruling: action order, modes, thresholds.
 
-use super::event::{AlertEvent, Ends, Event, EventSink};
+use super::event::{AlertEvent, Ends, Event, EventSink, Shown};
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
 use crate::detect::{
-    Decision, Evidence, FlowContext, Hit, Hits, Ruleset, ThresholdTable, Thresholded,
+    Decision, Evidence, FlowContext, Hit, Hits, Leniency, Ruleset, ThresholdTable, Thresholded,
 };
 use crate::direction::Direction;
 use crate::verdict::{Action, RejectTarget, Scope};
@@ -25,11 +25,40 @@ pub(super) enum Ruling {
 /// The packet that completed the matches.
 pub(super) struct Case<'a> {
     pub ctx: FlowContext,
+    /// In the direction of the packet.
     pub ends: Ends,
     pub direction: Direction,
     pub app: &'a AppLayer,
     /// Where no content matched (an event, a size): the payload that completed the match.
     pub payload: Evidence,
+    /// Of the packet.
+    pub shown: Shown<'a>,
+    /// What is kept of the streams, by direction, for matches on them.
+    pub streams: Option<&'a [Vec<u8>; 2]>,
+}
+
+impl<'a> Case<'a> {
+    fn ends(&self, hit: &Hit) -> Ends {
+        if hit.direction == self.direction {
+            return self.ends;
+        }
+        Ends {
+            src: self.ends.dst,
+            dst: self.ends.src,
+            ..self.ends
+        }
+    }
+
+    fn shown(&self, hit: &Hit) -> Shown<'a> {
+        match self.streams {
+            Some(streams) if hit.scope == Scope::Flow && self.ctx.stream => Shown {
+                payload: Some(&streams[hit.direction.index()]),
+                of_stream: true,
+                ..self.shown
+            },
+            _ => self.shown,
+        }
+    }
 }
 
 /// Emits an alert for each match that is to be seen, and says what must be done.
@@ -58,12 +87,17 @@ pub(super) fn rule(
         let (done, held_back) = match ruleset.policy.decide(signature, &case.ctx) {
             Decision::Off => continue,
             Decision::DetectOnly(why) if asked.blocks() => (Action::Alert, Some(why)),
+            // Its packets went their way long ago.
+            _ if asked.blocks() && case.shown.at_flow_end => {
+                (Action::Alert, Some(Leniency::FlowOver))
+            }
             Decision::Enforce | Decision::DetectOnly(_) => (asked, None),
         };
+        let ends = case.ends(hit);
         let shown = match thresholds.check(
             signature,
-            case.ends.src.0,
-            case.ends.dst.0,
+            ends.src.0,
+            ends.dst.0,
             case.ctx.flow_id,
             case.ctx.now,
         ) {
@@ -97,8 +131,8 @@ pub(super) fn rule(
         sink.event(Event::Alert(AlertEvent {
             at: case.ctx.now,
             flow_id: Some(case.ctx.flow_id),
-            ends: case.ends,
-            direction: case.direction,
+            ends,
+            direction: hit.direction,
             app: case.ctx.app,
             signature,
             asked,
@@ -110,6 +144,7 @@ pub(super) fn rule(
             held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
             evidence: hit.evidence.as_ref().or(Some(&case.payload)),
+            shown: case.shown(hit),
         }));
     }
     ruling

@@ -3,17 +3,20 @@
 //! No I/O, no clock, no allocation per packet in steady state. `runtime` owns
 //! a [`Worker`] per queue; `replay` and `scenario` drive the same type.
 
+mod ending;
 mod event;
 mod flow_state;
 mod inspect;
 mod judge;
 mod memory;
+mod passive;
 mod policy;
 mod reset;
 mod worker;
 
 pub use event::{
-    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Reassembled, Reset,
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Reassembled,
+    Reset, Shown,
 };
 pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};

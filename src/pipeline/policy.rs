@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::event::{Frame, Shown};
 use crate::app_layer;
+use crate::decode::Packet;
 use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
@@ -66,6 +68,14 @@ pub struct WorkerConfig {
     pub stream_depth_bytes: u64,
     /// Emit a `drop` event for each packet of a refused flow, not for the first alone.
     pub drop_event_per_packet: bool,
+    /// Bytes of payload that an alert shows at most. 0: none.
+    pub alert_payload_bytes: usize,
+    /// Whether an alert shows its packet.
+    pub alert_packet: bool,
+    /// Whether alerts tell the number of their packet: packets come from a capture.
+    pub number_packets: bool,
+    /// Only look on: whatever is found, every packet is forwarded.
+    pub passive: bool,
     /// Counts that `threshold` keeps at once.
     pub threshold_entries: usize,
     /// At least this long between two resets that answer one refused flow.
@@ -84,8 +94,32 @@ impl Default for WorkerConfig {
             app_layer_memory_bytes: 256 * 1024 * 1024,
             stream_depth_bytes: 1024 * 1024,
             drop_event_per_packet: false,
+            alert_payload_bytes: 0,
+            alert_packet: false,
+            number_packets: false,
+            passive: false,
             threshold_entries: 64 * 1024,
             reset_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl WorkerConfig {
+    /// Of a packet, what alerts are to show.
+    pub(super) fn shown<'a>(
+        &self,
+        packet: &Packet<'a>,
+        frame: Frame<'a>,
+        number: u64,
+    ) -> Shown<'a> {
+        let payload = packet.payload;
+        let most = payload.len().min(self.alert_payload_bytes);
+        Shown {
+            packet_number: self.number_packets.then_some(number),
+            packet: self.alert_packet.then_some(frame),
+            payload: (self.alert_payload_bytes > 0).then_some(&payload[..most]),
+            of_stream: false,
+            at_flow_end: false,
         }
     }
 }

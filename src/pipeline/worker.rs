@@ -7,10 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use self::fragments::Fragments;
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent};
+use super::ending::{Ending, flow_event};
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
+use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
 use crate::counters::{Counter, Counters};
@@ -62,11 +64,15 @@ pub(super) struct Engine {
     pub assembled: Vec<u8>,
     /// Bytes that the parsers and the detection state of all flows hold.
     pub held_bytes: u64,
+    /// What is kept of a flow's streams, for alerts.
+    pub shown_streams: [Vec<u8>; 2],
 }
 
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
+    /// As received, with its link header.
+    frame: Frame<'a>,
     /// Where its IP header begins in what was received.
     ip_at: u16,
     ends: Ends,
@@ -74,11 +80,12 @@ struct Passage<'a> {
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, frame: &[u8], now: Timestamp) -> Self {
-        let ip_at = packet.datagram.as_ptr().addr() - frame.as_ptr().addr();
+    fn new(packet: &'a Packet<'a>, frame: Frame<'a>, now: Timestamp) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - frame.datagram.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
+            frame,
             ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
@@ -112,6 +119,7 @@ impl Worker {
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
                 held_bytes: 0,
+                shown_streams: Default::default(),
             },
             config,
             ruleset,
@@ -149,8 +157,20 @@ impl Worker {
         self.counters.received(raw.data.len() as u64);
         self.started.get_or_insert(now);
         self.current = None;
-        let verdict = catch_unwind(AssertUnwindSafe(|| self.judge(raw, now, sink)))
-            .unwrap_or_else(|_| self.recover(now));
+        let passive = self.config.passive;
+        let mut onlooker = Onlooker(sink);
+        let verdict = catch_unwind(AssertUnwindSafe(|| {
+            if passive {
+                self.judge(raw, now, &mut onlooker)
+            } else {
+                self.judge(raw, now, onlooker.0)
+            }
+        }))
+        .unwrap_or_else(|_| self.recover(now));
+        let verdict = match verdict {
+            Verdict::Drop(_) | Verdict::Rewrite(_) if passive => Verdict::Forward,
+            verdict => verdict,
+        };
         self.counters.decided(verdict);
         verdict
     }
@@ -158,40 +178,30 @@ impl Worker {
     /// Lets go of flows and fragments whose time is over. Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         self.expire_fragments(now, sink);
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
+        let (flows, mut ending) = self.ending();
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow, why| {
-            let reason = memory::let_go(why, counters);
-            end_flow(flow, reason, now, pool, engine, counters, sink);
+            let reason = memory::let_go(why, ending.counters);
+            ending.end(flow, reason, now, sink);
         });
     }
 
     /// Ends all flows, so that each has its record, and drops what is held.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         self.drop_fragments(now, sink);
-        let Self {
-            flows,
-            pool,
-            engine,
-            counters,
-            ..
-        } = self;
-        flows.drain(&mut |flow| {
-            end_flow(
-                flow,
-                FlowEndReason::Shutdown,
-                now,
-                pool,
-                engine,
-                counters,
-                sink,
-            );
-        });
+        let (flows, mut ending) = self.ending();
+        flows.drain(&mut |flow| ending.end(flow, FlowEndReason::Shutdown, now, sink));
+    }
+
+    /// The flows, and what one that ends needs.
+    fn ending(&mut self) -> (&mut FlowTable<FlowState>, Ending<'_>) {
+        let ending = Ending {
+            config: &self.config,
+            ruleset: &self.ruleset,
+            counters: &self.counters,
+            pool: &mut self.pool,
+            engine: &mut self.engine,
+        };
+        (&mut self.flows, ending)
     }
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
@@ -214,7 +224,7 @@ impl Worker {
                 return Verdict::Drop(reason);
             }
         };
-        let passage = Passage::new(&packet, raw.data, now);
+        let passage = Passage::new(&packet, Frame::received(raw.link, raw.data), now);
         match packet.transport {
             Transport::Fragment => self.judge_fragment(raw, &passage, sink),
             _ => self.judge_whole(&passage, sink),
@@ -248,6 +258,10 @@ impl Worker {
                 return verdict;
             }
         }
+        if self.lacks_memory(id) {
+            return self.except_memory(id, passage, sink);
+        }
+        self.datagram(id, dir, passage);
         self.packet_signatures(id, dir, passage);
         let class = match self.flows.get(id) {
             Some(flow) if flow.state.established => TimeoutClass::Datagram,
@@ -271,15 +285,8 @@ impl Worker {
             && self.gives_way_to_syn(id, tcp)
             && let Some(flow) = self.flows.remove(id)
         {
-            end_flow(
-                flow,
-                FlowEndReason::Reused,
-                passage.now,
-                &mut self.pool,
-                &mut self.engine,
-                &self.counters,
-                sink,
-            );
+            let (_, mut ending) = self.ending();
+            ending.end(flow, FlowEndReason::Reused, passage.now, sink);
             found = None;
         }
         let id = match found {
@@ -317,7 +324,9 @@ impl Worker {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
         let outcome = self.segment(id, dir, tcp, passage);
-        if let Some(reason) = outcome.refused {
+        if let Some(reason) = outcome.refused
+            && !self.config.passive
+        {
             self.engine.hits.clear();
             let policy = self.policy_for(reason);
             if policy == ExceptionPolicy::Pass {
@@ -329,6 +338,12 @@ impl Worker {
                 }
                 self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 return Verdict::Drop(reason);
+            }
+        }
+        if self.config.number_packets && !passage.packet.payload.is_empty() {
+            let number = self.counters.get(Counter::Received);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
             }
         }
         self.packet_signatures(id, dir, passage);
@@ -374,37 +389,20 @@ impl Worker {
             return SegmentOutcome::default();
         };
         let ctx = context(flow, passage.now);
-        let FlowState {
-            tcp: session,
-            app,
-            detect,
-            epoch,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-            failed,
-            established,
-            ..
-        } = &mut flow.state;
-        let Some(session) = session.as_mut() else {
+        let is_new_ruleset =
+            std::mem::replace(&mut flow.state.epoch, self.ruleset.epoch) != self.ruleset.epoch;
+        let (session, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        let Some(session) = session else {
             return SegmentOutcome::default();
         };
-        let mut inspection = Inspection {
-            ruleset: &self.ruleset,
-            engine: &mut self.engine,
-            config: &self.config,
-            counters: &self.counters,
-            ctx,
-            app,
-            detect,
-            windows,
-            raw_bytes,
-            newest_tx,
-            has_gap,
-            failed,
-        };
-        if std::mem::replace(epoch, self.ruleset.epoch) != self.ruleset.epoch {
+        if is_new_ruleset {
             inspection.again();
         }
         let had_ended = session.has_ended(dir);
@@ -424,12 +422,34 @@ impl Worker {
         if !had_ended && session.has_ended(dir) {
             inspection.eof(dir);
         }
-        *established = session.is_established();
+        let established = session.is_established();
+        flow.state.established = established;
         if !passage.packet.payload.is_empty() {
             flow.state.count_held(&mut self.engine.held_bytes);
         }
         flow.state.stream_events = outcome.events;
         outcome
+    }
+
+    /// Through the parser, if there is one for it, and signatures.
+    fn datagram(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return;
+        };
+        if !matches!(passage.packet.transport, Transport::Udp(_)) {
+            return;
+        }
+        let ctx = context(flow, passage.now);
+        let (_, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        inspection.datagram(dir, passage.packet.payload);
+        flow.state.count_held(&mut self.engine.held_bytes);
     }
 
     /// Signatures that look at the packet itself.
@@ -475,6 +495,9 @@ impl Worker {
             return Verdict::Forward;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
+        let number = self.counters.get(Counter::Received);
+        let most = self.config.alert_payload_bytes;
+        flow.state.show(most, &mut self.engine.shown_streams);
         let case = Case {
             ctx: context(flow, now),
             ends: passage.ends,
@@ -485,6 +508,8 @@ impl Worker {
                 refused.map_or(0, |r| r.stream_offset),
                 passage.packet.payload,
             ),
+            shown: self.config.shown(passage.packet, passage.frame, number),
+            streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };
         let ruling = judge::rule(
             &self.ruleset,
@@ -690,10 +715,10 @@ impl Worker {
             server,
             class: TimeoutClass::New,
         };
-        let (pool, engine, counters) = (&mut self.pool, &mut self.engine, &self.counters);
-        let opened = self.flows.insert(new, now, state, &mut |flow, why| {
-            let reason = memory::let_go(why, counters);
-            end_flow(flow, reason, now, pool, engine, counters, sink);
+        let (flows, mut ending) = self.ending();
+        let opened = flows.insert(new, now, state, &mut |flow, why| {
+            let reason = memory::let_go(why, ending.counters);
+            ending.end(flow, reason, now, sink);
         });
         match opened {
             Ok(id) => {
@@ -784,8 +809,7 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
-            let held = flow.state.held_bytes as u64;
-            self.engine.held_bytes = self.engine.held_bytes.saturating_sub(held);
+            self.engine.forget_held(&flow.state);
             flow.state = state;
         }
         // Of a datagram in fragments, the last alone is of no use to anybody.
@@ -803,46 +827,6 @@ impl Worker {
 fn dir_failed(flow: &mut Flow<FlowState>, dir: Direction) -> bool {
     let failed = flow.state.app.failed(dir) && !flow.state.has_gap;
     failed && !std::mem::replace(&mut flow.state.failed[dir.index()], true)
-}
-
-fn end_flow(
-    mut flow: Flow<FlowState>,
-    reason: FlowEndReason,
-    now: Timestamp,
-    pool: &mut ChunkPool,
-    engine: &mut Engine,
-    counters: &Counters,
-    sink: &mut dyn EventSink,
-) {
-    counters.add(Counter::FlowsEnded, 1);
-    if let Some(session) = flow.state.tcp.as_mut() {
-        session.release(pool);
-    }
-    flow.state.detect.reset(&mut engine.scratch);
-    engine.held_bytes = engine
-        .held_bytes
-        .saturating_sub(flow.state.held_bytes as u64);
-    sink.event(Event::Flow(flow_event(&flow, reason, now)));
-}
-
-fn flow_event(flow: &Flow<FlowState>, reason: FlowEndReason, now: Timestamp) -> FlowEvent {
-    FlowEvent {
-        at: now,
-        flow_id: flow.id,
-        client: flow.client,
-        server: flow.server,
-        protocol: flow.key.protocol(),
-        vlan: flow.key.vlan(),
-        app: flow.state.app.protocol(),
-        first_seen: flow.first_seen,
-        last_seen: flow.last_seen,
-        packets: flow.packets,
-        bytes: flow.bytes,
-        reason,
-        established: flow.state.established,
-        alerted: flow.state.alerted,
-        refused: flow.state.is_refused(),
-    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
+    let sip = &config.app_layer.sip;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -123,9 +124,12 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            sip_header_bytes: sip.header_bytes,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,
+        alert_payload_bytes: config.log.alert_payload_bytes,
+        alert_packet: config.log.alert_packet,
         ..WorkerConfig::default()
     }
 }

@@ -105,6 +105,7 @@ pub enum Proto {
     Icmp6,
     Http,
     Tls,
+    Sip,
 }
 
 /// Addresses with variables resolved. Empty `include` means any.

@@ -48,6 +48,7 @@ pub enum Owner {
     Packet,
     Http,
     Tls,
+    Sip,
     /// Bodies of any protocol that carries files.
     File,
 }
@@ -100,10 +101,37 @@ buffers! {
     TlsRandom { "tls.random", &[], None, Tls, "Random of the hello: 32 bytes." }
     TlsRandomTime { "tls.random_time", &[], None, Tls, "First four bytes of the hello's random." }
     TlsRandomBytes { "tls.random_bytes", &[], None, Tls, "The hello's random less its first four bytes." }
+    SipMethod { "sip.method", &[], None, Sip, "Method of a SIP request." }
+    SipUri { "sip.uri", &[], None, Sip, "URI of a SIP request." }
+    SipRequestLine { "sip.request_line", &[], None, Sip, "First line of a SIP request, without its line end." }
+    SipStatusCode { "sip.stat_code", &[], None, Sip, "Three-digit status of a SIP response." }
+    SipStatusMessage { "sip.stat_msg", &[], None, Sip, "Reason phrase of a SIP response." }
+    SipResponseLine { "sip.response_line", &[], None, Sip, "First line of a SIP response, without its line end." }
+    SipProtocol { "sip.protocol", &[], None, Sip, "Protocol of a SIP message's first line, such as SIP/2.0." }
+    SipFrom { "sip.from", &[], None, Sip, "Each value of From, also under its compact name." }
+    SipTo { "sip.to", &[], None, Sip, "Each value of To, also under its compact name." }
+    SipVia { "sip.via", &[], None, Sip, "Each value of Via, also under its compact name." }
+    SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
+    SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
+    SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
     TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
 }
 
 impl Buffer {
+    /// Whether there may be several; a rule's tests must all match on one of them.
+    pub const fn has_instances(self) -> bool {
+        matches!(
+            self,
+            Self::TlsCerts
+                | Self::SipFrom
+                | Self::SipTo
+                | Self::SipVia
+                | Self::SipUserAgent
+                | Self::SipContentType
+                | Self::SipContentLength
+        )
+    }
+
     /// Looks a sticky buffer up by its name or an older spelling.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL

@@ -194,7 +194,7 @@ impl<'c> Draft<'c> {
     /// The group of `buffer`: one a rule, but for transformed buffers and for those of
     /// which there may be several, where each mention begins anew.
     fn group_for(&mut self, buffer: Buffer, transforms: Vec<Transform>) -> usize {
-        let shared = transforms.is_empty() && buffer != Buffer::TlsCerts;
+        let shared = transforms.is_empty() && !buffer.has_instances();
         let known = self
             .buffers
             .iter()

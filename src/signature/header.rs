@@ -33,6 +33,7 @@ pub const PROTOCOLS: &[(&str, Proto)] = &[
     ("http", Proto::Http),
     ("http1", Proto::Http),
     ("tls", Proto::Tls),
+    ("sip", Proto::Sip),
 ];
 
 /// Suricata's other protocol words: right, but not read here.
@@ -65,7 +66,6 @@ const NOT_READ: &[&str] = &[
     "rdp",
     "rfb",
     "sctp",
-    "sip",
     "smb",
     "smtp",
     "snmp",

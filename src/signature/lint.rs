@@ -68,6 +68,7 @@ fn protocol_has_buffers(
             Owner::Raw | Owner::Packet => true,
             Owner::Http | Owner::File => any_stream || header.protocol == Proto::Http,
             Owner::Tls => any_stream || header.protocol == Proto::Tls,
+            Owner::Sip => any_stream || matches!(header.protocol, Proto::Sip | Proto::Udp),
         };
         if !possible {
             return Err(written(statement, group.buffer).fault(format!(

@@ -121,6 +121,11 @@ impl Buffer {
         self.kept.end
     }
 
+    /// What is kept, in order: the contiguous bytes, then the islands.
+    pub fn ranges(&self) -> impl Iterator<Item = Range<u64>> {
+        std::iter::once(&self.kept).chain(&self.islands).cloned()
+    }
+
     /// Slices of the kept bytes of `range`, in order.
     pub fn slices(&self, range: Range<u64>) -> impl Iterator<Item = &[u8]> {
         let mut at = range.start;

@@ -11,6 +11,8 @@ mod handshake;
 mod reset;
 mod timestamps;
 
+mod leftovers;
+
 use super::Shared;
 use super::chunk::ChunkPool;
 use super::events::{StreamEvent, StreamEvents};

@@ -301,7 +301,7 @@ impl Daemon {
         let asked = Instant::now();
         let status = self.process.stop().ok_or("it does not end")?;
         let took = asked.elapsed();
-        println!("stopped in {took:.2?}");
+        eprintln!("stopped in {took:.2?}");
         assert!(took <= STOP, "a stop took {took:?}");
         if !status.success() {
             return Err(format!("it ended with {status}: {}", self.process.stderr()).into());

@@ -6,8 +6,10 @@
 
 pub mod attacks;
 pub mod daemon;
+pub mod evade;
 pub mod eve;
 pub mod flood;
+pub mod fragments;
 pub mod heartbeat;
 pub mod http;
 pub mod load;

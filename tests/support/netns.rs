@@ -121,6 +121,11 @@ impl Lab {
         format!("{}-server", self.stem)
     }
 
+    /// A namespace behind the server's, for who makes one there; it goes with the lab.
+    pub fn far(&self) -> String {
+        format!("{}-far", self.stem)
+    }
+
     /// A folder that lives as long as the lab.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -318,7 +323,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        for namespace in [self.client(), self.gateway(), self.server()] {
+        for namespace in [self.client(), self.gateway(), self.server(), self.far()] {
             delete(&namespace);
         }
     }
@@ -361,7 +366,7 @@ pub fn enter(namespace: &str) -> Fallible<()> {
     Ok(())
 }
 
-fn ip_batch(namespace: Option<&str>, lines: &str) -> Fallible<()> {
+pub fn ip_batch(namespace: Option<&str>, lines: &str) -> Fallible<()> {
     let mut command = Command::new("ip");
     if let Some(namespace) = namespace {
         command.args(["-netns", namespace]);
@@ -382,6 +387,6 @@ fn ip_batch(namespace: Option<&str>, lines: &str) -> Fallible<()> {
     Ok(())
 }
 
-fn mac_text(mac: [u8; 6]) -> String {
+pub fn mac_text(mac: [u8; 6]) -> String {
     mac.map(|byte| format!("{byte:02x}")).join(":")
 }

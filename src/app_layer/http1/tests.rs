@@ -45,7 +45,7 @@ fn events(tx: &Transaction) -> Vec<Event> {
         .iter()
         .map(|e| match e {
             app_layer::Event::Http1(event) => *event,
-            app_layer::Event::Tls(_) => unreachable!("HTTP has no TLS events"),
+            _ => unreachable!("HTTP has no events of others"),
         })
         .collect()
 }

@@ -62,7 +62,7 @@ fn events(parser: &Parser) -> Vec<Event> {
         .iter()
         .map(|e| match e {
             app_layer::Event::Tls(event) => *event,
-            app_layer::Event::Http1(_) => unreachable!("TLS has no HTTP events"),
+            _ => unreachable!("TLS has no events of others"),
         })
         .collect();
     events.sort();

@@ -1,6 +1,7 @@
 //! From a sticky buffer's name to its bytes.
 
 mod http;
+mod sip;
 mod tls;
 mod transform;
 
@@ -45,11 +46,6 @@ pub(crate) trait Transaction {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
 }
 
-/// Buffers that have many instances; a rule's tests must all match on one of them.
-pub(crate) const fn has_instances(buffer: Buffer) -> bool {
-    matches!(buffer, Buffer::TlsCerts)
-}
-
 /// Buffers that grow while a transaction goes on. All others are whole once they are there.
 pub(crate) const fn grows(buffer: Buffer) -> bool {
     matches!(
@@ -64,6 +60,7 @@ pub(crate) const fn protocol_of(buffer: Buffer) -> Option<Protocol> {
         Owner::Raw | Owner::Packet => None,
         Owner::Http | Owner::File => Some(Protocol::Http1),
         Owner::Tls => Some(Protocol::Tls),
+        Owner::Sip => Some(Protocol::Sip),
     }
 }
 
@@ -91,13 +88,14 @@ impl Transaction for TxRef<'_> {
     fn amendable_bytes(&self, direction: Direction) -> usize {
         match self {
             Self::Http1(tx) => tx.header_raw(direction).map_or(0, <[u8]>::len),
-            Self::Tls(_) => 0,
+            Self::Tls(_) | Self::Sip(_) => 0,
         }
     }
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
-            Self::Tls(tx) if has_instances(buffer) => tx.certs().len(),
+            Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
+            Self::Sip(tx) if buffer.has_instances() => sip::instances(tx, buffer, direction),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
     }
@@ -106,6 +104,7 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) if instance == 0 => http::view(tx, buffer, direction),
             Self::Http1(_) => None,
+            Self::Sip(tx) => sip::view(tx, buffer, direction, instance),
             Self::Tls(tx) => tls::view(tx, buffer, direction, instance),
         }
     }

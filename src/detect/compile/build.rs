@@ -7,11 +7,11 @@ use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
 use super::{
-    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionRules,
-    program, transaction_index,
+    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, TRANSACTION_PROTOCOLS,
+    Traffic, TransactionRules, program, transaction_index,
 };
 use crate::app_layer::{Event, Protocol};
-use crate::detect::buffers::{has_instances, protocol_of};
+use crate::detect::buffers::protocol_of;
 use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::signature::ast::{BufferTests, Content, Proto, Signature, Test};
@@ -28,7 +28,7 @@ pub(crate) struct Builder {
     protocol_only: Vec<u32>,
     /// Fast patterns by slot; slots are of one protocol and direction.
     patterns: Vec<Vec<(Pattern, u32)>>,
-    transactions: [[TransactionRules; 2]; 2],
+    transactions: [[TransactionRules; 2]; TRANSACTION_PROTOCOLS],
     summary: Summary,
 }
 
@@ -71,6 +71,7 @@ impl Builder {
             protocol: match signature.header.protocol {
                 Proto::Http => Some(Protocol::Http1),
                 Proto::Tls => Some(Protocol::Tls),
+                Proto::Sip => Some(Protocol::Sip),
                 _ => None,
             },
             tests: signature.protocols.clone().into(),
@@ -382,7 +383,7 @@ fn merge(written: Vec<BufferTests>) -> Vec<BufferTests> {
         let same = merged.iter_mut().find(|m| {
             m.buffer == tests.buffer
                 && m.transforms == tests.transforms
-                && !has_instances(tests.buffer)
+                && !tests.buffer.has_instances()
         });
         match same {
             Some(m) => m.tests.extend(tests.tests),
@@ -461,7 +462,7 @@ const fn carries(protocol: Proto, traffic: Traffic) -> bool {
         (Proto::Ip, _) => true,
         (Proto::Ipv4, t) => !matches!(t, Traffic::Icmp6),
         (Proto::Ipv6, t) => !matches!(t, Traffic::Icmp4),
-        (Proto::Udp, Traffic::Udp) => true,
+        (Proto::Udp | Proto::Sip, Traffic::Udp) => true,
         (Proto::Icmp | Proto::Icmp4, Traffic::Icmp4) => true,
         (Proto::Icmp | Proto::Icmp6, Traffic::Icmp6) => true,
         _ => false,
@@ -472,5 +473,6 @@ const fn event_protocol(event: &Event) -> Protocol {
     match event {
         Event::Http1(_) => Protocol::Http1,
         Event::Tls(_) => Protocol::Tls,
+        Event::Sip(_) => Protocol::Sip,
     }
 }

@@ -111,7 +111,7 @@ pub struct Layer {
     pub(crate) each_packet: AddressIndex,
     /// Rules that ask for the application protocol and nothing else.
     pub(crate) protocol_only: Vec<u32>,
-    transactions: [[TransactionRules; 2]; 2],
+    transactions: [[TransactionRules; 2]; TRANSACTION_PROTOCOLS],
     summary: Summary,
 }
 
@@ -164,11 +164,15 @@ impl TransactionRules {
     }
 }
 
+/// Protocols that have transactions.
+pub(crate) const TRANSACTION_PROTOCOLS: usize = 3;
+
 /// The place of a protocol's transactions in tables.
 pub(crate) const fn transaction_index(protocol: Protocol) -> Option<usize> {
     match protocol {
         Protocol::Http1 => Some(0),
         Protocol::Tls => Some(1),
+        Protocol::Sip => Some(2),
         Protocol::Undetermined | Protocol::Unknown => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::addresses::{ANY_ADDRESS, AddressSet, port_in};
 use crate::app_layer::{Event, Protocol};
+use crate::decode::protocol;
 use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
@@ -61,6 +62,19 @@ impl HeaderTest {
             Proto::Udp | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 | Proto::TcpPacket
         );
         !packets_only && self.ip_version_matches(is_v6)
+    }
+
+    /// Whether it is for transactions of flows of an IP protocol.
+    pub(crate) fn is_for_transaction(&self, ip_protocol: u8, is_v6: bool) -> bool {
+        let carrier = match self.protocol {
+            Proto::Ip | Proto::Ipv4 | Proto::Ipv6 | Proto::Sip => true,
+            Proto::Tcp | Proto::TcpStream | Proto::Http | Proto::Tls => {
+                ip_protocol == protocol::TCP
+            }
+            Proto::Udp => ip_protocol == protocol::UDP,
+            Proto::TcpPacket | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 => false,
+        };
+        carrier && self.ip_version_matches(is_v6)
     }
 
     pub(crate) fn ip_version_matches(&self, is_v6: bool) -> bool {
@@ -252,6 +266,11 @@ impl Rule {
     /// Whether it looks at a transaction.
     pub(crate) fn has_transaction_part(&self) -> bool {
         !self.buffers.is_empty() || !self.events.is_empty()
+    }
+
+    /// Whether nothing else waits for its match on a stream, nor it for anything else.
+    pub(crate) fn is_patient(&self) -> bool {
+        !self.is_mixed() && !self.bits.asks() && !self.bits.acts()
     }
 
     /// Whether it needs both a transaction and raw payload.

@@ -56,6 +56,7 @@ impl Round<'_> {
         hits.push(Hit {
             layer: self.number,
             signature: rule,
+            direction: self.direction,
             tx,
             scope,
             evidence,

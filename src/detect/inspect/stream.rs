@@ -2,7 +2,7 @@
 
 use super::Round;
 use crate::detect::compile::{PayloadTests, Rule, Traffic};
-use crate::detect::context::{FlowContext, StreamWindow};
+use crate::detect::context::{FlowContext, StreamRules, StreamWindow};
 use crate::detect::flow_state::{FlowDetect, RuleRef, StreamCandidate};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::evaluate;
@@ -50,7 +50,10 @@ impl Ruleset {
         let end = window
             .start_offset
             .saturating_add(window.bytes.len() as u64);
-        flow.stream[direction.index()].retain(|c| c.until > end || c.floor > 0);
+        // Rules that see bytes later still wait for those that prompt ones have seen.
+        if window.rules != StreamRules::Prompt {
+            flow.stream[direction.index()].retain(|c| c.until > end || c.floor > 0);
+        }
     }
 }
 
@@ -131,7 +134,8 @@ impl Round<'_> {
         let Some(payload) = rule.payload.as_ref().filter(|p| p.on_stream) else {
             return;
         };
-        if !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+        if !window.rules.take(rule.is_patient())
+            || !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
             || rule.flow.direction.is_some_and(|d| d != self.direction)
             || !rule.header.endpoints_match(&self.layer.sets, &self.ends)
         {

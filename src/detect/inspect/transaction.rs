@@ -2,7 +2,7 @@
 
 use super::Round;
 use crate::app_layer::TxRef;
-use crate::detect::buffers::{Transaction, apply, grows, has_instances};
+use crate::detect::buffers::{Transaction, apply, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
 use crate::detect::flow_state::{CandidateState, FlowDetect, RuleRef, TxCandidate, TxSide};
@@ -75,7 +75,7 @@ impl Ruleset {
             }
             round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
             scanned_from += rules.screens.len();
-            round.add_candidates(scratch, &mut side);
+            round.add_candidates(scratch, ctx, &mut side);
             round.try_candidates(scratch, ctx, flow, &mut side, tx, eager, hits);
         }
         side.events_seen = tx.events().len();
@@ -155,7 +155,7 @@ impl Round<'_> {
                 continue;
             };
             let found = &mut scratch.found;
-            if has_instances(slot.buffer) {
+            if slot.buffer.has_instances() {
                 let known = *scanned as usize;
                 for instance in known..tx.instances(slot.buffer, slot.direction) {
                     if let Some(view) = tx.view(slot.buffer, slot.direction, instance) {
@@ -190,7 +190,7 @@ impl Round<'_> {
     }
 
     /// Enters what was found among the transaction's candidates.
-    fn add_candidates(&self, scratch: &mut Scratch, side: &mut TxSide) {
+    fn add_candidates(&self, scratch: &mut Scratch, ctx: &FlowContext, side: &mut TxSide) {
         scratch.found.sort_unstable();
         scratch.found.dedup();
         for &number in &scratch.found {
@@ -203,7 +203,7 @@ impl Round<'_> {
             };
             let possible = self.layer.rules.get(number as usize).is_some_and(|r| {
                 let header = &r.header;
-                header.is_for_stream(self.ends.src.0.is_ipv6())
+                header.is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())
                     && header.endpoints_match(&self.layer.sets, &self.ends)
             });
             if possible {
@@ -318,7 +318,7 @@ impl Round<'_> {
             let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
                 break;
             };
-            complete = ended || (view.complete && !has_instances(slot.buffer));
+            complete = ended || (view.complete && !slot.buffer.has_instances());
             if !complete && (!eager || group.needs_whole) && !view.complete {
                 return Outcome::NotYet;
             }

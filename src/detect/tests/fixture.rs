@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app_layer::{Event, Protocol};
 use crate::decode::{ChecksumTrust, decode_ip};
-use crate::detect::buffers::{Transaction, View, has_instances};
+use crate::detect::buffers::{Transaction, View};
 use crate::detect::prefilter::Kind;
 use crate::detect::{
     CompileOptions, FlowContext, FlowDetect, Hit, Hits, Layer, Policy, RuleInput, Ruleset, Scratch,
@@ -117,6 +117,7 @@ impl Rig {
             bytes: &sent[start..],
             start_offset: start as u64,
             new_from,
+            rules: crate::detect::StreamRules::All,
         };
         self.ruleset.on_stream(
             &mut self.scratch,
@@ -229,7 +230,7 @@ impl FakeTx {
         bytes: &[u8],
         complete: bool,
     ) -> &mut Self {
-        if !has_instances(buffer) {
+        if !buffer.has_instances() {
             self.buffers.retain(|b| (b.0, b.1) != (buffer, direction));
         }
         self.buffers

@@ -369,6 +369,7 @@ fn evidence_tells_the_place_in_the_stream() {
         bytes: &keep[8..],
         start_offset: 8,
         new_from: 2,
+        rules: crate::detect::StreamRules::All,
     };
     rig.ruleset.on_stream(
         &mut rig.scratch,
@@ -394,6 +395,7 @@ fn a_new_epoch_looks_at_what_is_shown_again() {
         bytes: b"abcd",
         start_offset: 0,
         new_from: 0,
+        rules: crate::detect::StreamRules::All,
     };
     rig.ruleset.on_stream(
         &mut rig.scratch,

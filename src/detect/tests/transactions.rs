@@ -371,3 +371,27 @@ fn base64_is_decoded_where_the_rule_says_and_its_bytes_are_looked_at() {
         assert_eq!(rig.tx(ToServer, &tx), [1, 4], "{way:?}");
     }
 }
+
+#[test]
+fn a_rule_on_messages_is_for_flows_of_its_own_carrier() {
+    let rules = r#"
+        alert sip any any -> any any (msg:"t"; sip.method; content:"REGISTER"; sid:1;)
+        alert udp any any -> any any (msg:"t"; sip.method; content:"REGISTER"; sid:2;)
+        alert tcp any any -> any any (msg:"t"; sip.method; content:"REGISTER"; sid:3;)
+        alert sip any any -> any any (msg:"t"; sip.via; content:"one"; startswith; content:"two"; endswith; sid:4;)
+        alert sip any any -> any any (msg:"t"; flow:to_client; sip.method; content:"REGISTER"; sid:5;)
+    "#;
+    for way in ways() {
+        let mut tx = FakeTx::http(0);
+        tx.protocol = Protocol::Sip;
+        tx.set(Buffer::SipMethod, b"REGISTER")
+            .set(Buffer::SipVia, b"one")
+            .set(Buffer::SipVia, b"two")
+            .end(ToServer);
+        let mut rig = Rig::new(rules, &way);
+        assert_eq!(rig.tx(ToServer, &tx), [1, 3], "{way:?}");
+        let mut rig = Rig::new(rules, &way);
+        rig.ctx.protocol = 17;
+        assert_eq!(rig.tx(ToServer, &tx), [1, 2]);
+    }
+}

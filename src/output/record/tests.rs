@@ -74,6 +74,8 @@ fn an_alert_is_written_as_eve() {
             ..Http::default()
         }),
         tls: None,
+        sip: None,
+        traffic: Traffic::default(),
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","flow_id":1234567890123,"event_type":"alert","#,
@@ -125,6 +127,16 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             issuerdn: Some("CN=b".into()),
             serial: Some("01:02".into()),
         }),
+        sip: None,
+        traffic: Traffic {
+            pcap_cnt: Some(7),
+            pkt_src: Some("wire/pcap"),
+            payload: Some(Text::base64(b"GOOD")),
+            payload_printable: Some(Text::printable(b"GOOD")),
+            stream: Some(1),
+            packet: Some(Text::base64(b"EGOOD")),
+            packet_info: Some(PacketInfo { linktype: 1 }),
+        },
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","in_iface":"eth0","event_type":"alert","vlan":[7],"#,
@@ -132,7 +144,9 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
         r#""app_proto":"tls","direction":"to_server","#,
         r#""alert":{"action":"allowed","gid":1,"signature_id":9000001,"rev":2,"signature":"Log4Shell lookup","#,
         r#""category":"Attempted Administrator Privilege Gain","severity":1},"verdict":{"action":"alert"},"#,
-        r#""tls":{"subject":"CN=a","issuerdn":"CN=b","serial":"01:02","sni":"shop.example","version":"TLS 1.2"}}"#,
+        r#""tls":{"subject":"CN=a","issuerdn":"CN=b","serial":"01:02","sni":"shop.example","version":"TLS 1.2"},"#,
+        r#""pcap_cnt":7,"pkt_src":"wire/pcap","payload":"R09PRA==","payload_printable":"GOOD","stream":1,"#,
+        r#""packet":"RUdPT0Q=","packet_info":{"linktype":1}}"#,
         "\n"
     );
     assert_eq!(line(&record), expected);
@@ -277,6 +291,8 @@ proptest::proptest! {
             evidence: Some(Evidence::new("payload", 0, 80, &bytes)),
             http: Some(Http { url: Some(text), ..Http::default() }),
             tls: None,
+            sip: None,
+        traffic: Traffic::default(),
         }));
         let line = line(&record);
         proptest::prop_assert_eq!(line.matches('\n').count(), 1);

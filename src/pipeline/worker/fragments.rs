@@ -4,7 +4,7 @@ use super::{DropEvent, Ends, Event, Passage, RawPacket, Worker};
 use crate::counters::{Counter, Counters};
 use crate::decode::{ChecksumTrust, Transport, apply_edit, decode_ip};
 use crate::defrag::{Arrival, DefragConfig, Defragmenter, GivenUp, Refused, Taken, Whole};
-use crate::pipeline::event::{EventSink, Reassembled};
+use crate::pipeline::event::{EventSink, Frame, Reassembled};
 use crate::pipeline::policy::WorkerConfig;
 use crate::time::Timestamp;
 use crate::verdict::{DropReason, ExceptionPolicy, Verdict};
@@ -78,7 +78,12 @@ impl Worker {
         self.counters.add(Counter::DatagramsReassembled, 1);
         let held = whole.packets.saturating_sub(1);
         self.fragments.in_judgement = held;
-        let verdict = self.verdict_on(whole.datagram(), trust, passage, sink);
+        let frame = Frame {
+            link: whole.link,
+            header: whole.link_header(),
+            datagram: whole.datagram(),
+        };
+        let verdict = self.verdict_on(frame, trust, passage, sink);
         if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
             if let Verdict::Rewrite(edit) = verdict {
                 apply_edit(&edit, whole.datagram_mut());
@@ -101,7 +106,7 @@ impl Worker {
 
     fn verdict_on(
         &mut self,
-        datagram: &[u8],
+        frame: Frame<'_>,
         trust: ChecksumTrust,
         fragment: &Passage<'_>,
         sink: &mut dyn EventSink,
@@ -111,7 +116,7 @@ impl Worker {
             ChecksumTrust::Ignored => ChecksumTrust::Ignored,
             ChecksumTrust::Trusted | ChecksumTrust::Unverified => ChecksumTrust::Unverified,
         };
-        let refused = match decode_ip(datagram, trust) {
+        let refused = match decode_ip(frame.datagram, trust) {
             // RFC 8200 section 4.5 has one fragment header.
             Ok(packet) if matches!(packet.transport, Transport::Fragment) => {
                 DropReason::DefragMalformed
@@ -119,7 +124,7 @@ impl Worker {
             Ok(mut packet) => {
                 packet.vlan = fragment.packet.vlan;
                 packet.reassembled = true;
-                return self.judge_whole(&Passage::new(&packet, datagram, fragment.now), sink);
+                return self.judge_whole(&Passage::new(&packet, frame, fragment.now), sink);
             }
             Err(reason) => reason,
         };

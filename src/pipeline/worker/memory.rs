@@ -12,6 +12,11 @@ impl Engine {
     pub(super) fn release(&mut self, state: &mut FlowState) {
         state.release(&mut self.scratch, &mut self.held_bytes);
     }
+
+    /// The flow goes, and with it what it held when last counted.
+    pub(in crate::pipeline) fn forget_held(&mut self, state: &FlowState) {
+        self.held_bytes = self.held_bytes.saturating_sub(state.held_bytes as u64);
+    }
 }
 
 impl Worker {

@@ -1,5 +1,7 @@
 //! One worker in simulated time, over packets that an independent library builds.
 
+mod leftovers;
+
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -358,4 +360,24 @@ fn a_syn_cookie_does_not_let_a_stream_begin_elsewhere() {
             assert_eq!(lab.segment(0, "A", b"x"), Verdict::Forward);
         }
     }
+}
+
+#[test]
+fn a_datagram_reaches_its_parser() {
+    let rule = "drop udp any any -> any 5060 (msg:\"t\"; sip.uri; content:\"sip:evil\"; sid:1;)\n";
+    let mut lab = Lab::new(rule);
+    let mut send = |text: &str| {
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
+            .udp(5060, 5060)
+            .write(&mut packet, text.as_bytes())
+            .unwrap();
+        lab.send(&packet)
+    };
+    assert_eq!(send("not a message at all"), Verdict::Forward);
+    assert_eq!(send("OPTIONS sip:good SIP/2.0\r\n\r\n"), Verdict::Forward);
+    assert_eq!(
+        send("OPTIONS sip:evil SIP/2.0\r\n\r\n"),
+        Verdict::Drop(DropReason::Rules)
+    );
 }

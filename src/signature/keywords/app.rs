@@ -50,6 +50,7 @@ fn protocol(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let protocol = match value.text {
         "http" | "http1" => Protocol::Http1,
         "tls" => Protocol::Tls,
+        "sip" => Protocol::Sip,
         "failed" => Protocol::Unknown,
         "unknown" => Protocol::Undetermined,
         other => {

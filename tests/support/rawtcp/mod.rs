@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use self::frame::{ACK, Ends, FIN, PSH, RST, SYN, Segment};
 use super::Fallible;
+use super::fragments;
 use super::netns::{Family, Lab, RAW_INTERFACE};
 use super::tap::PacketSocket;
 
@@ -88,6 +89,8 @@ pub struct RawClient {
     addresses: [(IpAddr, IpAddr); 2],
     next_port: u16,
     buffer: Vec<u8>,
+    /// Every frame is sent in IP fragments with so many bytes each.
+    pub fragment_bytes: Option<usize>,
 }
 
 impl RawClient {
@@ -98,6 +101,7 @@ impl RawClient {
             addresses: Family::BOTH.map(|f| (lab.raw_address(f), lab.server_address(f))),
             next_port: 20_000 + (std::process::id() % 20_000) as u16,
             buffer: vec![0; 1 << 17],
+            fragment_bytes: None,
         })
     }
 
@@ -118,6 +122,7 @@ impl RawClient {
             remote: (remote, port),
         };
         let mut connection = Connection::new(ends, &self.socket, &mut self.buffer, patience);
+        connection.fragment_bytes = self.fragment_bytes;
         connection.connect()?;
         connection.send(request, delivery)?;
         connection.finish()?;
@@ -140,6 +145,7 @@ struct Connection<'a> {
     end: Option<End>,
     deadline: Instant,
     segments_sent: usize,
+    fragment_bytes: Option<usize>,
 }
 
 impl<'a> Connection<'a> {
@@ -158,6 +164,7 @@ impl<'a> Connection<'a> {
             end: None,
             deadline: Instant::now() + patience,
             segments_sent: 0,
+            fragment_bytes: None,
         }
     }
 
@@ -254,7 +261,14 @@ impl<'a> Connection<'a> {
     fn transmit(&mut self, flags: u8, sequence: u32, payload: &[u8]) -> io::Result<()> {
         self.segments_sent += 1;
         let frame = frame::build(&self.ends, flags, sequence, self.wanted, payload);
-        self.socket.send(&frame)
+        let Some(bytes) = self.fragment_bytes else {
+            return self.socket.send(&frame);
+        };
+        // Ports never repeat while a datagram of an earlier connection may be incomplete.
+        let id = u32::from(self.ends.local.1) * 100 + self.segments_sent as u32;
+        fragments::of_frame(&frame, id, bytes)
+            .iter()
+            .try_for_each(|fragment| self.socket.send(fragment))
     }
 
     fn receive(&mut self, until: Instant) -> io::Result<Option<Segment>> {

@@ -1,0 +1,128 @@
+//! The head of one message: its first line and its headers (RFC 3261 section 7).
+
+use std::ops::Range;
+
+use super::transaction::Header;
+
+/// What the first line says, as places in the head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FirstLine {
+    Request {
+        method: Range<usize>,
+        uri: Range<usize>,
+        protocol: Range<usize>,
+    },
+    Response {
+        protocol: Range<usize>,
+        code: Range<usize>,
+        reason: Range<usize>,
+    },
+}
+
+/// RFC 3261 section 25.1.
+pub(super) const fn is_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
+}
+
+/// Line ends between messages keep a connection alive (RFC 5626 section 3.5.1).
+pub(super) const fn is_blank_line(b: u8) -> bool {
+    matches!(b, b'\r' | b'\n')
+}
+
+pub(super) fn is_request_line(line: &[u8]) -> bool {
+    matches!(first_line(line), Some(FirstLine::Request { .. }))
+}
+
+pub(super) fn is_response_line(line: &[u8]) -> bool {
+    matches!(first_line(line), Some(FirstLine::Response { .. }))
+}
+
+/// Reads a line without its line end.
+pub(super) fn first_line(line: &[u8]) -> Option<FirstLine> {
+    let first = line.iter().position(|&b| b == b' ')?;
+    let word = &line[..first];
+    if is_protocol(word) {
+        let rest = first + 1;
+        let end = rest + 3;
+        let digits = line.get(rest..end)?.iter().all(u8::is_ascii_digit);
+        let ends = line.get(end).is_none_or(|&b| b == b' ');
+        return (digits && ends).then(|| FirstLine::Response {
+            protocol: 0..first,
+            code: rest..end,
+            reason: (end + 1).min(line.len())..line.len(),
+        });
+    }
+    let last = line.iter().rposition(|&b| b == b' ')?;
+    let uri = first + 1..last;
+    let named = !word.is_empty() && word.iter().all(|&b| is_token(b)) && !uri.is_empty();
+    (named && is_protocol(&line[last + 1..])).then(|| FirstLine::Request {
+        method: 0..first,
+        uri,
+        protocol: last + 1..line.len(),
+    })
+}
+
+fn is_protocol(word: &[u8]) -> bool {
+    let Some((name, version)) = word.split_at_checked(4) else {
+        return false;
+    };
+    let mut parts = version.split(|&b| b == b'.');
+    let mut number = || {
+        parts
+            .next()
+            .is_some_and(|p| !p.is_empty() && p.iter().all(u8::is_ascii_digit))
+    };
+    name.eq_ignore_ascii_case(b"SIP/") && number() && number() && parts.next().is_none()
+}
+
+/// The length of a head, its empty line included, where `bytes` hold one. `known` bytes were looked
+/// at before.
+pub(super) fn head_end(bytes: &[u8], known: usize) -> Option<usize> {
+    // An empty line may have begun among the bytes known.
+    let from = known.saturating_sub(3);
+    for at in memchr::memchr_iter(b'\n', &bytes[from..]) {
+        let behind = from + at + 1;
+        match &bytes[behind..] {
+            [b'\n', ..] => return Some(behind + 1),
+            [b'\r', b'\n', ..] => return Some(behind + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The lines of a head, without their ends, as places in it.
+pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = head.get(at..).filter(|rest| !rest.is_empty())?;
+        let length = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let start = at;
+        at += length + 1;
+        let line = head[start..start + length].strip_suffix(b"\r");
+        Some(start..start + line.map_or(length, <[u8]>::len))
+    })
+}
+
+/// A header line: which it is, if it is one that is kept, and where its value stands. Compact
+/// forms are those of RFC 3261 section 7.3.3.
+pub(super) fn header(head: &[u8], line: Range<usize>) -> Option<(Header, Range<usize>)> {
+    let bytes = &head[line.clone()];
+    let colon = memchr::memchr(b':', bytes)?;
+    let name = bytes[..colon].trim_ascii_end();
+    let header = Header::ALL.iter().copied().find(|header| {
+        let (long, short) = header.names();
+        name.eq_ignore_ascii_case(long) || (!short.is_empty() && name.eq_ignore_ascii_case(short))
+    })?;
+    let value = bytes[colon + 1..].trim_ascii();
+    let start = line.start + colon + 1 + leading_blanks(&bytes[colon + 1..]);
+    Some((header, start..start + value.len()))
+}
+
+fn leading_blanks(bytes: &[u8]) -> usize {
+    bytes.len() - bytes.trim_ascii_start().len()
+}

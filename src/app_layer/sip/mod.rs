@@ -1,0 +1,18 @@
+//! SIP (RFC 3261), over TCP and in single datagrams.
+//!
+//! Requests and responses go both ways. Each message is a transaction of its
+//! own, of the direction it came from; its body is skipped.
+
+mod detect;
+mod events;
+mod message;
+mod parser;
+mod transaction;
+
+pub(super) use detect::detect;
+pub use events::Event;
+pub use parser::Parser;
+pub use transaction::{Header, Transaction, progress};
+
+#[cfg(test)]
+mod tests;
