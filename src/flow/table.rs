@@ -247,6 +247,11 @@ impl<S> FlowTable<S> {
         self.len
     }
 
+    /// Flows of one class.
+    pub fn len_of(&self, class: TimeoutClass) -> usize {
+        self.lists[class.index()].len
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -675,6 +680,10 @@ mod tests {
                 expected.sort_unstable();
                 prop_assert_eq!(there, expected);
                 prop_assert_eq!(t.len(), model.len());
+                for class in TimeoutClass::ALL {
+                    let of = model.values().filter(|(c, _)| *c == class).count();
+                    prop_assert_eq!(t.len_of(class), of);
+                }
             }
         }
     }

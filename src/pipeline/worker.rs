@@ -30,6 +30,10 @@ use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Ver
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
 
+/// With so many flows half open, servers may use SYN cookies, and lose what completes a handshake: the
+/// shortest queue that servers have for it.
+const MANY_HALF_OPEN: usize = 64;
+
 /// A packet as the capture backend got it.
 #[derive(Debug)]
 pub struct RawPacket<'a> {
@@ -315,6 +319,14 @@ impl Worker {
         };
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
             return verdict;
+        }
+        if self.flows.len_of(TimeoutClass::New) >= MANY_HALF_OPEN
+            && let Some(session) = self.flows.get(id).and_then(|f| f.state.tcp.as_ref())
+            && session.begins_beside(&passage.segment(dir, tcp))
+        {
+            let reason = DropReason::StreamCookieStart;
+            self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+            return Verdict::Drop(reason);
         }
         if !passage.packet.payload.is_empty() && self.lacks_memory(id) {
             return self.except_memory(id, passage, sink);
@@ -650,12 +662,13 @@ impl Worker {
         }
     }
 
-    /// Whether a SYN opens a new connection in place of this flow: it was closed or refused,
-    /// and the SYN is not a late copy of the one that opened it.
+    /// Whether a SYN opens a new connection in place of this flow: it was refused, and the SYN is
+    /// not a late copy of the one that opened it. Of a flow that seems closed the server decides,
+    /// by its answer: it may have ignored what closed it.
     fn gives_way_to_syn(&self, id: FlowId, tcp: &TcpHeader<'_>) -> bool {
         self.flows.get(id).is_some_and(|flow| {
             let session = flow.state.tcp.as_ref();
-            let over = flow.state.is_refused() || session.is_none_or(TcpSession::is_closed);
+            let over = flow.state.is_refused() || session.is_none();
             over && session.is_none_or(|s| !s.was_opened_by(tcp))
         })
     }

@@ -22,6 +22,8 @@ pub(super) struct Half {
     limit: u64,
     /// Offset behind the last byte, once a FIN said so.
     pub fin: Option<u64>,
+    /// The other end has acknowledged the FIN.
+    pub fin_acked: bool,
     /// The highest acknowledgement of bytes that are not here yet. They may only be late.
     pub claimed: u64,
     /// From the first to the last byte that the receiver has and that never passed here.
@@ -31,6 +33,9 @@ pub(super) struct Half {
     pub clock: Clock,
     /// The TTL that the handshake of this end arrived with: so much reaches the other end.
     pub ttl_floor: u8,
+    /// The first of the segments in a row whose TTL would not reach the other end, and how often
+    /// it came.
+    pub dying: Option<(u32, u8)>,
     pub buffer: Buffer,
 }
 
@@ -70,6 +75,11 @@ impl Half {
         self.buffer.start()
     }
 
+    /// Behind the last byte that may be acknowledged; the FIN takes one sequence number.
+    pub fn sent_end(&self) -> u64 {
+        self.next() + u64::from(self.fin == Some(self.next()))
+    }
+
     /// Signed stream offset of a sequence number: the one nearest to what comes next.
     pub fn offset(&self, seq: u32) -> i64 {
         let first = self.isn.unwrap_or(0).wrapping_add(1);
@@ -83,6 +93,17 @@ impl Half {
             .unwrap_or(0)
             .wrapping_add(1)
             .wrapping_add(offset as u32)
+    }
+
+    /// An end that sends the same segment again and again with such a TTL, and none with another,
+    /// means it so: BGP speakers do.
+    pub fn insists_on_dying(&mut self, seq: u32) -> bool {
+        const INSISTENT: u8 = 3;
+        let (first, times) = self.dying.get_or_insert((seq, 0));
+        if *first == seq {
+            *times = times.saturating_add(1);
+        }
+        *times >= INSISTENT
     }
 
     /// A window advertised behind the SYN.

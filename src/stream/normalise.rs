@@ -80,7 +80,7 @@ rules! {
     LowTtl = "low_ttl", NormalisedTtl, StreamLowTtl, [Edit, Edit, Forward],
         "RFC 791 section 3.2", "A TTL below that of the handshake; raised to it.";
     DyingTtl = "dying_ttl", NormalisedDyingTtl, StreamLowTtl, [Drop, Drop, Forward],
-        "RFC 791 section 3.2", "A TTL below that of the handshake, and of at most 10.";
+        "RFC 791 section 3.2", "A TTL below that of the handshake, and of at most 10, until the same segment came three times so.";
     SynData = "syn_data", NormalisedSynData, StreamHandshakeData, [Drop, Forward, Forward],
         "RFC 7413 section 2", "Data in a SYN or SYN-ACK; inspected where it is let through.";
     ResetData = "reset_data", NormalisedResetData, StreamBadReset, [Drop, Forward, Forward],

@@ -8,16 +8,15 @@ mod ack;
 mod cookie;
 mod data;
 mod handshake;
+mod leftovers;
 mod reset;
 mod timestamps;
 
-mod leftovers;
-
-use super::Shared;
 use super::chunk::ChunkPool;
 use super::events::{StreamEvent, StreamEvents};
 use super::half::Half;
 use super::normalise::{Rule, Treatment};
+use super::{Shared, StreamConfig};
 use crate::decode::{TcpFlags, TcpHeader};
 use crate::direction::Direction;
 use crate::verdict::{DropReason, Edit};
@@ -90,6 +89,8 @@ pub struct TcpSession {
     /// By direction of the bytes they send.
     halves: [Half; 2],
     midstream: bool,
+    /// The client has sent a segment that completes the handshake where its stream begins.
+    client_began: bool,
     /// The server has acknowledged something outside of its SYN.
     server_confirmed: bool,
     /// The server answered with a bare SYN: a split handshake or a simultaneous open.
@@ -117,6 +118,7 @@ impl TcpSession {
             state: State::SynSent,
             halves: [syn.half(), Half::default()],
             midstream: false,
+            client_began: false,
             server_confirmed: false,
             simultaneous: false,
             client_md5: syn.md5,
@@ -131,12 +133,15 @@ impl TcpSession {
     /// From any segment of a connection whose handshake was not seen.
     pub fn midstream(dir: Direction, tcp: &TcpHeader<'_>) -> Self {
         let mut halves = [Half::default(), Half::default()];
-        halves[dir.index()] = Half::picked_up(tcp.seq());
+        // A SYN-ACK takes one sequence number.
+        let first = u32::from(tcp.flags().has(TcpFlags::SYN));
+        halves[dir.index()] = Half::picked_up(tcp.seq().wrapping_add(first));
         halves[dir.opposite().index()] = Half::picked_up(tcp.ack());
         Self {
             state: State::Established,
             halves,
             midstream: true,
+            client_began: true,
             server_confirmed: true,
             simultaneous: false,
             client_md5: tcp.options.md5,
@@ -249,7 +254,10 @@ impl TcpSession {
             return Err(DropReason::StreamNoAck);
         }
         if self.state == State::SynSent {
-            return self.before_the_answer(segment, events);
+            self.before_the_answer(segment, shared.config, events)?;
+            if self.state == State::SynSent {
+                return Ok(());
+            }
         }
         if self.reset == Some(segment.dir.opposite()) && !segment.payload.is_empty() {
             events.note(StreamEvent::SuspectedRstInject);
@@ -264,9 +272,17 @@ impl TcpSession {
             };
         }
         self.check_sequence(segment, shared.config, events)?;
-        self.on_ack(segment, shared, events, deliver)?;
-        self.hear_confirmation(segment);
-        self.hear_timestamp(segment);
+        let outside = self.is_outside_window(segment);
+        if self.state == State::SynReceived && segment.dir == Direction::ToServer && !outside {
+            self.settle_handshake(segment, shared, deliver);
+        }
+        self.check_ack(segment, shared.config, events)?;
+        self.check_data(segment, events)?;
+        if !outside && !self.is_too_old(segment) {
+            self.on_ack(segment, shared, events, deliver);
+            self.hear_beginning(segment);
+            self.hear_timestamp(segment);
+        }
         self.on_data(segment, shared, events, deliver)
     }
 
@@ -288,7 +304,12 @@ impl TcpSession {
     }
 
     /// What the profile changes in a segment, or does not let through.
-    fn normalise(&self, segment: &Segment<'_>, shared: &Shared<'_>, edit: &mut Edit) -> Judgement {
+    fn normalise(
+        &mut self,
+        segment: &Segment<'_>,
+        shared: &Shared<'_>,
+        edit: &mut Edit,
+    ) -> Judgement {
         let rules = &shared.config.normalise;
         let tcp = segment.tcp;
         let syn = segment.has(TcpFlags::SYN);
@@ -326,11 +347,14 @@ impl TcpSession {
                 _ => apply(Rule::SynData, &mut || {}),
             };
         }
-        let floor = self.halves[segment.dir.index()].ttl_floor;
-        if segment.ttl < floor {
-            if segment.ttl <= DYING_TTL {
-                apply(Rule::DyingTtl, &mut || {})?;
-            }
+        let half = &mut self.halves[segment.dir.index()];
+        if segment.ttl >= half.ttl_floor.min(DYING_TTL + 1) {
+            half.dying = None;
+        } else if !half.insists_on_dying(tcp.seq()) {
+            apply(Rule::DyingTtl, &mut || {})?;
+        }
+        if segment.ttl < half.ttl_floor {
+            let floor = half.ttl_floor;
             apply(Rule::LowTtl, &mut || edit.ttl = Some(floor))?;
         }
         if segment.has(TcpFlags::RST) {
@@ -355,8 +379,21 @@ impl TcpSession {
     }
 
     /// Before the server's SYN, its receiver has no connection (RFC 9293 section 3.10.7.3).
-    fn before_the_answer(&self, segment: &Segment<'_>, events: &mut StreamEvents) -> Judgement {
+    fn before_the_answer(
+        &mut self,
+        segment: &Segment<'_>,
+        config: &StreamConfig,
+        events: &mut StreamEvents,
+    ) -> Judgement {
         match segment.dir {
+            // It may have passed unseen: what it said is not known.
+            Direction::ToServer if config.tolerate_gaps => {
+                self.halves[0].may_reach(u64::MAX);
+                self.halves[1] = Half::picked_up(segment.tcp.ack());
+                self.state = State::Established;
+                self.midstream = true;
+                Ok(())
+            }
             // The server's answer went another way.
             Direction::ToServer => Err(DropReason::StreamAsymmetric),
             // A server that still has an older connection says so; the client resets that.
@@ -375,5 +412,7 @@ const DYING_TTL: u8 = 10;
 
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
+mod linux;
 #[cfg(test)]
 mod tests;

@@ -1,313 +1,357 @@
-//! What a Linux host makes of segments, written from `net/ipv4/tcp_input.c`, `tcp_minisocks.c` and
-//! `syncookies.c`, and from nothing in the engine. Where Linux versions differ, or memory and timing
-//! decide, a run chooses one way by its seed.
+//! One Linux host: a listener or a client, its connection, and what its application did.
 
-use super::segment::{ACK, FIN, RST, SYN, Segment, URG};
+use super::queue::OutOfOrder;
+use super::random::Random;
+use super::segment::{ACK, FIN, Options, RST, SYN, Segment, Side, after, before};
 
-/// `a` is before `b` in sequence space.
-pub fn before(a: u32, b: u32) -> bool {
-    (a.wrapping_sub(b) as i32) < 0
+/// Where kernels and their settings differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Kernel {
+    /// `tcp_fastopen=0x203`: the server takes the data of a SYN without asking for a cookie.
+    pub fast_open: bool,
+    pub timestamps: bool,
+    pub sack: bool,
+    pub window_scale: Option<u8>,
+    /// Bytes that the receive buffer takes; its application reads at once.
+    pub receive_buffer: u32,
+    /// Before 6.17, and with an empty receive queue, a segment that begins in the window may end beyond it.
+    pub takes_beyond_window: bool,
+    /// Header prediction: data in order with an old ACK is taken before the ACK is looked at.
+    pub predicts: bool,
+    /// From 6.15 on, a request wants an echo of a timestamp that it sent.
+    pub checks_echo: bool,
+}
+
+impl Kernel {
+    pub fn random(random: &mut Random) -> Self {
+        let scale = random.below(4) as u8;
+        Self {
+            fast_open: random.chance(25),
+            timestamps: random.chance(50),
+            sack: random.chance(80),
+            window_scale: random.chance(60).then_some(scale),
+            receive_buffer: random.pick(&[40, 300, 4_000, 60_000, 200_000]),
+            takes_beyond_window: random.chance(70),
+            predicts: random.chance(30),
+            checks_echo: random.chance(50),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// The client before its SYN; either end after a reset.
+    Closed,
     Listen,
     SynSent,
     SynReceived,
     Established,
-    Closed,
+    /// Both FINs were sent and acknowledged.
+    Done,
 }
 
-/// What differs between hosts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Kind {
-    /// Keeps nothing of a SYN: the first segment with a valid cookie begins the stream.
-    pub cookies: bool,
-    /// Takes the data of a SYN (RFC 7413).
-    pub fast_open: bool,
-    /// Of two copies behind a hole, the later one is read.
-    pub later_copy: bool,
-    /// Takes a segment that begins in the window and ends beyond it.
-    pub beyond_window: bool,
-    pub timestamps: bool,
-}
-
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
-    pub kind: Kind,
+    pub side: Side,
+    pub kernel: Kernel,
     pub state: State,
-    pub isn: u32,
-    peer_isn: u32,
-    pub next: u32,
-    pub unacknowledged: u32,
-    /// Next sequence number to send.
-    pub sent: u32,
-    /// What it lets the peer send.
-    pub window: u16,
-    peer_window: u32,
-    timestamps: bool,
-    recent: u32,
-    pub clock: u32,
-    waiting: Vec<Segment>,
-    /// What its program read, of the connection it has.
-    pub read: Vec<u8>,
-    pub peer_ended: bool,
-    urgent: Option<u32>,
-    /// Connections that were made so far.
-    pub connections: u32,
-    pub out: Vec<Segment>,
-}
+    random: Random,
 
-/// Indices of the MSS that a cookie can hold: a cookie is valid so far beside its sequence number.
-const COOKIE_SLACK: u32 = 3;
+    pub iss: u32,
+    pub snd_una: u32,
+    /// Behind the highest byte sent.
+    pub snd_nxt: u32,
+    /// Right edge of what the peer lets us send.
+    pub snd_limit: u32,
+    snd_scale: u8,
+    pub max_window: u32,
+    /// What the application sends.
+    pub data: Vec<u8>,
+    pub fin_sent: bool,
+
+    pub irs: u32,
+    pub rcv_nxt: u32,
+    /// `rcv_nxt` when the window was last told.
+    pub rcv_wup: u32,
+    /// Right edge of the window that was told.
+    pub rcv_limit: u32,
+    rcv_scale: u8,
+    /// RFC 7323 section 2.2: both ends scale or none.
+    scales: bool,
+    pub ts_ok: bool,
+    pub sack_ok: bool,
+    pub ts_recent: u32,
+    /// The newest timestamp that the peer said it remembers.
+    pub ts_echoed: Option<u32>,
+    /// Timestamps of the first and the last SYN-ACK sent.
+    pub ts_answered: Option<(u32, u32)>,
+    pub fast_opened: bool,
+    pub queue: OutOfOrder,
+    pub urgent_at: Option<u32>,
+    /// What the application read of this connection.
+    pub read: Vec<u8>,
+    /// The peer's FIN was taken.
+    pub eof: bool,
+    /// A reset was taken.
+    pub was_reset: bool,
+    /// Segments on their way out.
+    pub outbox: Vec<Segment>,
+}
 
 impl Host {
-    pub fn new(kind: Kind, isn: u32, window: u16) -> Self {
+    pub fn new(side: Side, kernel: Kernel, data: Vec<u8>, random: Random) -> Self {
         Self {
-            kind,
-            state: State::Listen,
-            isn,
-            peer_isn: 0,
-            next: 0,
-            unacknowledged: isn,
-            sent: isn,
-            window,
-            peer_window: 0,
-            timestamps: false,
-            recent: 0,
-            clock: 1_000,
-            waiting: Vec::new(),
+            side,
+            kernel,
+            state: if side == Side::Server {
+                State::Listen
+            } else {
+                State::Closed
+            },
+            random,
+            iss: 0,
+            snd_una: 0,
+            snd_nxt: 0,
+            snd_limit: 0,
+            snd_scale: 0,
+            max_window: 0,
+            data,
+            fin_sent: false,
+            irs: 0,
+            rcv_nxt: 0,
+            rcv_wup: 0,
+            rcv_limit: 0,
+            rcv_scale: 0,
+            scales: false,
+            ts_ok: false,
+            sack_ok: false,
+            ts_recent: 0,
+            ts_echoed: None,
+            ts_answered: None,
+            fast_opened: false,
+            queue: OutOfOrder::default(),
+            urgent_at: None,
             read: Vec::new(),
-            peer_ended: false,
-            urgent: None,
-            connections: 0,
-            out: Vec::new(),
+            eof: false,
+            was_reset: false,
+            outbox: Vec::new(),
         }
     }
 
-    pub fn connect(&mut self) {
-        self.state = State::SynSent;
-        self.timestamps = self.kind.timestamps;
-        self.sent = self.isn.wrapping_add(1);
-        self.emit(SYN, self.isn, Vec::new());
+    /// Forgets a connection and draws an initial sequence number for the next.
+    pub fn begin(&mut self, state: State) {
+        // Near the end of the sequence space now and then (E30).
+        let near_the_end = u32::MAX - self.random.below(200);
+        let anywhere = self.random.next() as u32;
+        self.iss = if self.random.chance(30) {
+            near_the_end
+        } else {
+            anywhere
+        };
+        self.state = state;
+        self.snd_una = self.iss;
+        self.snd_nxt = self.iss;
+        self.snd_limit = self.iss;
+        self.snd_scale = 0;
+        self.max_window = 0;
+        self.fin_sent = false;
+        self.rcv_scale = 0;
+        self.scales = false;
+        self.ts_ok = false;
+        self.sack_ok = false;
+        self.ts_recent = 0;
+        self.ts_echoed = None;
+        self.ts_answered = None;
+        self.fast_opened = false;
+        self.queue.clear();
+        self.urgent_at = None;
+        self.read.clear();
+        self.eof = false;
+        self.was_reset = false;
     }
 
-    pub fn emit(&mut self, flags: u8, seq: u32, payload: Vec<u8>) {
-        self.clock += 1;
-        let ack = if flags & ACK != 0 { self.next } else { 0 };
-        self.out.push(Segment {
-            flags,
-            seq,
-            ack,
-            window: self.window,
-            timestamps: self.timestamps.then_some((self.clock, self.recent)),
-            payload,
-            ..Segment::default()
-        });
+    /// The sequence number of the first byte.
+    pub fn first(&self) -> u32 {
+        self.iss.wrapping_add(1)
     }
 
-    pub fn acknowledge(&mut self) {
-        self.emit(ACK, self.sent, Vec::new());
-    }
-
-    pub fn receive(&mut self, segment: &Segment) {
-        // An unexpected signature is ignored in every state.
-        if segment.md5 {
-            return;
+    /// Bytes sent so far.
+    pub fn sent(&self) -> usize {
+        let behind = self.snd_nxt.wrapping_sub(self.first()) as usize;
+        if self.snd_nxt == self.iss {
+            0
+        } else {
+            behind - usize::from(self.fin_sent)
         }
+    }
+
+    pub fn is_synchronised(&self) -> bool {
+        self.state == State::Established
+    }
+
+    /// The client's SYN, with data where it opens fast.
+    pub fn connect(&mut self, now: u32, fast_open_bytes: usize) {
+        self.begin(State::SynSent);
+        let bytes = self.data[..fast_open_bytes.min(self.data.len())].to_vec();
+        self.snd_nxt = self.first().wrapping_add(bytes.len() as u32);
+        let mut syn = self.syn(SYN, now);
+        syn.options.fast_open = !bytes.is_empty();
+        syn.payload = bytes;
+        self.outbox.push(syn);
+    }
+
+    pub fn syn(&mut self, flags: u8, now: u32) -> Segment {
+        let answers = flags & ACK != 0;
+        let mut syn = Segment::new(self.side, flags, self.iss, 0);
+        syn.window = self.kernel.receive_buffer.min(65_535) as u16;
+        let timestamps = self.kernel.timestamps && (!answers || self.ts_ok);
+        syn.options = Options {
+            window_scale: self.kernel.window_scale.filter(|_| !answers || self.scales),
+            sack_permitted: self.kernel.sack && (!answers || self.sack_ok),
+            timestamps: timestamps.then_some((now, self.ts_recent)),
+            ..Options::default()
+        };
+        if answers {
+            let first = self.ts_answered.map_or(now, |(first, _)| first);
+            self.ts_answered = Some((first, now));
+            syn.ack = self.rcv_nxt;
+            self.rcv_wup = self.rcv_nxt;
+            self.rcv_limit = self.rcv_nxt.wrapping_add(u32::from(syn.window));
+        }
+        syn
+    }
+
+    /// Takes over what the peer's SYN offers, if we do.
+    pub fn negotiate(&mut self, syn: &Segment) {
+        let scales = self.kernel.window_scale.zip(syn.options.window_scale);
+        self.scales = scales.is_some();
+        (self.rcv_scale, self.snd_scale) = scales.unwrap_or((0, 0));
+        self.sack_ok = self.kernel.sack && syn.options.sack_permitted;
+        let timestamps = syn.options.timestamps;
+        self.ts_ok = self.kernel.timestamps && timestamps.is_some();
+        self.ts_recent = timestamps.map_or(0, |(value, _)| value);
+        self.max_window = u32::from(syn.window);
+    }
+
+    /// RFC 7323 section 2.2: the window of a SYN is not scaled.
+    pub fn hear_window(&mut self, segment: &Segment) {
+        let scale = if segment.has(SYN) { 0 } else { self.snd_scale };
+        let window = u32::from(segment.window) << scale;
+        self.max_window = self.max_window.max(window);
+        let limit = segment.ack.wrapping_add(window);
+        if after(limit, self.snd_limit) {
+            self.snd_limit = limit;
+        }
+    }
+
+    /// A segment of the connection; tells the window.
+    pub fn segment(&mut self, flags: u8, seq: u32, payload: &[u8], now: u32) -> Segment {
+        let mut segment = Segment::new(self.side, flags | ACK, seq, self.rcv_nxt);
+        let window = (self.kernel.receive_buffer >> self.rcv_scale).min(65_535);
+        segment.window = window as u16;
+        segment.options.timestamps = self.ts_ok.then_some((now, self.ts_recent));
+        segment.payload = payload.to_vec();
+        self.rcv_wup = self.rcv_nxt;
+        let limit = self.rcv_nxt.wrapping_add(window << self.rcv_scale);
+        if after(limit, self.rcv_limit) {
+            self.rcv_limit = limit;
+        }
+        segment
+    }
+
+    pub fn acknowledge(&mut self, now: u32) {
+        let ack = self.segment(0, self.snd_nxt, &[], now);
+        self.outbox.push(ack);
+    }
+
+    /// New bytes, or the FIN when there are none left; whether there was something to send.
+    pub fn send_new(&mut self, most: usize, now: u32) -> bool {
+        if !self.is_synchronised() || self.fin_sent {
+            return false;
+        }
+        let from = self.sent();
+        let room = self.snd_limit.wrapping_sub(self.snd_nxt) as i32;
+        let length = most
+            .min(self.data.len() - from)
+            .min(usize::try_from(room).unwrap_or(0));
+        let finishes = from + length == self.data.len();
+        if length == 0 && !finishes {
+            return false;
+        }
+        let bytes = self.data[from..from + length].to_vec();
+        let fin = if finishes { FIN } else { 0 };
+        let segment = self.segment(fin, self.snd_nxt, &bytes, now);
+        self.snd_nxt = segment.end();
+        self.fin_sent |= finishes;
+        self.outbox.push(segment);
+        true
+    }
+
+    /// Something that was sent and is not acknowledged, cut anew.
+    pub fn retransmit(&mut self, skip: usize, most: usize, now: u32) -> bool {
         match self.state {
-            State::Listen => self.listen(segment),
-            State::SynSent => self.answered(segment),
-            State::SynReceived => self.completed(segment),
-            State::Established => self.established(segment),
-            State::Closed => {}
+            State::SynSent => {
+                // Linux resends the SYN without its data.
+                let syn = self.syn(SYN, now);
+                self.outbox.push(syn);
+                return true;
+            }
+            State::SynReceived => {
+                let syn = self.syn(SYN | ACK, now);
+                self.outbox.push(syn);
+                return true;
+            }
+            State::Established => {}
+            State::Closed | State::Listen | State::Done => return false,
+        }
+        if self.snd_una == self.snd_nxt || before(self.snd_una, self.first()) {
+            return false;
+        }
+        let acked = self.snd_una.wrapping_sub(self.first()) as usize;
+        let from = (acked + skip).min(self.sent());
+        let length = most.min(self.sent() - from);
+        let fin = self.fin_sent && from + length == self.sent();
+        let bytes = self.data[from..from + length].to_vec();
+        let seq = self.first().wrapping_add(from as u32);
+        if bytes.is_empty() && !fin {
+            return false;
+        }
+        let segment = self.segment(if fin { FIN } else { 0 }, seq, &bytes, now);
+        self.outbox.push(segment);
+        true
+    }
+
+    /// The application closes with data unread: a reset.
+    pub fn abort(&mut self, now: u32) {
+        let reset = self.segment(RST, self.snd_nxt, &[], now);
+        self.outbox.push(reset);
+        self.lose_connection();
+        self.was_reset = false;
+    }
+
+    pub fn lose_connection(&mut self) {
+        self.was_reset = true;
+        self.queue.clear();
+        self.state = match self.side {
+            Side::Client => State::Closed,
+            Side::Server => State::Listen,
+        };
+    }
+
+    /// Own FIN acknowledged and the peer's taken.
+    pub fn finish_if_over(&mut self) {
+        if self.eof && self.fin_sent && self.snd_una == self.snd_nxt {
+            self.state = State::Done;
         }
     }
 
-    fn listen(&mut self, segment: &Segment) {
-        if segment.has(RST) || segment.has(ACK) || !segment.has(SYN) || segment.has(FIN) {
-            return;
-        }
-        self.peer_isn = segment.seq;
-        self.next = segment.seq.wrapping_add(1);
-        self.peer_window = u32::from(segment.window);
-        self.timestamps = self.kind.timestamps && segment.timestamps.is_some();
-        self.recent = segment.timestamps.map_or(0, |(value, _)| value);
-        self.sent = self.isn.wrapping_add(1);
-        self.state = State::SynReceived;
-        if self.kind.fast_open && !segment.payload.is_empty() {
-            self.connections += 1;
-            self.read.extend(&segment.payload);
-            self.next = self.next.wrapping_add(segment.payload.len() as u32);
-        }
-        self.emit(SYN | ACK, self.isn, Vec::new());
-    }
-
-    /// The SYN-ACK, seen by the client.
-    fn answered(&mut self, segment: &Segment) {
-        let acknowledges = segment.has(ACK) && segment.ack == self.sent;
-        if segment.has(ACK) && !acknowledges {
-            return;
-        }
-        if segment.has(RST) {
-            if acknowledges {
-                self.state = State::Closed;
-            }
-            return;
-        }
-        if !segment.has(SYN) || !acknowledges {
-            return;
-        }
-        self.peer_isn = segment.seq;
-        self.next = segment.seq.wrapping_add(1);
-        self.unacknowledged = segment.ack;
-        self.peer_window = u32::from(segment.window);
-        self.timestamps &= segment.timestamps.is_some();
-        self.recent = segment.timestamps.map_or(0, |(value, _)| value);
-        self.state = State::Established;
-        self.connections += 1;
-        self.acknowledge();
-    }
-
-    /// A segment for a request that waits for its acknowledgement, or for a cookie.
-    fn completed(&mut self, segment: &Segment) {
-        let made_by_syn = self.connections > 0;
-        if segment.has(SYN) {
-            if segment.seq == self.peer_isn && !segment.has(ACK) {
-                self.emit(SYN | ACK, self.isn, Vec::new());
-            }
-            return;
-        }
-        if self.kind.cookies && !made_by_syn {
-            let isn = segment.seq.wrapping_sub(1);
-            let distance = isn.wrapping_sub(self.peer_isn.wrapping_sub(COOKIE_SLACK));
-            let valid = segment.has(ACK)
-                && !segment.has(RST)
-                && segment.ack == self.sent
-                && distance <= 2 * COOKIE_SLACK;
-            if !valid {
-                return;
-            }
-            self.peer_isn = isn;
-            self.next = segment.seq;
-            self.establish(segment);
-            return;
-        }
-        let far = segment.seq.wrapping_sub(self.next) >= u32::from(self.window);
-        let far = far && segment.end() != self.next && !before(segment.seq, self.next);
-        if far || before(segment.end(), self.next) || self.is_stale(segment) {
-            if !segment.has(RST) {
-                self.acknowledge();
-            }
-            return;
-        }
-        if segment.has(RST) {
-            self.state = State::Closed;
-            return;
-        }
-        if segment.has(ACK) && segment.ack == self.sent {
-            self.establish(segment);
-        }
-    }
-
-    fn establish(&mut self, segment: &Segment) {
-        self.state = State::Established;
-        self.unacknowledged = self.sent;
-        self.connections = self.connections.max(1);
-        self.established(segment);
-    }
-
-    /// PAWS, with the slack of one (`tcp_paws_check`).
-    fn is_stale(&self, segment: &Segment) -> bool {
-        self.timestamps
-            && segment
-                .timestamps
-                .is_some_and(|(value, _)| (self.recent.wrapping_sub(value) as i32) > 1)
-    }
-
-    fn established(&mut self, segment: &Segment) {
-        if self.is_stale(segment) && !segment.has(RST) {
-            self.acknowledge();
-            return;
-        }
-        let edge = self.next.wrapping_add(u32::from(self.window));
-        let beyond =
-            before(edge, segment.seq) || (!self.kind.beyond_window && before(edge, segment.end()));
-        if before(segment.end(), self.next) || beyond {
-            if !segment.has(RST) {
-                self.acknowledge();
-            }
-            return;
-        }
-        if segment.has(RST) {
-            if segment.seq == self.next {
-                self.state = State::Closed;
-            } else {
-                self.acknowledge();
-            }
-            return;
-        }
-        if segment.has(SYN) {
-            self.acknowledge();
-            return;
-        }
-        if !segment.has(ACK) {
-            return;
-        }
-        if before(self.sent, segment.ack) {
-            return;
-        }
-        let oldest = self.unacknowledged.wrapping_sub(self.peer_window.max(1));
-        if before(segment.ack, oldest) {
-            return;
-        }
-        if before(self.unacknowledged, segment.ack) {
-            self.unacknowledged = segment.ack;
-        }
-        self.peer_window = self.peer_window.max(u32::from(segment.window));
-        if let Some((value, _)) = segment.timestamps
-            && self.timestamps
-            && !before(self.next, segment.seq)
-        {
-            self.recent = value;
-        }
-        if segment.has(URG) && segment.urgent > 0 {
-            self.urgent = Some(segment.seq.wrapping_add(u32::from(segment.urgent) - 1));
-        }
-        if segment.payload.is_empty() && !segment.has(FIN) {
-            return;
-        }
-        self.waiting.push(segment.clone());
-        self.read_on();
-        self.acknowledge();
-    }
-
-    fn read_on(&mut self) {
-        loop {
-            let fits = |s: &Segment| !before(self.next, s.seq) && before(self.next, s.end());
-            let found = if self.kind.later_copy {
-                self.waiting.iter().rposition(fits)
-            } else {
-                self.waiting.iter().position(fits)
-            };
-            let Some(found) = found else {
-                break;
-            };
-            let segment = self.waiting.remove(found);
-            if self.peer_ended {
-                continue;
-            }
-            let skip = self.next.wrapping_sub(segment.seq) as usize;
-            for (at, byte) in segment.payload.iter().enumerate().skip(skip) {
-                let seq = segment.seq.wrapping_add(at as u32);
-                if self.urgent != Some(seq) {
-                    self.read.push(*byte);
-                }
-            }
-            self.next = segment.end();
-            self.peer_ended |= segment.has(FIN);
-        }
-        let next = self.next;
-        self.waiting.retain(|s| before(next, s.end()));
+    /// All that a segment could have changed.
+    pub fn fingerprint(&self) -> impl PartialEq + use<> {
+        (
+            (self.state, self.iss, self.irs, self.snd_una, self.snd_nxt),
+            (self.rcv_nxt, self.ts_recent, self.urgent_at, self.eof),
+            (self.queue.len(), self.queue.highest_end(), self.was_reset),
+            (self.read.len(), self.snd_limit),
+        )
     }
 }

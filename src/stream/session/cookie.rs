@@ -12,28 +12,39 @@ use super::{Direction, DropReason, Judgement, Segment, State, TcpSession};
 const FARTHEST: i64 = 3;
 
 impl TcpSession {
-    /// Until the server has said by an acknowledgement where the stream begins, nothing may reach it
-    /// that could tell it otherwise. What is dropped here its sender sends again.
+    /// Before the segment that completes the handshake, nothing may reach the server that could do so
+    /// beside the first byte. An honest client sends that segment first, and what is dropped here again.
     pub(super) fn check_first(&self, segment: &Segment<'_>) -> Judgement {
-        if self.server_confirmed || self.midstream || segment.dir == Direction::ToClient {
-            return Ok(());
-        }
-        let half = &self.halves[Direction::ToServer.index()];
-        // With Fast Open the connection is made by the SYN itself.
-        let distance = half.offset(segment.tcp.seq());
-        let beside = distance != 0 && (-FARTHEST..=FARTHEST).contains(&distance);
-        if beside && half.acked() == 0 {
+        if !self.client_began && self.begins_beside(segment) {
             return Err(DropReason::StreamCookieStart);
         }
         Ok(())
     }
 
-    /// The server acknowledges outside of its SYN: it has the connection, and it did not begin early. That
-    /// it did not begin late is told by the acknowledgement being of bytes that were forwarded.
-    pub(super) fn hear_confirmation(&mut self, segment: &Segment<'_>) {
+    /// Whether a server that has no connection yet would let the stream begin with this segment, and
+    /// not with its first byte. Where a flood makes servers use cookies and lose what completes a
+    /// handshake, none of these may pass until the server has acknowledged.
+    pub fn begins_beside(&self, segment: &Segment<'_>) -> bool {
+        let half = &self.halves[Direction::ToServer.index()];
+        let distance = half.offset(segment.tcp.seq());
+        segment.dir == Direction::ToServer
+            && !(self.server_confirmed || self.midstream || self.state == State::SynSent)
+            // With Fast Open the connection is made by the SYN itself.
+            && half.acked() == 0
+            && distance != 0
+            && (-FARTHEST..=FARTHEST).contains(&distance)
+    }
+
+    /// The client completes the handshake where its stream begins; or the server acknowledges outside
+    /// of its SYN, and nothing that did not pass: it has the connection, and it began as followed.
+    pub(super) fn hear_beginning(&mut self, segment: &Segment<'_>) {
         let client = &self.halves[Direction::ToServer.index()];
-        self.server_confirmed |= segment.dir == Direction::ToClient
-            && self.state != State::SynSent
-            && client.offset(segment.tcp.ack()) >= 0;
+        if segment.dir == Direction::ToServer {
+            self.client_began |= client.offset(segment.tcp.seq()) == 0;
+        } else if self.state != State::SynSent {
+            let last = client.next() + u64::from(client.fin.is_some());
+            let acknowledged = u64::try_from(client.offset(segment.tcp.ack()));
+            self.server_confirmed |= acknowledged.is_ok_and(|ack| ack <= last);
+        }
     }
 }

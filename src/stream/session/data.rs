@@ -10,40 +10,24 @@ use crate::stream::buffer::NoRoom;
 use crate::stream::chunk::ChunkPool;
 
 impl TcpSession {
-    pub(super) fn on_data(
-        &mut self,
-        segment: &Segment<'_>,
-        shared: &mut Shared<'_>,
-        events: &mut StreamEvents,
-        deliver: &mut Deliver<'_>,
-    ) -> Judgement {
-        if segment.is_bare() {
+    /// Whether the segment contradicts what was forwarded before. Asked before anything is done
+    /// with it, so that a refused segment changes nothing.
+    pub(super) fn check_data(&self, segment: &Segment<'_>, events: &mut StreamEvents) -> Judgement {
+        let mine = &self.halves[segment.dir.index()];
+        if segment.is_bare() || mine.unsynced {
             return Ok(());
         }
         let fin = segment.has(TcpFlags::FIN);
-        let mine = &mut self.halves[segment.dir.index()];
-        if mine.unsynced && !segment.payload.is_empty() {
-            mine.sync(segment.tcp.seq());
-        }
         let start = mine.offset(segment.tcp.seq());
-        let end = start + segment.payload.len() as i64;
         if let Ok(start) = u64::try_from(start)
             && mine.is_unseen(&(start..start + segment.payload.len() as u64))
         {
             // What the receiver is said to have need not be sent again; it may be a lie.
             return Err(DropReason::StreamOutOfWindow);
         }
-        // What was acknowledged is decided: the receiver keeps its copy.
-        let settled = mine.acked() as i64;
-        if end <= settled && !(fin && end == settled) {
-            events.note(StreamEvent::EstPktBeforeLastAck);
-            events.note(StreamEvent::ReassemblySegmentBeforeBaseSeq);
-            shared.counters.add(Counter::RetransmittedSegments, 1);
+        let Some((start, payload)) = mine.unsettled(segment) else {
             return Ok(());
-        }
-        let skipped = usize::try_from(settled - start).unwrap_or(0);
-        let payload = segment.payload.get(skipped..).unwrap_or_default();
-        let start = start.max(settled) as u64;
+        };
         let end = start + payload.len() as u64;
         if let Some(last) = mine.fin
             && (end > last || (fin && end < last))
@@ -55,15 +39,43 @@ impl TcpSession {
             events.note(StreamEvent::FinOutOfWindow);
             return Err(DropReason::StreamOutOfWindow);
         }
+        if !mine.buffer.agrees(start, payload) {
+            events.note(StreamEvent::ReassemblyOverlapDifferentData);
+            return Err(DropReason::StreamRetransmitDiffers);
+        }
+        Ok(())
+    }
+
+    /// After [`Self::check_data`].
+    pub(super) fn on_data(
+        &mut self,
+        segment: &Segment<'_>,
+        shared: &mut Shared<'_>,
+        events: &mut StreamEvents,
+        deliver: &mut Deliver<'_>,
+    ) -> Judgement {
+        if segment.is_bare() {
+            return Ok(());
+        }
+        let mine = &mut self.halves[segment.dir.index()];
+        if mine.unsynced && !segment.payload.is_empty() {
+            mine.sync(segment.tcp.seq());
+        }
+        let Some((start, payload)) = mine.unsettled(segment) else {
+            events.note(StreamEvent::EstPktBeforeLastAck);
+            events.note(StreamEvent::ReassemblySegmentBeforeBaseSeq);
+            shared.counters.add(Counter::RetransmittedSegments, 1);
+            return Ok(());
+        };
         self.take_bytes(segment.dir, start, payload, shared, events, deliver)?;
-        if fin {
-            self.halves[segment.dir.index()].fin = Some(end);
+        if segment.has(TcpFlags::FIN) {
+            self.halves[segment.dir.index()].fin = Some(start + payload.len() as u64);
         }
         Ok(())
     }
 
     /// Keeps the bytes at a stream offset and delivers what became contiguous; nothing of them
-    /// lies below what was acknowledged.
+    /// lies below what was acknowledged, and they agree with what is kept.
     pub(super) fn take_bytes(
         &mut self,
         dir: Direction,
@@ -75,10 +87,6 @@ impl TcpSession {
     ) -> Judgement {
         let mine = &mut self.halves[dir.index()];
         let end = start + payload.len() as u64;
-        if !mine.buffer.agrees(start, payload) {
-            events.note(StreamEvent::ReassemblyOverlapDifferentData);
-            return Err(DropReason::StreamRetransmitDiffers);
-        }
         if start > mine.next() && mine.claimed > mine.next() {
             // The sender has gone on, so what is missing here is not missing there.
             let missing = mine.claimed.min(start);
@@ -126,6 +134,23 @@ impl TcpSession {
         u64::try_from(half.offset(segment.tcp.seq()))
             .is_ok_and(|start| half.buffer.holds(start, segment.payload))
             && !segment.has(TcpFlags::FIN)
+    }
+}
+
+impl Half {
+    /// The part of a segment that is not acknowledged yet, with its stream offset. The rest is
+    /// decided: the receiver keeps its copy.
+    fn unsettled<'a>(&self, segment: &Segment<'a>) -> Option<(u64, &'a [u8])> {
+        let fin = segment.has(TcpFlags::FIN);
+        let start = self.offset(segment.tcp.seq());
+        let end = start + segment.payload.len() as i64;
+        let settled = self.acked() as i64;
+        if end <= settled && !(fin && end == settled) {
+            return None;
+        }
+        let skipped = usize::try_from(settled - start).unwrap_or(0);
+        let payload = segment.payload.get(skipped..).unwrap_or_default();
+        Some((start.max(settled) as u64, payload))
     }
 }
 

@@ -145,6 +145,10 @@ impl TcpSession {
         if self.state == State::Established {
             events.note(StreamEvent::EstSynResend);
         }
+        // A client that was reset may begin again with the same number.
+        if self.reset.is_some() && segment.payload.is_empty() {
+            self.other_syns.remember(Syn::of(segment));
+        }
         // The server has chosen; only a copy of what it took is harmless.
         if self.halves[0].buffer.holds(0, segment.payload) {
             Ok(())
@@ -171,6 +175,13 @@ impl TcpSession {
         if segment.payload.is_empty() {
             return Ok(());
         }
+        if !self.halves[segment.dir.index()]
+            .buffer
+            .agrees(0, segment.payload)
+        {
+            events.note(StreamEvent::ReassemblyOverlapDifferentData);
+            return Err(DropReason::StreamRetransmitDiffers);
+        }
         self.take_bytes(segment.dir, 0, segment.payload, shared, events, deliver)?;
         let half = &mut self.halves[segment.dir.index()];
         half.syn_bytes = half.next();
@@ -191,7 +202,8 @@ impl TcpSession {
                 .wrapping_sub(client.isn().unwrap_or(0).wrapping_add(1)),
         );
         let same_server = self.halves[1].isn() == Some(tcp.seq());
-        if taken > client.syn_bytes && !(same_server && self.state != State::SynSent) {
+        let is_another = taken > client.syn_bytes || self.other_syns.answered_by(tcp.ack());
+        if is_another && !(same_server && self.state != State::SynSent) {
             return self.on_answer_to_another_syn(segment, shared, events, deliver);
         }
         match self.state {
@@ -203,7 +215,7 @@ impl TcpSession {
                 let half = &mut self.halves[1];
                 half.ttl_floor = half.ttl_floor.max(segment.ttl);
                 half.clock
-                    .hears(segment.timestamp().map(|(value, _)| value), false);
+                    .started_by(segment.timestamp().map(|(value, _)| value));
                 if self.halves[1].buffer.holds(0, segment.payload) {
                     Ok(())
                 } else {
@@ -234,6 +246,9 @@ impl TcpSession {
     ) -> Judgement {
         let isn = segment.tcp.ack().wrapping_sub(1);
         if let Some(syn) = self.other_syns.with_isn(isn) {
+            if segment.tcp.options.md5 && !syn.md5 {
+                return Err(DropReason::StreamUnexpectedMd5);
+            }
             self.release(shared.pool);
             *self = Self::opened_by(&syn);
             deliver(segment.dir, Delivery::Restart);
@@ -273,6 +288,9 @@ impl TcpSession {
         self.hear_server(&syn);
         self.md5 = syn.md5;
         let client = &mut self.halves[0];
+        if let Some((_, echo)) = segment.timestamp() {
+            client.clock.is_echoed(echo);
+        }
         if taken > 0 {
             client.acknowledged(taken, shared.pool);
         } else if client.syn_bytes > 0 {

@@ -22,7 +22,7 @@ struct Lab {
     ttl: u8,
 }
 
-fn packet(set: impl FnOnce(&mut Builder), payload: &[u8]) -> Vec<u8> {
+pub(super) fn packet(set: impl FnOnce(&mut Builder), payload: &[u8]) -> Vec<u8> {
     let mut tcp = Builder::new(1, 2, 0, 0xffff);
     set(&mut tcp);
     let mut bytes = Vec::new();
@@ -41,7 +41,7 @@ fn packet(set: impl FnOnce(&mut Builder), payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn with_tcp<R>(bytes: &[u8], f: impl FnOnce(&TcpHeader<'_>, &[u8]) -> R) -> R {
+pub(super) fn with_tcp<R>(bytes: &[u8], f: impl FnOnce(&TcpHeader<'_>, &[u8]) -> R) -> R {
     let packet = decode_ip(bytes, ChecksumTrust::Ignored).unwrap();
     let Transport::Tcp(tcp) = packet.transport else {
         panic!("not TCP")
@@ -82,12 +82,11 @@ impl Lab {
         let mut lab = Self::new();
         assert_eq!(lab.syn_ack(SERVER_ISN, CLIENT_ISN), None);
         assert_eq!(lab.data(0, b""), None);
-        assert_eq!(lab.acknowledge(0), None);
         assert!(lab.session.is_established());
         lab
     }
 
-    pub(super) fn send(
+    fn send(
         &mut self,
         dir: Direction,
         set: impl FnOnce(&mut Builder),
@@ -570,6 +569,269 @@ proptest! {
         let contiguous: Vec<u8> = truth.iter().map_while(|b| *b).collect();
         prop_assert_eq!(lab.by_client(), &contiguous[..]);
     }
+}
+
+impl Lab {
+    /// From the server, numbered from `isn`.
+    fn server_sends(
+        &mut self,
+        flags: u8,
+        isn: u32,
+        acknowledged: u32,
+        payload: &[u8],
+    ) -> Option<DropReason> {
+        let set = |t: &mut Builder| {
+            t.syn = flags & TcpFlags::SYN != 0;
+            t.ack = flags & TcpFlags::ACK != 0;
+            t.fin = flags & TcpFlags::FIN != 0;
+            t.rst = flags & TcpFlags::RST != 0;
+            t.sequence_number = isn.wrapping_add(u32::from(!t.syn));
+            t.acknowledgment_number = CLIENT_ISN.wrapping_add(1).wrapping_add(acknowledged);
+        };
+        self.send(Direction::ToClient, set, payload).refused
+    }
+
+    /// From the client, with all numbers as given.
+    fn client_sends(
+        &mut self,
+        flags: u8,
+        seq: u32,
+        ack: u32,
+        payload: &[u8],
+    ) -> Option<DropReason> {
+        let set = |t: &mut Builder| {
+            t.syn = flags & TcpFlags::SYN != 0;
+            t.ack = flags & TcpFlags::ACK != 0;
+            t.rst = flags & TcpFlags::RST != 0;
+            t.sequence_number = seq;
+            t.acknowledgment_number = ack;
+        };
+        self.send(Direction::ToServer, set, payload).refused
+    }
+
+    fn by_server(&self) -> &[u8] {
+        &self.delivered[1]
+    }
+}
+
+const SYN: u8 = TcpFlags::SYN;
+const ACK: u8 = TcpFlags::ACK;
+const RST: u8 = TcpFlags::RST;
+const FIN: u8 = TcpFlags::FIN;
+
+/// C14 and C15: the client answers a bare SYN with a SYN-ACK; roles stay as they are.
+#[test]
+fn a_split_handshake_is_followed_with_the_right_roles() {
+    for five_way in [false, true] {
+        let mut lab = Lab::new();
+        if five_way {
+            assert_eq!(lab.server_sends(ACK, 0, 0, b""), None);
+        }
+        assert_eq!(lab.server_sends(SYN, SERVER_ISN, 0, b""), None);
+        let answer = lab.client_sends(SYN | ACK, CLIENT_ISN, SERVER_ISN + 1, b"");
+        assert_eq!(answer, None);
+        assert_eq!(lab.server_sends(ACK, SERVER_ISN, 0, b"evil page"), None);
+        assert_eq!(lab.data(0, b"evil request"), None);
+        assert_eq!(lab.by_server(), b"evil page");
+        assert_eq!(lab.by_client(), b"evil request");
+        assert!(lab.session.is_established());
+    }
+    let mut lab = Lab::new();
+    lab.config.normalise = crate::stream::Normaliser::STRICT;
+    let refused = lab.server_sends(SYN, SERVER_ISN, 0, b"");
+    assert_eq!(refused, Some(DropReason::StreamInvalidFlags));
+}
+
+/// C16: the client did not take the data of the SYN-ACK; and where it does, it was inspected.
+#[test]
+fn data_of_a_syn_ack_counts_if_the_client_says_so() {
+    let mut lab = Lab::new();
+    assert_eq!(lab.server_sends(SYN | ACK, SERVER_ISN, 0, b"evil"), None);
+    assert_eq!(lab.by_server(), b"evil");
+    assert_eq!(
+        lab.client_sends(ACK, CLIENT_ISN.wrapping_add(1), SERVER_ISN + 1, b""),
+        None
+    );
+    assert_eq!((lab.restarts, lab.by_server()), (1, &b""[..]));
+    assert_eq!(lab.server_sends(ACK, SERVER_ISN, 0, b"good"), None);
+    assert_eq!(lab.by_server(), b"good");
+    let mut lab = Lab::new();
+    lab.server_sends(SYN | ACK, SERVER_ISN, 0, b"taken");
+    assert_eq!(
+        lab.client_sends(ACK, CLIENT_ISN.wrapping_add(1), SERVER_ISN + 6, b""),
+        None
+    );
+    assert_eq!((lab.restarts, lab.by_server()), (0, &b"taken"[..]));
+}
+
+/// C18 to C20: before the server's SYN, nothing but a reset that acknowledges ours counts.
+#[test]
+fn what_precedes_the_servers_syn_ends_nothing() {
+    let mut lab = Lab::new();
+    let early = lab.server_sends(ACK, SERVER_ISN, 0, b"evil");
+    assert_eq!(early, Some(DropReason::StreamOutOfWindow));
+    let fin = lab.server_sends(FIN | ACK, SERVER_ISN, 0, b"");
+    assert_eq!(fin, Some(DropReason::StreamOutOfWindow));
+    let unrelated = lab.server_sends(RST | ACK, SERVER_ISN, 99, b"");
+    assert_eq!(unrelated, Some(DropReason::StreamBadReset));
+    let plain = lab.server_sends(RST, SERVER_ISN, 0, b"");
+    assert_eq!(plain, Some(DropReason::StreamBadReset));
+    assert!(!lab.session.is_closed());
+    // Linux ignores this one as well if its timestamp is wrong, and then goes on.
+    assert_eq!(lab.server_sends(RST | ACK, SERVER_ISN, 0, b""), None);
+    assert!(lab.session.is_closed());
+    assert_eq!(lab.server_sends(SYN | ACK, SERVER_ISN, 0, b""), None);
+    assert!(!lab.session.is_closed());
+    assert_eq!(lab.data(0, b"request"), None);
+    assert_eq!(lab.by_client(), b"request");
+}
+
+/// C21 to C23.
+#[test]
+fn the_client_says_which_syn_ack_it_took() {
+    let first = CLIENT_ISN.wrapping_add(1);
+    let mut lab = Lab::new();
+    assert_eq!(lab.server_sends(SYN | ACK, SERVER_ISN, 70, b""), None);
+    assert_eq!(lab.client_sends(RST, first.wrapping_add(70), 0, b""), None);
+    assert_eq!(lab.server_sends(SYN | ACK | FIN, SERVER_ISN, 0, b""), None);
+    assert_eq!(lab.data(0, b"request"), None);
+    assert_eq!(lab.by_client(), b"request");
+    for taken in [SERVER_ISN, 9000] {
+        let mut lab = Lab::new();
+        assert_eq!(lab.server_sends(SYN | ACK, SERVER_ISN, 0, b""), None);
+        assert_eq!(lab.server_sends(SYN | ACK, 9000, 0, b""), None);
+        assert_eq!(lab.client_sends(ACK, first, taken + 1, b"request"), None);
+        assert_eq!(lab.server_sends(ACK, taken, 7, b"page"), None);
+        assert_eq!(
+            (lab.by_client(), lab.by_server()),
+            (&b"request"[..], &b"page"[..])
+        );
+        let late = lab.server_sends(SYN | ACK, 7777, 0, b"");
+        assert_eq!(late, Some(DropReason::StreamInvalidFlags));
+    }
+}
+
+/// A server may refuse a new connection on the ports of one that is known here.
+#[test]
+fn a_refusal_of_a_new_connection_reaches_the_client() {
+    let mut lab = Lab::open();
+    assert_eq!(lab.client_sends(SYN, 5000, 0, b""), None);
+    let set = |t: &mut Builder| {
+        t.rst = true;
+        t.ack = true;
+        t.acknowledgment_number = 5001;
+    };
+    assert_eq!(lab.send(Direction::ToClient, set, b"").refused, None);
+    assert_eq!(lab.data(0, b"still the old"), None);
+    assert_eq!(lab.by_client(), b"still the old");
+}
+
+#[test]
+fn events_name_what_was_odd() {
+    use StreamEvent as E;
+    let ack = |offset: u32, ack: u32| {
+        move |t: &mut Builder| {
+            t.ack = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(1).wrapping_add(offset);
+            t.acknowledgment_number = ack;
+        }
+    };
+    let rst = |t: &mut Builder| {
+        t.rst = true;
+        t.sequence_number = 12;
+    };
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    let to_server = Direction::ToServer;
+    let mut expect = |set: &dyn Fn(&mut Builder), payload: &[u8], event: StreamEvent| {
+        let outcome = lab.send(to_server, set, payload);
+        assert!(outcome.events.has(event), "{event:?} {outcome:?}");
+    };
+    expect(&ack(0, SERVER_ISN + 1), b"abc", E::PktRetransmission);
+    expect(
+        &ack(0, SERVER_ISN + 1),
+        b"abX",
+        E::ReassemblyOverlapDifferentData,
+    );
+    expect(&ack(3, SERVER_ISN + 99), b"x", E::PktInvalidAck);
+    expect(
+        &ack(9_000_000, SERVER_ISN + 1),
+        b"x",
+        E::EstPacketOutOfWindow,
+    );
+    expect(&rst, b"", E::RstInvalidAck);
+    assert!(
+        lab.send(to_server, ack(3, SERVER_ISN + 1), b"d")
+            .events
+            .is_empty()
+    );
+}
+
+/// Honest ends change their windows, probe them, and repeat themselves late.
+#[test]
+fn windows_are_kept_as_offered() {
+    let mut lab = Lab::new();
+    lab.syn_ack(SERVER_ISN, CLIENT_ISN);
+    lab.data(0, b"");
+    let offer = |lab: &mut Lab, acked: u32, window: u16| {
+        let set = |t: &mut Builder| {
+            t.ack = true;
+            t.sequence_number = SERVER_ISN + 1;
+            t.acknowledgment_number = CLIENT_ISN.wrapping_add(1).wrapping_add(acked);
+            t.window_size = window;
+        };
+        lab.send(Direction::ToClient, set, b"").refused
+    };
+    let beyond = Some(DropReason::StreamOutOfWindow);
+    assert_eq!(lab.data(65_530, b"probe"), None, "up to the edge");
+    assert_eq!(lab.data(65_531, b"probe"), beyond);
+    assert_eq!(offer(&mut lab, 0, 0), None);
+    assert_eq!(lab.data(0, b"what was offered stays offered"), None);
+    assert_eq!(offer(&mut lab, 30, 65_535), None);
+    assert_eq!(lab.data(65_564, b"!"), None);
+    assert_eq!(lab.data(65_565, b"!"), beyond);
+    assert_eq!(
+        offer(&mut lab, 0, 100),
+        None,
+        "an old acknowledgement, late"
+    );
+}
+
+/// BGP speakers send their SYN with one TTL, and everything else with a TTL of 1.
+#[test]
+fn an_end_that_goes_on_with_a_low_ttl_is_helped_along() {
+    let mut lab = Lab::open();
+    let segment = |t: &mut Builder| {
+        t.ack = true;
+        t.sequence_number = CLIENT_ISN.wrapping_add(1);
+        t.acknowledgment_number = SERVER_ISN + 1;
+    };
+    let to_server = Direction::ToServer;
+    lab.ttl = 1;
+    for _ in 0..2 {
+        let first = lab.send(to_server, segment, b"open").refused;
+        assert_eq!(first, Some(DropReason::StreamLowTtl));
+    }
+    for _ in 0..2 {
+        let again = lab.send(to_server, segment, b"open");
+        assert_eq!((again.refused, again.edit.ttl), (None, Some(64)));
+    }
+    assert_eq!(lab.by_client(), b"open");
+    lab.ttl = 40;
+    assert_eq!(lab.send(to_server, segment, b"open").edit.ttl, Some(64));
+}
+
+#[test]
+fn where_packets_pass_unseen_a_handshake_may_have_too() {
+    let mut lab = Lab::new();
+    lab.config.tolerate_gaps = true;
+    let request = lab.client_sends(ACK, CLIENT_ISN.wrapping_add(1), 5000, b"request");
+    assert_eq!(request, None);
+    assert_eq!(lab.server_sends(ACK, 4999, 7, b"page"), None);
+    assert_eq!(
+        (lab.by_client(), lab.by_server()),
+        (&b"request"[..], &b"page"[..])
+    );
 }
 
 /// Found by the model (tests/model_tcp): the SYN-ACK to the second would read as one to the first that

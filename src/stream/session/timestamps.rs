@@ -21,6 +21,16 @@ impl Clock {
         };
     }
 
+    /// Another copy of the SYN, which may have been sent before the one that came first.
+    pub fn started_by(&mut self, value: Option<u32>) {
+        if let (Some(value), Some(first)) = (value, self.first)
+            && (value.wrapping_sub(first) as i32) < 0
+        {
+            self.first = Some(value);
+        }
+        self.hears(value, false);
+    }
+
     pub const fn is_told(&self) -> bool {
         self.first.is_some()
     }
@@ -36,6 +46,14 @@ impl Clock {
             if is_remembered && newer(self.recent) {
                 self.recent = value;
             }
+        }
+    }
+
+    /// The other end tells what it remembers.
+    pub fn is_echoed(&mut self, echo: u32) {
+        let newer = echo.wrapping_sub(self.recent) as i32 > 0;
+        if self.is_told() && newer && self.has_sent(echo) {
+            self.recent = echo;
         }
     }
 
@@ -73,7 +91,8 @@ impl TcpSession {
     }
 
     /// RFC 7323 section 4.3: the receiver remembers the timestamp of the segment that holds the
-    /// last byte it acknowledged. Certain where the segment begins there and nothing else did.
+    /// last byte it acknowledged. Certain where the segment begins there and nothing else did, and
+    /// where the receiver echoes it.
     pub(super) fn hear_timestamp(&mut self, segment: &Segment<'_>) {
         if !self.timestamps {
             return;
@@ -83,6 +102,10 @@ impl TcpSession {
             half.acked() == half.next() && segment.tcp.seq() == half.sequence(half.next());
         let value = segment.timestamp().map(|(value, _)| value);
         half.clock.hears(value, at_edge);
+        if let Some((_, echo)) = segment.timestamp() {
+            let other = &mut self.halves[segment.dir.opposite().index()];
+            other.clock.is_echoed(echo);
+        }
     }
 }
 
@@ -100,6 +123,13 @@ mod tests {
         clock.hears(Some(9), false);
         assert!(!clock.is_behind(4, 1) && clock.is_behind(3, 1));
         assert!(clock.is_behind(u32::MAX, 1), "across the wrap");
+        assert!(clock.has_sent(u32::MAX - 1) && !clock.has_sent(u32::MAX - 2));
+        clock.started_by(Some(u32::MAX - 4));
+        assert!(clock.has_sent(u32::MAX - 2), "the SYN before was overtaken");
+        clock.is_echoed(10);
+        assert!(!clock.is_behind(4, 1), "never sent");
+        clock.is_echoed(9);
+        assert!(clock.is_behind(7, 1) && !clock.is_behind(8, 1));
         assert!(clock.has_sent(9) && clock.has_sent(u32::MAX) && !clock.has_sent(10));
     }
 }
