@@ -32,6 +32,7 @@ counters! {
     Forwarded = "forwarded_packets", "Packets given back to be forwarded.";
     InspectedBytes = "inspected_bytes", "Payload bytes given to signatures.";
     BeyondDepthBytes = "beyond_depth_bytes", "Payload bytes not inspected since they lie beyond the configured depth.";
+    TunnelPackets = "tunnel_packets", "Packets found inside others and inspected; those nested deeper count again.";
     NotInspectedPackets = "not_inspected_packets", "Packets of protocols that no parser reads.";
     FlowsCreated = "flows_created", "Flows entered into the flow table.";
     FlowsEnded = "flows_ended", "Flows that left the flow table.";
@@ -58,6 +59,7 @@ counters! {
     NormalisedSplitHandshake = "normalised_split_handshake", "SYNs from the server that were dropped.";
     ResetsSent = "resets_sent", "RST segments injected.";
     ResetsLimited = "resets_rate_limited", "RST segments not sent, by the rate limit.";
+    ResetsInTunnel = "resets_in_tunnel", "RST segments not sent, since the flow they would end is inside a tunnel: its packets are dropped without an answer.";
     ResetsFailed = "resets_failed", "RST segments the kernel did not take.";
     FragmentsReceived = "fragments_received", "IP fragments received.";
     DatagramsReassembled = "datagrams_reassembled", "Datagrams put together from IP fragments.";

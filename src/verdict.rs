@@ -223,6 +223,12 @@ drop_reasons! {
     DecodeExtensionHeaders = "decode_extension_headers",
     DecodeL4Header = "decode_l4_header",
     DecodeL4Checksum = "decode_l4_checksum",
+    /// A header between a tunnel's outer packet and its inner one.
+    DecodeTunnel = "decode_tunnel",
+    /// Tunnels nested deeper than is looked into.
+    TunnelDepth = "tunnel_depth",
+    /// A packet in a tunnel whose hop limit cannot be raised without breaking the outer checksum.
+    TunnelRewrite = "tunnel_rewrite",
     // defrag
     /// A fragment that covers part of another, or says otherwise than it.
     DefragOverlap = "defrag_overlap",
@@ -238,6 +244,8 @@ drop_reasons! {
     DefragMemory = "defrag_memory",
     /// A datagram that was not whole in time, or at the end.
     DefragTimeout = "defrag_timeout",
+    /// A fragment inside a datagram that came in fragments itself.
+    DefragNested = "defrag_nested",
     // flow
     FlowTableFull = "flow_table_full",
     // stream

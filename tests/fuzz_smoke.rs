@@ -123,7 +123,19 @@ fn datagrams() -> Vec<Vec<u8>> {
 
 #[test]
 fn decode() {
-    smoke(targets::decode, &datagrams());
+    let mut seeds = datagrams();
+    for inner in datagrams() {
+        let framed = [&[0; 12][..], &[8, 0], &inner].concat();
+        // As GRE around IP, Ethernet and PPP, as ERSPAN, as VXLAN and as Geneve.
+        seeds.push([&[0x20, 0, 8, 0, 0, 0, 0, 7], &inner[..]].concat());
+        seeds.push([&[0, 0, 0x65, 0x58], &framed[..]].concat());
+        seeds.push([&[0, 0, 0x88, 0x0b, 0xff, 3, 0, 0x21], &inner[..]].concat());
+        let mirrored = [0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 9, 0, 5, 0, 0, 0, 0];
+        seeds.push([&mirrored, &framed[..]].concat());
+        seeds.push([&[8, 0, 0, 0, 0, 0, 7, 0], &framed[..]].concat());
+        seeds.push([&[0, 0, 8, 0, 0, 0, 7, 0], &inner[..]].concat());
+    }
+    smoke(targets::decode, &seeds);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("flow", &["decode"]),
     ("stream", &["decode"]),
     ("app_layer", &[]),
-    ("signature", &["app_layer", "stream"]),
+    ("signature", &["app_layer", "decode", "stream"]),
     ("detect", &["signature", "app_layer", "decode", "stream"]),
     (
         "pipeline",

@@ -190,8 +190,27 @@ fn steady_state_allocates_nothing(rules: Option<&Path>) {
             .unwrap();
         packet
     };
+    // The inner datagram is of a flow of its own.
+    let tunnelled = |n: u16| {
+        let mut payload = vec![8, 0, 0, 0, 0, 0, (n % 4) as u8, 0];
+        payload.extend([0; 12]);
+        payload.extend([8, 0]);
+        payload.extend(datagram(n));
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4([10, 0, 1, 1], [10, 0, 1, 2], 64)
+            .udp(5000, 4789)
+            .write(&mut packet, &payload)
+            .unwrap();
+        packet
+    };
     let mut packets = connection.packets;
-    packets.extend((0..400).map(datagram));
+    packets.extend((0..400).map(|n| {
+        if n % 2 == 0 {
+            datagram(n)
+        } else {
+            tunnelled(n)
+        }
+    }));
     let (warm_up, steady) = packets.split_at(packets.len() / 2);
     let datagrams: Vec<_> = packets[packets.len() - 400..].to_vec();
     let mut now = Timestamp::from_secs(1_700_000_000);

@@ -70,7 +70,7 @@ enum What {
         /// Pieces at most
         #[arg(long, default_value_t = 3)]
         most: usize,
-        /// Only these: stream, queued, fragments4, fragments6
+        /// Only these: stream, queued, streamlost, queuedlost, fragments4, fragments6
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
         /// With rules that see packets instead of streams: the harness must find misses
@@ -203,6 +203,9 @@ fn run_overlaps(arguments: &Arguments, most: usize, only: &[String], guard: Guar
         }
         for miss in report.misses.iter().take(50) {
             println!("{miss}");
+        }
+        for (field, misses) in &report.missed_by_field {
+            println!("{field}: {misses} misses");
         }
         println!(
             "{}: {} cases: in {} the server read what was not inspected; it read all of the grid in {} without \

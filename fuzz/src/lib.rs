@@ -8,7 +8,9 @@ use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
 use stopgap::control::Request;
 use stopgap::counters::Counters;
-use stopgap::decode::{ChecksumTrust, LinkType, Transport, decode_frame, decode_ip};
+use stopgap::decode::{
+    ChecksumTrust, DecodeEvents, LinkType, Packet, Transport, Tunnels, decode_frame, decode_ip,
+};
 use stopgap::defrag::{Arrival, DefragConfig, Defragmenter, Taken};
 use stopgap::detect::{CompileOptions, Layer, RuleInput};
 use stopgap::direction::Direction;
@@ -22,18 +24,58 @@ const DIRECTIONS: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 /// Between the bytes of the client and those of the server, in inputs of the parsers.
 pub const TURN: u8 = 0xfe;
 
+/// As it came, and as what is inside a tunnel: however deep, it ends with the bytes.
 pub fn decode(data: &[u8]) {
     for trust in [ChecksumTrust::Unverified, ChecksumTrust::Ignored] {
-        let _ = decode_ip(data, trust);
         for link in [
             LinkType::Ethernet,
             LinkType::RawIp,
+            LinkType::RawIpv4,
+            LinkType::RawIpv6,
             LinkType::LinuxSll,
             LinkType::LinuxSll2,
             LinkType::Null,
+            LinkType::Ppp,
+            LinkType::CiscoHdlc,
         ] {
-            let _ = decode_frame(link, data, trust);
+            if let Ok(Some(packet)) = decode_frame(link, data, trust) {
+                look_inside(packet, trust);
+            }
         }
+    }
+    for port in [4789, 6081, 3544] {
+        inside_of(17, &[&udp_header(port, data.len()), data].concat());
+    }
+    for protocol in [4, 41, 47] {
+        inside_of(protocol, data);
+    }
+}
+
+fn inside_of(protocol: u8, payload: &[u8]) {
+    let total = (20 + payload.len()).min(65_535) as u16;
+    let mut bytes = vec![0x45, 0, total.to_be_bytes()[0], total.to_be_bytes()[1]];
+    bytes.extend([0, 0, 0x40, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    bytes.extend_from_slice(payload);
+    if let Ok(packet) = decode_ip(&bytes, ChecksumTrust::Ignored) {
+        look_inside(packet, ChecksumTrust::Ignored);
+    }
+}
+
+fn udp_header(port: u16, payload: usize) -> [u8; 8] {
+    let [high, low] = port.to_be_bytes();
+    let [long, short] = ((8 + payload).min(65_535) as u16).to_be_bytes();
+    [0, 1, high, low, long, short, 0, 0]
+}
+
+fn look_inside(mut packet: Packet<'_>, trust: ChecksumTrust) {
+    let tunnels = Tunnels::default();
+    let mut events = DecodeEvents::NONE;
+    while let Ok(Some(inner)) = tunnels.inside(&packet, trust, &mut events) {
+        let Ok(Some(inner)) = inner.decode(trust) else {
+            break;
+        };
+        assert!(inner.datagram.len() < packet.datagram.len());
+        packet = inner;
     }
 }
 

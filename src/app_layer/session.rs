@@ -325,16 +325,17 @@ impl Detecting {
 
 /// Judges a direction by its first bytes.
 fn guess(direction: Direction, bytes: &[u8], limits: &Limits) -> Guess {
-    let guesses = [
-        tls::detect(direction, bytes),
-        http1::detect(direction, bytes, limits.header_bytes),
-        sip::detect(bytes),
-    ];
-    match guesses {
-        [Some(true), ..] => Guess::Tls,
-        [_, Some(true), _] => Guess::Http1,
-        [_, Some(false), Some(true)] => Guess::Sip,
-        [Some(false), Some(false), Some(false)] => Guess::Neither,
+    let tls = tls::detect(direction, bytes);
+    if tls == Some(true) {
+        return Guess::Tls;
+    }
+    let http1 = http1::detect(direction, bytes, limits.header_bytes);
+    if http1 == Some(true) {
+        return Guess::Http1;
+    }
+    match (tls, http1, sip::detect(bytes)) {
+        (_, Some(false), Some(true)) => Guess::Sip,
+        (Some(false), Some(false), Some(false)) => Guess::Neither,
         _ => Guess::Open,
     }
 }

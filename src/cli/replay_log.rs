@@ -86,6 +86,9 @@ impl EventSink for ReplayLog {
         while let Some(at) = offset {
             let mut bytes = datagram.link_header.to_vec();
             offset = cut.write(datagram.datagram, at, cut.fragment_bytes(), &mut bytes);
+            if !datagram.wrapping.fit(&mut bytes) {
+                return;
+            }
             self.sent_on.push(SentOn {
                 link: datagram.link,
                 bytes,

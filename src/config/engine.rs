@@ -48,6 +48,8 @@ pub struct Policy {
     pub parser_error: ExceptionPolicy,
     /// Bytes of a flow whose parser may not take more memory, by `[app_layer] memory_bytes`.
     pub app_layer_memory: ExceptionPolicy,
+    /// Tunnels nested deeper than `[decode]` allows.
+    pub tunnel_depth: ExceptionPolicy,
     /// An IP fragment, and no room in what `[defrag]` allows. `drop`: the oldest incomplete
     /// datagram gives way. `pass`: the fragment is forwarded as it is.
     pub defrag_memory: ExceptionPolicy,
@@ -69,6 +71,7 @@ impl Default for Policy {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
+            tunnel_depth: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
             asymmetric: ExceptionPolicy::Drop,

@@ -7,6 +7,7 @@
 
 mod app_layer;
 mod capture;
+mod decode;
 mod engine;
 mod error;
 mod field;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 pub use app_layer::{AppLayer, Http, Sip, Tls};
 pub use capture::{Backend, Capture, FailureMode, Netfilter, Placement};
+pub use decode::{Decode, Tunnel};
 pub use engine::{Engine, Policy, Vars};
 pub use error::ConfigError;
 pub use flow::{Defrag, Flow, Normalise, Profile, Stream};
@@ -41,6 +43,7 @@ pub struct Config {
     pub engine: Engine,
     pub policy: Policy,
     pub vars: Vars,
+    pub decode: Decode,
     pub defrag: Defrag,
     pub flow: Flow,
     pub stream: Stream,
@@ -101,6 +104,9 @@ impl Config {
         }
         if let Some(message) = self.stream.contradiction() {
             return Some((["stream", "out_of_order_bytes"], message));
+        }
+        if let Some((key, message)) = self.decode.contradiction() {
+            return Some((["decode", key], message));
         }
         if let Some(message) = self.metrics.contradiction() {
             return Some((["metrics", "listen"], message));

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::checksum::Sum;
-use super::{ChecksumTrust, protocol};
+use super::extension;
+use super::{ChecksumTrust, DecodeEvent, DecodeEvents, protocol};
 use crate::verdict::DropReason;
 
-/// A chain of more extension headers is not walked; no sender needs one.
-const MAX_EXTENSION_HEADERS: usize = 32;
+/// Longest datagram once its fragments are put together: what its length field can say.
+const MAX_DATAGRAM: usize = 65_535;
 
 /// What both IP versions have in common, extension headers already walked.
 #[derive(Clone, Copy, Debug)]
@@ -55,23 +56,56 @@ pub struct Fragment {
     pub more: bool,
 }
 
+/// What the layer around a datagram says it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    V4,
+    V6,
+    /// Nothing is said: the version field tells.
+    Either,
+}
+
 /// The header, and the datagram without what the link added behind it.
-pub(super) fn parse(
-    bytes: &[u8],
+pub(super) fn parse<'a>(
+    bytes: &'a [u8],
+    expected: Expected,
     trust: ChecksumTrust,
-) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
-    match bytes.first().map(|b| b >> 4) {
-        None => Err(DropReason::DecodeTruncated),
-        Some(4) => parse_v4(bytes, trust),
-        Some(6) => parse_v6(bytes, trust),
-        Some(_) => Err(DropReason::DecodeIpHeader),
+    events: &mut DecodeEvents,
+) -> Result<(IpHeader<'a>, &'a [u8]), DropReason> {
+    match (bytes.first().map(|b| b >> 4), expected) {
+        (Some(4), Expected::V4 | Expected::Either) => parse_v4(bytes, trust, events),
+        (Some(6), Expected::V6 | Expected::Either) => parse_v6(bytes, trust, events),
+        (None, _) => {
+            events.add(match expected {
+                Expected::V6 => DecodeEvent::Ipv6TooSmall,
+                Expected::V4 | Expected::Either => DecodeEvent::Ipv4TooSmall,
+            });
+            Err(DropReason::DecodeTruncated)
+        }
+        // A receiver gives the frame to the protocol that the layer around names.
+        (Some(_), _) => {
+            events.add(match expected {
+                Expected::V4 => DecodeEvent::Ipv4WrongVersion,
+                Expected::V6 => DecodeEvent::Ipv6WrongVersion,
+                Expected::Either => DecodeEvent::RawVersion,
+            });
+            Err(DropReason::DecodeIpHeader)
+        }
     }
 }
 
-fn parse_v4(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
-    let fixed = bytes
-        .first_chunk::<20>()
-        .ok_or(DropReason::DecodeTruncated)?;
+fn parse_v4<'a>(
+    bytes: &'a [u8],
+    trust: ChecksumTrust,
+    events: &mut DecodeEvents,
+) -> Result<(IpHeader<'a>, &'a [u8]), DropReason> {
+    let mut refuse = |event, reason| {
+        events.add(event);
+        Err(reason)
+    };
+    let Some(fixed) = bytes.first_chunk::<20>() else {
+        return refuse(DecodeEvent::Ipv4TooSmall, DropReason::DecodeTruncated);
+    };
     let header_length = usize::from(fixed[0] & 0x0f) * 4;
     // A length of zero is what the kernel writes for a GSO packet over 64 KiB, and what a
     // recording holds of a segment that the network card had yet to split.
@@ -79,15 +113,22 @@ fn parse_v4(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]),
         0 if trust != ChecksumTrust::Unverified => bytes.len(),
         total => total,
     };
-    if header_length < 20 || total < header_length {
-        return Err(DropReason::DecodeIpHeader);
+    if header_length < 20 {
+        return refuse(DecodeEvent::Ipv4HeaderLength, DropReason::DecodeIpHeader);
     }
-    let datagram = bytes.get(..total).ok_or(DropReason::DecodeTruncated)?;
+    if total < header_length {
+        return refuse(DecodeEvent::Ipv4TotalLength, DropReason::DecodeIpHeader);
+    }
+    let Some(datagram) = bytes.get(..total) else {
+        return refuse(DecodeEvent::Ipv4Truncated, DropReason::DecodeTruncated);
+    };
     let header = &datagram[..header_length];
     if trust == ChecksumTrust::Unverified && !Sum::default().add(header).is_valid() {
         return Err(DropReason::DecodeIpChecksum);
     }
-    check_v4_options(&header[20..])?;
+    if header_length > 20 {
+        check_v4_options(&header[20..], events)?;
+    }
     let flags_and_offset = u16::from_be_bytes([fixed[6], fixed[7]]);
     let offset_bytes = u32::from(flags_and_offset & 0x1fff) * 8;
     let more = flags_and_offset & 0x2000 != 0;
@@ -96,7 +137,7 @@ fn parse_v4(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]),
         offset_bytes,
         more,
     });
-    let ip = IpHeader {
+    let mut ip = IpHeader {
         src: Ipv4Addr::new(fixed[12], fixed[13], fixed[14], fixed[15]).into(),
         dst: Ipv4Addr::new(fixed[16], fixed[17], fixed[18], fixed[19]).into(),
         protocol: fixed[9],
@@ -104,54 +145,116 @@ fn parse_v4(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]),
         bytes: header,
         fragment,
     };
+    if fragment.is_some() {
+        if offset_bytes as usize + total > MAX_DATAGRAM {
+            events.add(DecodeEvent::Ipv4FragmentTooLarge);
+        }
+    } else if ip.protocol == protocol::AUTHENTICATION {
+        // What it protects is in the clear.
+        let (next, length) = extension::skip_authentication(datagram, header_length, events)?;
+        ip.protocol = next;
+        ip.bytes = &datagram[..header_length + length];
+    }
     Ok((ip, datagram))
 }
 
 /// RFC 791 section 3.1: an option is one byte, or has its length. Linux drops
 /// what is malformed, and source routes (`accept_source_route` is off).
-fn check_v4_options(mut options: &[u8]) -> Result<(), DropReason> {
+fn check_v4_options(mut options: &[u8], events: &mut DecodeEvents) -> Result<(), DropReason> {
     const END: u8 = 0;
     const NOP: u8 = 1;
     const RECORD_ROUTE: u8 = 7;
     const TIMESTAMP: u8 = 68;
+    const SECURITY: u8 = 130;
     const LOOSE_SOURCE_ROUTE: u8 = 131;
+    const EXTENDED_SECURITY: u8 = 133;
+    const COMMERCIAL_SECURITY: u8 = 134;
+    const STREAM_ID: u8 = 136;
     const STRICT_SOURCE_ROUTE: u8 = 137;
+    const ROUTER_ALERT: u8 = 148;
+    let mut refuse = |event| {
+        events.add(event);
+        Err(DropReason::DecodeIpOptions)
+    };
+    let (mut routes, mut timestamps) = (0, 0);
+    let mut unknown = false;
     while let Some(&kind) = options.first() {
         let length = match (kind, options.get(1)) {
-            (END, _) => return Ok(()),
+            (END, _) => break,
             (NOP, _) => 1,
-            (LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE, _) | (_, None | Some(0 | 1)) => {
-                return Err(DropReason::DecodeIpOptions);
-            }
+            (_, None) => return refuse(DecodeEvent::Ipv4OptionEndMissing),
+            (_, Some(0 | 1)) => return refuse(DecodeEvent::Ipv4OptionLength),
             (_, Some(&length)) => usize::from(length),
         };
-        let option = options.get(..length).ok_or(DropReason::DecodeIpOptions)?;
+        let Some((option, rest)) = options.split_at_checked(length) else {
+            return refuse(DecodeEvent::Ipv4OptionLength);
+        };
+        match kind {
+            NOP | SECURITY | EXTENDED_SECURITY | COMMERCIAL_SECURITY | STREAM_ID => {}
+            LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE => {
+                return refuse(DecodeEvent::Ipv4OptionInvalid);
+            }
+            RECORD_ROUTE => routes += 1,
+            TIMESTAMP => timestamps += 1,
+            ROUTER_ALERT if option.len() < 4 => return refuse(DecodeEvent::Ipv4OptionLength),
+            ROUTER_ALERT => {}
+            _ => unknown = true,
+        }
+        if routes > 1 || timestamps > 1 {
+            return refuse(DecodeEvent::Ipv4OptionDuplicate);
+        }
         let sound = match kind {
-            RECORD_ROUTE => points_within(option, 4),
-            TIMESTAMP => option.len() >= 4 && points_within(option, 5),
+            RECORD_ROUTE => points_within(option, 4, 4),
+            TIMESTAMP => timestamp_has_room(option),
             _ => true,
         };
         if !sound {
-            return Err(DropReason::DecodeIpOptions);
+            return refuse(DecodeEvent::Ipv4OptionMalformed);
         }
-        options = &options[length..];
+        options = rest;
+    }
+    if unknown {
+        events.add(DecodeEvent::Ipv4OptionUnknown);
     }
     Ok(())
 }
 
 /// RFC 791 section 3.1: the pointer counts from 1 at the option's kind. Beyond the option it says
-/// "full"; else there is room for a word.
-fn points_within(option: &[u8], first: usize) -> bool {
+/// "full"; else there is room for an entry.
+fn points_within(option: &[u8], first: usize, entry: usize) -> bool {
     option.get(2).is_some_and(|&pointer| {
         let pointer = usize::from(pointer);
-        pointer >= first && (pointer > option.len() || pointer + 3 <= option.len())
+        pointer >= first && (pointer > option.len() || pointer + entry - 1 <= option.len())
     })
 }
 
-fn parse_v6(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]), DropReason> {
-    let fixed = bytes
-        .first_chunk::<40>()
-        .ok_or(DropReason::DecodeTruncated)?;
+/// RFC 791 section 3.1, as Linux reads it: entries of 4 or 8 bytes by the flag, and a counter of
+/// hops without room that must not run over, unless the stations are prespecified.
+fn timestamp_has_room(option: &[u8]) -> bool {
+    const WITH_ADDRESS: u8 = 1;
+    const PRESPECIFIED: u8 = 3;
+    let &[_, _, pointer, overflow_and_flag, ..] = option else {
+        return false;
+    };
+    let flag = overflow_and_flag & 0x0f;
+    let full = usize::from(pointer) > option.len();
+    let overflown = full && flag != PRESPECIFIED && overflow_and_flag >> 4 == 15;
+    let entry = match flag {
+        WITH_ADDRESS | PRESPECIFIED => 8,
+        _ => 4,
+    };
+    points_within(option, 5, entry) && !overflown
+}
+
+fn parse_v6<'a>(
+    bytes: &'a [u8],
+    trust: ChecksumTrust,
+    events: &mut DecodeEvents,
+) -> Result<(IpHeader<'a>, &'a [u8]), DropReason> {
+    let Some(fixed) = bytes.first_chunk::<40>() else {
+        events.add(DecodeEvent::Ipv6TooSmall);
+        return Err(DropReason::DecodeTruncated);
+    };
     let payload = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
     // A jumbo payload, or a GSO packet over 64 KiB: the length is in an option or unset.
     let total = if payload == 0 && trust != ChecksumTrust::Unverified {
@@ -159,8 +262,22 @@ fn parse_v6(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]),
     } else {
         40 + payload
     };
-    let datagram = bytes.get(..total).ok_or(DropReason::DecodeTruncated)?;
-    let chain = walk_extensions(fixed[6], datagram)?;
+    let Some(datagram) = bytes.get(..total) else {
+        events.add(DecodeEvent::Ipv6Truncated);
+        return Err(DropReason::DecodeTruncated);
+    };
+    let chain = extension::walk(fixed[6], datagram, payload == 0, events)?;
+    if let Some(fragment) = &chain.fragment {
+        let length = total - chain.length;
+        // RFC 8200 section 4.5. Whether it is refused is for whoever puts fragments together.
+        if fragment.more && !length.is_multiple_of(8) {
+            events.add(DecodeEvent::Ipv6FragmentLength);
+        }
+        let unfragmented = chain.length - 40 - 8;
+        if unfragmented + fragment.offset_bytes as usize + length > MAX_DATAGRAM {
+            events.add(DecodeEvent::Ipv6FragmentTooLarge);
+        }
+    }
     let address = |at: usize| -> IpAddr {
         let octets: [u8; 16] = fixed[at..at + 16].try_into().unwrap_or_default();
         Ipv6Addr::from(octets).into()
@@ -174,65 +291,4 @@ fn parse_v6(bytes: &[u8], trust: ChecksumTrust) -> Result<(IpHeader<'_>, &[u8]),
         fragment: chain.fragment,
     };
     Ok((ip, datagram))
-}
-
-struct Chain {
-    protocol: u8,
-    length: usize,
-    fragment: Option<Fragment>,
-}
-
-/// RFC 8200 section 4: follows the chain to the upper-layer header.
-fn walk_extensions(first: u8, datagram: &[u8]) -> Result<Chain, DropReason> {
-    let wrong = DropReason::DecodeExtensionHeaders;
-    let mut next = first;
-    let mut at = 40;
-    for n in 0..MAX_EXTENSION_HEADERS {
-        let header = &datagram[at..];
-        match next {
-            // Section 4.3: only directly behind the fixed header.
-            protocol::HOP_BY_HOP if n > 0 => return Err(wrong),
-            protocol::HOP_BY_HOP | protocol::IPV6_DESTINATION | protocol::IPV6_ROUTING => {
-                let [following, units, kind, segments_left] =
-                    *header.first_chunk::<4>().ok_or(wrong)?;
-                // RFC 5095: type 0 with segments left is not processed.
-                if next == protocol::IPV6_ROUTING && kind == 0 && segments_left > 0 {
-                    return Err(wrong);
-                }
-                let length = (usize::from(units) + 1) * 8;
-                if header.len() < length {
-                    return Err(wrong);
-                }
-                next = following;
-                at += length;
-            }
-            protocol::IPV6_FRAGMENT => {
-                let f = *header.first_chunk::<8>().ok_or(wrong)?;
-                let offset_and_more = u16::from_be_bytes([f[2], f[3]]);
-                next = f[0];
-                at += 8;
-                let fragment = Fragment {
-                    id: u32::from_be_bytes([f[4], f[5], f[6], f[7]]),
-                    offset_bytes: u32::from(offset_and_more & 0xfff8),
-                    more: offset_and_more & 1 != 0,
-                };
-                // RFC 6946: an atomic fragment is a whole datagram.
-                if fragment.more || fragment.offset_bytes > 0 {
-                    return Ok(Chain {
-                        protocol: next,
-                        length: at,
-                        fragment: Some(fragment),
-                    });
-                }
-            }
-            _ => {
-                return Ok(Chain {
-                    protocol: next,
-                    length: at,
-                    fragment: None,
-                });
-            }
-        }
-    }
-    Err(wrong)
 }

@@ -1,5 +1,6 @@
 //! TCP headers (RFC 9293 section 3.1) and the options that matter to a receiver.
 
+use super::{DecodeEvent, DecodeEvents};
 use crate::verdict::DropReason;
 
 /// A header whose length was checked.
@@ -44,18 +45,25 @@ pub struct TcpOptions {
 
 impl<'a> TcpHeader<'a> {
     /// The header at the front of `segment`, and the payload behind it.
-    pub(super) fn parse(segment: &'a [u8]) -> Result<(Self, &'a [u8]), DropReason> {
-        let fixed = segment
-            .first_chunk::<20>()
-            .ok_or(DropReason::DecodeL4Header)?;
+    pub(super) fn parse(
+        segment: &'a [u8],
+        events: &mut DecodeEvents,
+    ) -> Result<(Self, &'a [u8]), DropReason> {
+        let mut refuse = |event| {
+            events.add(event);
+            Err(DropReason::DecodeL4Header)
+        };
+        let Some(fixed) = segment.first_chunk::<20>() else {
+            return refuse(DecodeEvent::TcpTooSmall);
+        };
         let length = usize::from(fixed[12] >> 4) * 4;
         if length < 20 {
-            return Err(DropReason::DecodeL4Header);
+            return refuse(DecodeEvent::TcpHeaderLength);
         }
-        let (bytes, payload) = segment
-            .split_at_checked(length)
-            .ok_or(DropReason::DecodeL4Header)?;
-        let options = TcpOptions::parse(&bytes[20..]);
+        let Some((bytes, payload)) = segment.split_at_checked(length) else {
+            return refuse(DecodeEvent::TcpOptionsLength);
+        };
+        let options = TcpOptions::parse(&bytes[20..], events);
         Ok((Self { bytes, options }, payload))
     }
 
@@ -119,7 +127,10 @@ pub(super) fn blank_unread_options(options: &mut [u8]) {
     let mut at = 0;
     while let Some((option, _)) = next_option(&options[at..]) {
         let length = option.len();
-        if TcpOptions::default().read(option).is_none() {
+        if TcpOptions::default()
+            .read(option, &mut DecodeEvents::NONE.clone())
+            .is_none()
+        {
             options[at..at + length].fill(NOP);
         }
         at += length;
@@ -130,33 +141,46 @@ pub(super) fn blank_unread_options(options: &mut [u8]) {
 impl TcpOptions {
     /// RFC 9293 section 3.2. Like Linux, reads up to the first option whose
     /// length makes no sense and ignores one whose length is not its kind's.
-    fn parse(mut bytes: &[u8]) -> Self {
+    fn parse(mut bytes: &[u8], events: &mut DecodeEvents) -> Self {
         let mut options = Self::default();
         while let Some((option, rest)) = next_option(bytes) {
-            options.unread |= options.read(option).is_none();
+            options.unread |= options.read(option, events).is_none();
             bytes = rest;
         }
-        options.unread |= bytes.first().is_some_and(|&kind| kind != END);
+        if bytes.first().is_some_and(|&kind| kind != END) {
+            options.unread = true;
+            events.add(DecodeEvent::TcpOptionLength);
+        }
         options
     }
 
     /// `None`: not known, or malformed.
-    fn read(&mut self, option: &[u8]) -> Option<()> {
-        match *option {
-            [2, 4, high, low] => self.mss = Some(u16::from_be_bytes([high, low])),
+    fn read(&mut self, option: &[u8], events: &mut DecodeEvents) -> Option<()> {
+        let again = match *option {
+            [2, 4, high, low] => {
+                let mss = u16::from_be_bytes([high, low]);
+                self.mss.replace(mss).is_some()
+            }
             // RFC 7323 section 2.3: larger shifts count as 14.
-            [3, 3, shift] => self.window_scale = Some(shift.min(14)),
-            [4, 2] => self.sack_permitted = true,
+            [3, 3, shift] => self.window_scale.replace(shift.min(14)).is_some(),
+            [4, 2] => std::mem::replace(&mut self.sack_permitted, true),
             [8, 10, a, b, c, d, e, f, g, h] => {
                 let value = u32::from_be_bytes([a, b, c, d]);
                 let echo = u32::from_be_bytes([e, f, g, h]);
-                self.timestamps = Some((value, echo));
+                self.timestamps.replace((value, echo)).is_some()
             }
-            [19, 18, ..] => self.md5 = true,
-            [34, ..] => self.fast_open = true,
+            [19, 18, ..] => std::mem::replace(&mut self.md5, true),
+            [34, ..] => std::mem::replace(&mut self.fast_open, true),
             // No-operation, SACK, user timeout, authentication, multipath: no business of ours.
-            [NOP] | [5, _, ..] | [28, 4, ..] | [29, _, ..] | [30, _, ..] => {}
+            [NOP] | [5, _, ..] | [28, 4, ..] | [29, _, ..] | [30, _, ..] => false,
+            [2..=4 | 8 | 19, ..] => {
+                events.add(DecodeEvent::TcpOptionLength);
+                return None;
+            }
             _ => return None,
+        };
+        if again {
+            events.add(DecodeEvent::TcpOptionDuplicate);
         }
         Some(())
     }

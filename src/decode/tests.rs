@@ -6,6 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod evasion;
+mod tunnels;
+
 fn tcp_v4(payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
@@ -16,8 +19,22 @@ fn tcp_v4(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+const LINKS: [LinkType; 9] = [
+    LinkType::Ethernet,
+    LinkType::RawIp,
+    LinkType::RawIpv4,
+    LinkType::RawIpv6,
+    LinkType::LinuxSll,
+    LinkType::LinuxSll2,
+    LinkType::Null,
+    LinkType::Ppp,
+    LinkType::CiscoHdlc,
+];
+
 fn refused(bytes: &[u8]) -> DropReason {
-    decode_ip(bytes, ChecksumTrust::Unverified).unwrap_err()
+    decode_ip(bytes, ChecksumTrust::Unverified)
+        .unwrap_err()
+        .reason
 }
 
 /// Writes the IPv4 header checksum anew.
@@ -100,7 +117,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), first: u8) {
         let mut bytes = bytes;
-        for link in [LinkType::Ethernet, LinkType::RawIp, LinkType::LinuxSll, LinkType::LinuxSll2, LinkType::Null] {
+        for link in LINKS {
             let _ = decode_frame(link, &bytes, ChecksumTrust::Ignored);
         }
         if let Some(b) = bytes.first_mut() { *b = first; }
@@ -171,7 +188,9 @@ fn ipv4_options_as_linux_takes_them() {
 #[test]
 fn ipv6_extension_headers_are_walked_with_a_bound() {
     let protocol_of = |first, extensions: &[u8]| {
-        decode_ip(&v6(first, extensions), ChecksumTrust::Unverified).map(|p| p.ip.protocol)
+        decode_ip(&v6(first, extensions), ChecksumTrust::Unverified)
+            .map(|p| p.ip.protocol)
+            .map_err(|m| m.reason)
     };
     let refused = Err(DropReason::DecodeExtensionHeaders);
     let destination = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
@@ -278,7 +297,9 @@ fn endless_vlan_tags_hide_nothing() {
     frame.extend([0x08, 0x00]);
     frame.extend(tcp_v4(b"payload"));
     assert_eq!(
-        decode_frame(LinkType::Ethernet, &frame, ChecksumTrust::Ignored).unwrap_err(),
+        decode_frame(LinkType::Ethernet, &frame, ChecksumTrust::Ignored)
+            .unwrap_err()
+            .reason,
         DropReason::DecodeIpHeader
     );
 }
@@ -297,4 +318,98 @@ fn icmp_data_starts_behind_its_eight_bytes() {
     bytes[3] = 27;
     fix_v4(&mut bytes);
     assert_eq!(refused(&bytes), DropReason::DecodeL4Header);
+}
+
+#[test]
+fn every_link_type_is_found_again_by_its_number() {
+    for link in LINKS {
+        let number = i32::try_from(link.to_pcap()).unwrap();
+        assert_eq!(LinkType::from_pcap(number), Some(link));
+    }
+    assert_eq!(LinkType::from_pcap(147), None);
+}
+
+#[test]
+fn ip_is_found_behind_every_link_header() {
+    let v4 = tcp_v4(b"payload");
+    let found = |link, header: &[u8]| {
+        let frame = [header, &v4].concat();
+        let packet = decode_frame(link, &frame, ChecksumTrust::Unverified);
+        packet.unwrap().map(|p| p.payload.to_vec())
+    };
+    let whole = Some(b"payload".to_vec());
+    assert_eq!(found(LinkType::Ppp, &[0xff, 3, 0, 0x21]), whole);
+    assert_eq!(found(LinkType::Ppp, &[0, 0x21]), whole, "no address");
+    assert_eq!(found(LinkType::Ppp, &[0x21]), whole, "short protocol");
+    assert_eq!(found(LinkType::Ppp, &[0xc0, 0x21]), None, "LCP");
+    assert_eq!(found(LinkType::CiscoHdlc, &[0x0f, 0, 8, 0]), whole);
+    assert_eq!(found(LinkType::CiscoHdlc, &[0x8f, 0, 0x80, 0x35]), None);
+    assert_eq!(found(LinkType::RawIpv4, &[]), whole);
+    let wrong = decode_frame(LinkType::RawIpv6, &v4, ChecksumTrust::Unverified).unwrap_err();
+    assert!(wrong.events.has(DecodeEvent::Ipv6WrongVersion));
+}
+
+#[test]
+fn a_receiver_goes_by_the_ethertype() {
+    let mut frame = vec![0; 12];
+    frame.extend([0x86, 0xdd]);
+    frame.extend(tcp_v4(b"payload"));
+    let refused = decode_frame(LinkType::Ethernet, &frame, ChecksumTrust::Unverified).unwrap_err();
+    assert_eq!(refused.reason, DropReason::DecodeIpHeader);
+    assert!(refused.events.has(DecodeEvent::Ipv6WrongVersion));
+}
+
+/// ICMP over the other version of IP reaches no ICMP stack.
+#[test]
+fn icmp_belongs_to_its_version_of_ip() {
+    let mut bytes = Vec::new();
+    PacketBuilder::ipv4([1; 4], [2; 4], 9)
+        .icmpv4_echo_request(7, 9)
+        .write(&mut bytes, b"ping")
+        .unwrap();
+    bytes[9] = protocol::ICMPV6;
+    fix_v4(&mut bytes);
+    let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+    assert!(matches!(packet.transport, Transport::Other));
+    assert!(packet.events.has(DecodeEvent::Ipv4WithIcmpv6));
+    let bytes = v6(protocol::ICMP, &[]);
+    let packet = decode_ip(&bytes, ChecksumTrust::Unverified).unwrap();
+    assert!(matches!(packet.transport, Transport::Other));
+    assert!(packet.events.has(DecodeEvent::Ipv6WithIcmpv4));
+}
+
+#[test]
+fn an_icmp_error_says_what_it_speaks_of() {
+    let error = |kind: u8, embedded: &[u8]| {
+        let mut bytes = Vec::new();
+        let builder = PacketBuilder::ipv4([1; 4], [2; 4], 9);
+        builder
+            .icmpv4_raw(kind, 4, [0; 4])
+            .write(&mut bytes, embedded)
+            .unwrap();
+        decode_ip(&bytes, ChecksumTrust::Unverified).unwrap().events
+    };
+    assert!(error(3, &tcp_v4(b"")).is_empty());
+    assert!(error(3, &tcp_v4(b"")[..19]).has(DecodeEvent::Icmpv4EmbeddedTruncated));
+    assert!(error(3, &v6(6, &[])).has(DecodeEvent::Icmpv4EmbeddedVersion));
+    assert!(error(11, &tcp_v4(b"")).has(DecodeEvent::Icmpv4UnknownCode));
+    assert!(error(77, b"").has(DecodeEvent::Icmpv4UnknownType));
+}
+
+#[test]
+fn tcp_options_that_make_no_sense_are_told() {
+    let events = |options: &[u8]| {
+        let mut segment = vec![0; 20];
+        segment[12] = ((20 + options.len()) / 4 * 16) as u8;
+        segment.extend_from_slice(options);
+        let mut events = DecodeEvents::NONE;
+        TcpHeader::parse(&segment, &mut events).unwrap();
+        events
+    };
+    assert!(events(&[1, 1, 1, 0]).is_empty());
+    assert!(events(&[2, 4, 5, 0xb4]).is_empty());
+    assert!(events(&[2, 3, 5, 0]).has(DecodeEvent::TcpOptionLength));
+    assert!(events(&[1, 1, 2, 9]).has(DecodeEvent::TcpOptionLength));
+    let twice = events(&[3, 3, 7, 1, 3, 3, 8, 0]);
+    assert!(twice.has(DecodeEvent::TcpOptionDuplicate) && !twice.has(DecodeEvent::TcpOptionLength));
 }

@@ -29,6 +29,7 @@ pub use compile::{CompileOptions, CompiledSignature, Layer, RuleInput, Summary};
 pub use context::{FlowContext, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
+pub use inspect::OddPacket;
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};
 pub use ruleset::Ruleset;
 pub use scratch::Scratch;

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use crate::decode::Packet;
 
-/// Both ends, the lower one first, with protocol and VLAN.
+/// Both ends, the lower one first, with protocol, VLAN and tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     low: (IpAddr, u16),
     high: (IpAddr, u16),
+    /// The tunnel that the packets came out of; zero: none.
+    tunnel: u64,
     vlan: [u16; 2],
     protocol: u8,
 }
@@ -16,12 +18,11 @@ pub struct FlowKey {
 impl FlowKey {
     pub fn of(packet: &Packet<'_>) -> Self {
         let (src_port, dst_port) = packet.ports();
-        Self::new(
-            (packet.src(), src_port),
-            (packet.dst(), dst_port),
-            packet.ip.protocol,
-            packet.vlan,
-        )
+        let (src, dst) = ((packet.src(), src_port), (packet.dst(), dst_port));
+        Self {
+            tunnel: packet.tunnel,
+            ..Self::new(src, dst, packet.ip.protocol, packet.vlan)
+        }
     }
 
     pub fn new(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u8, vlan: [u16; 2]) -> Self {
@@ -29,6 +30,7 @@ impl FlowKey {
         Self {
             low,
             high,
+            tunnel: 0,
             vlan,
             protocol,
         }

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
-    PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls, Traffic, Verdict,
-    VerdictAction,
+    PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls, Traffic, Tunnel,
+    Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, sip, tls};
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
-use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent, Shown};
+use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent, Outer, Shown};
 use crate::verdict::{Action, Mode, RejectTarget};
 
 /// Bytes of one field of a protocol that are written at most.
@@ -36,7 +36,7 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 flow_id: event.flow_id,
                 app_proto: app_proto(event.app),
                 direction: Some(event.direction),
-                ..envelope(event.at, Some(&event.ends))
+                ..envelope(event.at, event.ends.as_ref())
             },
             tx_id: event.tx.map(|tx| tx.id()),
             alert: alert(signature, event.done),
@@ -62,17 +62,10 @@ impl From<&AlertEvent<'_>> for AlertRecord {
 
 impl From<&DropEvent<'_>> for DropRecord {
     fn from(event: &DropEvent<'_>) -> Self {
-        let icmp = event.packet.and_then(|packet| match &packet.transport {
-            Transport::Icmp4(header) | Transport::Icmp6(header) => {
-                Some((header.kind(), header.code()))
-            }
-            _ => None,
-        });
         Self {
             envelope: Envelope {
                 flow_id: event.flow_id,
                 direction: event.direction,
-                icmp,
                 ..envelope(event.at, event.ends.as_ref())
             },
             packet: event.packet.map(packet).unwrap_or_default(),
@@ -98,6 +91,8 @@ impl From<&FlowEvent> for FlowRecord {
             dst: event.server,
             protocol: event.protocol,
             vlan: event.vlan,
+            icmp: None,
+            tunnel: None,
         };
         Self {
             envelope: Envelope {
@@ -130,9 +125,19 @@ fn envelope(at: crate::time::Timestamp, ends: Option<&Ends>) -> Envelope {
         src: ends.map(|e| e.src),
         dst: ends.map(|e| e.dst),
         protocol: ends.map(|e| e.protocol),
-        icmp: None,
+        icmp: ends.and_then(|e| e.icmp),
+        tunnel: ends.and_then(|e| e.tunnel).map(tunnel),
         app_proto: None,
         direction: None,
+    }
+}
+
+const fn tunnel(outer: Outer) -> Tunnel {
+    Tunnel {
+        src: outer.src,
+        dst: outer.dst,
+        protocol: outer.protocol,
+        depth: outer.depth,
     }
 }
 
@@ -176,9 +181,10 @@ fn alert(signature: &CompiledSignature, done: Action) -> Alert {
 }
 
 fn verdict(event: &AlertEvent<'_>) -> Verdict {
-    // Only TCP is answered.
+    // Only TCP is answered, and not through a tunnel.
+    let answered = |ends: &Ends| ends.protocol == protocol::TCP && ends.tunnel.is_none();
     let target = match event.done {
-        Action::Reject(target) if event.ends.protocol == protocol::TCP => Some(target),
+        Action::Reject(target) if event.ends.as_ref().is_some_and(answered) => Some(target),
         _ => None,
     };
     Verdict {
@@ -240,6 +246,7 @@ fn traffic(shown: &Shown<'_>) -> Traffic {
             .map(|frame| Text::base64(&[frame.header, frame.datagram].concat())),
         packet_info: shown.packet.map(|frame| PacketInfo {
             linktype: frame.link.to_pcap(),
+            linktype_name: frame.link.as_str(),
         }),
     }
 }

@@ -12,7 +12,8 @@ mod writer;
 
 pub use record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
-    PatchRef, Record, Reject, RejectedEnd, StatsRecord, TcpFacts, Tls, Verdict, VerdictAction,
+    PatchRef, Record, Reject, RejectedEnd, StatsRecord, TcpFacts, Tls, Tunnel, Verdict,
+    VerdictAction,
 };
 pub use storage::{Directory, FILE_NAME};
 pub use text::Text;

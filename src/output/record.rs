@@ -43,9 +43,21 @@ pub struct Envelope {
     pub protocol: Option<u8>,
     /// ICMP type and code.
     pub icmp: Option<(u8, u8)>,
+    pub tunnel: Option<Tunnel>,
     /// EVE's name of the application protocol.
     pub app_proto: Option<&'static str>,
     pub direction: Option<Direction>,
+}
+
+/// The packet that the record's packet was inside of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tunnel {
+    pub src: (IpAddr, u16),
+    pub dst: (IpAddr, u16),
+    /// IANA number.
+    pub protocol: u8,
+    /// How many tunnels the inner packet is inside.
+    pub depth: u8,
 }
 
 /// A signature matched.
@@ -91,6 +103,7 @@ pub struct Traffic {
 pub struct PacketInfo {
     /// As capture files number them.
     pub linktype: u32,
+    pub linktype_name: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -402,6 +415,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp_code: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tunnel: Option<TunnelLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     app_proto: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     direction: Option<&'static str>,
@@ -446,6 +461,7 @@ impl<'a> Line<'a> {
             proto: None,
             icmp_type: None,
             icmp_code: None,
+            tunnel: None,
             app_proto: None,
             direction: None,
             tx_id: None,
@@ -480,9 +496,37 @@ impl<'a> Line<'a> {
             proto,
             icmp_type: envelope.icmp.map(|(kind, _)| kind),
             icmp_code: envelope.icmp.map(|(_, code)| code),
+            tunnel: envelope.tunnel.as_ref().map(TunnelLine::of),
             app_proto: envelope.app_proto,
             direction: envelope.direction.map(Direction::as_str),
             ..Self::at(envelope.at, event_type)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TunnelLine {
+    src_ip: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_port: Option<u16>,
+    dest_ip: IpAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_port: Option<u16>,
+    proto: Proto,
+    depth: u8,
+}
+
+impl TunnelLine {
+    fn of(tunnel: &Tunnel) -> Self {
+        let proto = Proto(tunnel.protocol);
+        let port = |port| proto.has_ports().then_some(port);
+        Self {
+            src_ip: tunnel.src.0,
+            src_port: port(tunnel.src.1),
+            dest_ip: tunnel.dst.0,
+            dest_port: port(tunnel.dst.1),
+            depth: tunnel.depth,
+            proto,
         }
     }
 }

@@ -101,15 +101,18 @@ impl Ending<'_> {
         };
         let case = Case {
             ctx: context(flow, now),
-            ends: Ends {
+            flow_id: Some(flow.id),
+            ends: Some(Ends {
                 src,
                 dst,
                 protocol: flow.key.protocol(),
                 vlan: flow.key.vlan(),
-            },
+                icmp: None,
+                tunnel: None,
+            }),
             direction: dir,
             app: &flow.state.app,
-            payload: Evidence::new(Buffer::Payload, 0, &[]),
+            payload: Some(Evidence::new(Buffer::Payload, 0, &[])),
             shown: Shown {
                 packet_number: Some(u64::from(flow.state.newest_data[dir.index()]))
                     .filter(|&number| number > 0),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::app_layer::{Protocol, TxRef};
-use crate::decode::{LinkType, Packet};
+use crate::decode::{LinkType, Packet, Wrapping};
 use crate::defrag::Cut;
 use crate::detect::{CompiledSignature, Evidence, Leniency};
 use crate::direction::Direction;
@@ -28,6 +28,8 @@ pub struct Reassembled<'a> {
     pub link: LinkType,
     /// The bytes before the IP header.
     pub link_header: &'a [u8],
+    /// The headers of tunnels among them, to be made to fit each fragment.
+    pub wrapping: Wrapping,
     pub datagram: &'a [u8],
     pub cut: Cut,
 }
@@ -47,6 +49,20 @@ pub struct Ends {
     /// IANA protocol number.
     pub protocol: u8,
     pub vlan: [u16; 2],
+    /// Type and code of an ICMP message.
+    pub icmp: Option<(u8, u8)>,
+    /// The packet around it, where it is inside a tunnel.
+    pub tunnel: Option<Outer>,
+}
+
+/// A packet that has another one inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outer {
+    pub src: (IpAddr, u16),
+    pub dst: (IpAddr, u16),
+    pub protocol: u8,
+    /// How many tunnels the inner packet is inside.
+    pub depth: u8,
 }
 
 /// A signature matched.
@@ -55,7 +71,8 @@ pub struct AlertEvent<'a> {
     pub at: Timestamp,
     /// `None`: the packet belongs to no flow.
     pub flow_id: Option<u64>,
-    pub ends: Ends,
+    /// `None`: a packet whose IP header cannot be read.
+    pub ends: Option<Ends>,
     pub direction: Direction,
     pub app: Protocol,
     pub signature: &'a CompiledSignature,

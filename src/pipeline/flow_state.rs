@@ -60,9 +60,15 @@ pub(super) struct Refusal {
 }
 
 impl FlowState {
-    pub fn opened_by(syn: &Segment<'_>) -> Self {
+    /// What a refused connection still sends must not pass for data of the new one.
+    pub fn opened_by(syn: &Segment<'_>, replaces_refused: bool) -> Self {
+        let session = TcpSession::from_syn(syn);
         Self {
-            tcp: Some(TcpSession::from_syn(syn)),
+            tcp: Some(if replaces_refused {
+                session.must_be_answered()
+            } else {
+                session
+            }),
             ..Self::default()
         }
     }

@@ -25,12 +25,14 @@ pub(super) enum Ruling {
 /// The packet that completed the matches.
 pub(super) struct Case<'a> {
     pub ctx: FlowContext,
-    /// In the direction of the packet.
-    pub ends: Ends,
+    /// `None`: the packet belongs to no flow.
+    pub flow_id: Option<u64>,
+    /// In the direction of the packet. `None`: its IP header cannot be read.
+    pub ends: Option<Ends>,
     pub direction: Direction,
     pub app: &'a AppLayer,
     /// Where no content matched (an event, a size): the payload that completed the match.
-    pub payload: Evidence,
+    pub payload: Option<Evidence>,
     /// Of the packet.
     pub shown: Shown<'a>,
     /// What is kept of the streams, by direction, for matches on them.
@@ -38,15 +40,16 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn ends(&self, hit: &Hit) -> Ends {
+    fn ends(&self, hit: &Hit) -> Option<Ends> {
+        let ends = self.ends?;
         if hit.direction == self.direction {
-            return self.ends;
+            return Some(ends);
         }
-        Ends {
-            src: self.ends.dst,
-            dst: self.ends.src,
-            ..self.ends
-        }
+        Some(Ends {
+            src: ends.dst,
+            dst: ends.src,
+            ..ends
+        })
     }
 
     fn shown(&self, hit: &Hit) -> Shown<'a> {
@@ -93,11 +96,10 @@ pub(super) fn rule(
             }
             Decision::Enforce | Decision::DetectOnly(_) => (asked, None),
         };
-        let ends = case.ends(hit);
         let shown = match thresholds.check(
             signature,
-            ends.src.0,
-            ends.dst.0,
+            case.ctx.endpoints(hit.direction).src.0,
+            case.ctx.endpoints(hit.direction).dst.0,
             case.ctx.flow_id,
             case.ctx.now,
         ) {
@@ -130,8 +132,8 @@ pub(super) fn rule(
         counters.add(Counter::Alerts, 1);
         sink.event(Event::Alert(AlertEvent {
             at: case.ctx.now,
-            flow_id: Some(case.ctx.flow_id),
-            ends,
+            flow_id: case.flow_id,
+            ends: case.ends(hit),
             direction: hit.direction,
             app: case.ctx.app,
             signature,
@@ -143,7 +145,7 @@ pub(super) fn rule(
                 .map(|_| ruleset.policy.effective_mode(signature)),
             held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
-            evidence: hit.evidence.as_ref().or(Some(&case.payload)),
+            evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
             shown: case.shown(hit),
         }));
     }

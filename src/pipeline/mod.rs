@@ -15,8 +15,8 @@ mod reset;
 mod worker;
 
 pub use event::{
-    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Reassembled,
-    Reset, Shown,
+    AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer,
+    Reassembled, Reset, Shown,
 };
 pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};

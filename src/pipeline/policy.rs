@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::event::{Frame, Shown};
 use crate::app_layer;
-use crate::decode::Packet;
+use crate::decode::{Packet, Tunnels};
 use crate::defrag::DefragConfig;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
@@ -19,6 +19,8 @@ pub struct Exceptions {
     /// Parsers and signatures hold all that [`WorkerConfig::app_layer_memory_bytes`] allows.
     pub app_layer_memory: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
+    /// Tunnels nested deeper than is looked into.
+    pub tunnel_depth: ExceptionPolicy,
     /// Only one direction of a connection passes here.
     pub asymmetric: ExceptionPolicy,
     /// A fragment for which there is no room: let through as it is, or kept in place of the oldest.
@@ -35,6 +37,7 @@ impl Default for Exceptions {
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
+            tunnel_depth: ExceptionPolicy::Drop,
             asymmetric: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,
@@ -58,6 +61,9 @@ pub enum Midstream {
 pub struct WorkerConfig {
     pub exceptions: Exceptions,
     pub midstream: Midstream,
+    pub tunnels: Tunnels,
+    /// Tunnels inside each other that are looked into.
+    pub tunnel_depth: u8,
     pub defrag: DefragConfig,
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
@@ -87,6 +93,8 @@ impl Default for WorkerConfig {
         Self {
             exceptions: Exceptions::default(),
             midstream: Midstream::PickUpFor(Duration::from_secs(60)),
+            tunnels: Tunnels::default(),
+            tunnel_depth: 4,
             defrag: DefragConfig::default(),
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
@@ -105,6 +113,15 @@ impl Default for WorkerConfig {
 }
 
 impl WorkerConfig {
+    /// The same of a packet that cannot be read.
+    pub(super) fn shown_unread<'a>(&self, frame: Frame<'a>, number: u64) -> Shown<'a> {
+        Shown {
+            packet_number: self.number_packets.then_some(number),
+            packet: self.alert_packet.then_some(frame),
+            ..Shown::default()
+        }
+    }
+
     /// Of a packet, what alerts are to show.
     pub(super) fn shown<'a>(
         &self,

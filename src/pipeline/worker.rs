@@ -2,13 +2,19 @@
 
 mod fragments;
 mod memory;
+mod odd;
+mod tunnel;
+mod twins;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use ahash::RandomState;
+
 use self::fragments::Fragments;
+use self::twins::Twins;
 use super::ending::{Ending, flow_event};
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame};
+use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
@@ -56,6 +62,9 @@ pub struct Worker {
     started: Option<Timestamp>,
     /// The flow in hand, for when a panic must cost it.
     current: Option<FlowId>,
+    /// Names tunnels; nobody outside can find two of one name.
+    tunnel_names: RandomState,
+    twins: Twins,
 }
 
 /// What is shared by all flows of a worker and lent out for each packet.
@@ -75,28 +84,43 @@ pub(super) struct Engine {
 /// One packet on its way through.
 struct Passage<'a> {
     packet: &'a Packet<'a>,
-    /// As received, with its link header.
+    /// With its own link header; inside a tunnel, as the tunnel carries it.
     frame: Frame<'a>,
-    /// Where its IP header begins in what was received.
+    /// What was received, of which the packet is a part; or a datagram that we put together.
+    base: &'a [u8],
+    /// Where the packet's IP header begins in it.
     ip_at: u16,
     ends: Ends,
+    /// The packet that this one is inside of.
+    around: Option<&'a Passage<'a>>,
     now: Timestamp,
 }
 
 impl<'a> Passage<'a> {
-    fn new(packet: &'a Packet<'a>, frame: Frame<'a>, now: Timestamp) -> Self {
-        let ip_at = packet.datagram.as_ptr().addr() - frame.datagram.as_ptr().addr();
+    /// `base` is what the packet is a part of.
+    fn new(
+        packet: &'a Packet<'a>,
+        frame: Frame<'a>,
+        base: &'a [u8],
+        around: Option<&'a Passage<'a>>,
+        now: Timestamp,
+    ) -> Self {
+        let ip_at = packet.datagram.as_ptr().addr() - base.as_ptr().addr();
         let (src_port, dst_port) = packet.ports();
         Self {
             packet,
             frame,
+            base,
             ip_at: ip_at as u16,
             ends: Ends {
                 src: (packet.src(), src_port),
                 dst: (packet.dst(), dst_port),
                 protocol: packet.ip.protocol,
                 vlan: packet.vlan,
+                icmp: packet.icmp(),
+                tunnel: around.map(Outer::of),
             },
+            around,
             now,
         }
     }
@@ -130,6 +154,8 @@ impl Worker {
             counters,
             started: None,
             current: None,
+            tunnel_names: RandomState::new(),
+            twins: Twins::default(),
         }
     }
 
@@ -209,36 +235,40 @@ impl Worker {
     }
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
-        let packet = match decode_frame(raw.link, raw.data, raw.trust) {
-            Ok(Some(packet)) => packet,
+        let frame = Frame::received(raw.link, raw.data);
+        match decode_frame(raw.link, raw.data, raw.trust) {
+            Ok(Some(packet)) => {
+                let passage = Passage::new(&packet, frame, raw.data, None, now);
+                self.judge_packet(&passage, raw.trust, sink)
+            }
             Ok(None) => {
                 self.counters.add(Counter::NotInspectedPackets, 1);
-                return Verdict::Forward;
+                Verdict::Forward
             }
-            Err(reason) => {
-                sink.event(Event::Drop(DropEvent {
-                    at: now,
-                    flow_id: None,
-                    ends: None,
-                    direction: None,
-                    reason,
-                    packet: None,
-                    signature: None,
-                }));
-                return Verdict::Drop(reason);
-            }
-        };
-        let passage = Passage::new(&packet, Frame::received(raw.link, raw.data), now);
-        match packet.transport {
-            Transport::Fragment => self.judge_fragment(raw, &passage, sink),
-            _ => self.judge_whole(&passage, sink),
+            Err(malformed) => self.refuse_malformed(&malformed, frame, None, now, sink),
         }
     }
 
-    fn judge_whole(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
-        match passage.packet.transport {
+    /// A packet as it came, one put together from fragments, or one found inside another.
+    fn judge_packet(
+        &mut self,
+        passage: &Passage<'_>,
+        trust: ChecksumTrust,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let packet = passage.packet;
+        if !packet.events.is_empty()
+            && let Some(verdict) = self.judge_oddities(packet.events, passage, sink)
+        {
+            return verdict;
+        }
+        match packet.transport {
+            Transport::Fragment => self.judge_fragment(trust, passage, sink),
             Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
-            _ => self.judge_datagram(passage, sink),
+            _ => match self.judge_datagram(passage, sink) {
+                Verdict::Forward => self.judge_inside(trust, passage, sink),
+                refused => refused,
+            },
         }
     }
 
@@ -284,11 +314,13 @@ impl Worker {
         let opens = tcp.flags().0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN)
             == TcpFlags::SYN;
         let mut found = self.flows.find(&key);
+        let mut replaces_refused = false;
         if let Some(id) = found
             && opens
             && self.gives_way_to_syn(id, tcp)
             && let Some(flow) = self.flows.remove(id)
         {
+            replaces_refused = flow.state.is_refused();
             let (_, mut ending) = self.ending();
             ending.end(flow, FlowEndReason::Reused, passage.now, sink);
             found = None;
@@ -297,8 +329,8 @@ impl Worker {
             Some(id) => id,
             None => {
                 let (from_server, state) = if opens {
-                    let dir = Direction::ToServer;
-                    (false, FlowState::opened_by(&passage.segment(dir, tcp)))
+                    let syn = passage.segment(Direction::ToServer, tcp);
+                    (false, FlowState::opened_by(&syn, replaces_refused))
                 } else {
                     match self.pick_up(tcp, passage) {
                         Ok(picked) => picked,
@@ -512,14 +544,15 @@ impl Worker {
         flow.state.show(most, &mut self.engine.shown_streams);
         let case = Case {
             ctx: context(flow, now),
-            ends: passage.ends,
+            flow_id: Some(flow.id),
+            ends: Some(passage.ends),
             direction: dir,
             app: &flow.state.app,
-            payload: Evidence::new(
+            payload: Some(Evidence::new(
                 Buffer::Payload,
                 refused.map_or(0, |r| r.stream_offset),
                 passage.packet.payload,
-            ),
+            )),
             shown: self.config.shown(passage.packet, passage.frame, number),
             streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };

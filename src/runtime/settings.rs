@@ -9,7 +9,8 @@ use regex::Regex;
 
 use crate::app_layer;
 use crate::capture::nfqueue::QueueConfig;
-use crate::config::{self, Config, FailureMode, Placement};
+use crate::config::{self, Config, FailureMode, Placement, Tunnel};
+use crate::decode::{TunnelKind, Tunnels};
 use crate::defrag::DefragConfig;
 use crate::detect::CompileOptions;
 use crate::flow::{FlowTableConfig, Timeouts};
@@ -78,9 +79,12 @@ pub fn worker(config: &Config) -> WorkerConfig {
             midstream: policy.midstream,
             asymmetric: policy.asymmetric,
             defrag_memory: policy.defrag_memory,
+            tunnel_depth: policy.tunnel_depth,
             internal_error: policy.internal_error,
         },
         midstream: Midstream::PickUpFor(Duration::from_secs(policy.midstream_grace_secs)),
+        tunnels: tunnels(&config.decode),
+        tunnel_depth: config.decode.tunnel_depth,
         defrag: DefragConfig {
             memory_bytes: defrag.memory_bytes,
             max_datagrams: defrag.max_datagrams,
@@ -132,6 +136,26 @@ pub fn worker(config: &Config) -> WorkerConfig {
         alert_packet: config.log.alert_packet,
         ..WorkerConfig::default()
     }
+}
+
+fn tunnels(decode: &config::Decode) -> Tunnels {
+    let kinds = decode.tunnels.iter().map(|tunnel| match tunnel {
+        Tunnel::Vxlan => TunnelKind::Vxlan,
+        Tunnel::Geneve => TunnelKind::Geneve,
+        Tunnel::Gre => TunnelKind::Gre,
+        Tunnel::Erspan => TunnelKind::Erspan,
+        Tunnel::Ipip => TunnelKind::Ipv4InIpv4,
+        Tunnel::SixInFour => TunnelKind::Ipv6InIpv4,
+        Tunnel::FourInSix => TunnelKind::Ipv4InIpv6,
+        Tunnel::SixInSix => TunnelKind::Ipv6InIpv6,
+        Tunnel::Teredo => TunnelKind::Teredo,
+    });
+    Tunnels::new(
+        kinds,
+        decode.vxlan_ports.clone(),
+        decode.geneve_ports.clone(),
+        decode.teredo_ports.clone(),
+    )
 }
 
 pub fn sources(config: &Config) -> Result<Sources, String> {

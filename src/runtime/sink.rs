@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::counters::{Counter, Counters};
+use crate::decode::Wrapping;
 use crate::defrag::Cut;
 use crate::output::LogHandle;
 use crate::pipeline::{Event, EventSink, Reassembled, Reset};
@@ -26,14 +27,37 @@ pub struct WorkerSink {
 #[derive(Debug, Default)]
 pub struct Datagrams {
     bytes: Vec<u8>,
-    places: Vec<(Range<usize>, Cut)>,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    header: Range<usize>,
+    datagram: Range<usize>,
+    wrapping: Wrapping,
+    cut: Cut,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug)]
+pub struct ToCut<'a> {
+    /// Headers of the tunnels that each fragment goes through.
+    pub header: &'a [u8],
+    pub wrapping: &'a Wrapping,
+    pub datagram: &'a [u8],
+    pub cut: &'a Cut,
 }
 
 impl Datagrams {
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Cut)> {
-        self.places
-            .iter()
-            .filter_map(|(range, cut)| Some((self.bytes.get(range.clone())?, cut)))
+    pub fn iter(&self) -> impl Iterator<Item = ToCut<'_>> {
+        self.places.iter().filter_map(|place| {
+            Some(ToCut {
+                header: self.bytes.get(place.header.clone())?,
+                wrapping: &place.wrapping,
+                datagram: self.bytes.get(place.datagram.clone())?,
+                cut: &place.cut,
+            })
+        })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -92,7 +116,14 @@ impl EventSink for WorkerSink {
     fn reassembled(&mut self, datagram: Reassembled<'_>) {
         let Datagrams { bytes, places } = &mut self.datagrams;
         let start = bytes.len();
+        bytes.extend_from_slice(datagram.link_header);
+        let middle = bytes.len();
         bytes.extend_from_slice(datagram.datagram);
-        places.push((start..bytes.len(), datagram.cut));
+        places.push(Place {
+            header: start..middle,
+            datagram: middle..bytes.len(),
+            wrapping: datagram.wrapping,
+            cut: datagram.cut,
+        });
     }
 }

@@ -8,13 +8,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::sink::WorkerSink;
+use super::sink::{ToCut, WorkerSink};
 use crate::capture::inject::Injector;
 use crate::capture::nfqueue::{BATCH, Decision, Queue};
 use crate::capture::reset::{RateLimiter, Reset, ResetFields};
 use crate::counters::{Counter, Counters};
 use crate::decode::{LinkType, apply_edit};
-use crate::defrag::Cut;
 use crate::detect::Ruleset;
 use crate::latency::Latency;
 use crate::pipeline::{FlowEvent, RawPacket, Worker};
@@ -146,7 +145,13 @@ struct Sent {
 
 /// Sends a datagram in fragments. As a router does (RFC 791 section 3.2), it cuts finer where the
 /// link ahead takes less.
-fn send_cut(injector: &Injector, datagram: &[u8], cut: &Cut, fragment: &mut Vec<u8>) -> Sent {
+fn send_cut(injector: &Injector, whole: ToCut<'_>, fragment: &mut Vec<u8>) -> Sent {
+    let ToCut {
+        header,
+        wrapping,
+        datagram,
+        cut,
+    } = whole;
     let mut sent = Sent {
         fragments: 0,
         all: false,
@@ -154,7 +159,11 @@ fn send_cut(injector: &Injector, datagram: &[u8], cut: &Cut, fragment: &mut Vec<
     let (mut offset, mut most) = (0, cut.fragment_bytes());
     loop {
         fragment.clear();
+        fragment.extend_from_slice(header);
         let next = cut.write(datagram, offset, most, fragment);
+        if !wrapping.fit(fragment) {
+            return sent;
+        }
         match injector.send(fragment) {
             Ok(()) => sent.fragments += 1,
             Err(e) if e.raw_os_error() == Some(libc::EMSGSIZE) => {
@@ -279,8 +288,8 @@ impl Loop {
     fn send_datagrams(&mut self) {
         let counters = &self.shared.counters;
         let datagrams = self.sink.datagrams();
-        for (datagram, cut) in datagrams.iter() {
-            let sent = send_cut(&self.injector, datagram, cut, &mut self.fragment);
+        for whole in datagrams.iter() {
+            let sent = send_cut(&self.injector, whole, &mut self.fragment);
             counters.add(Counter::FragmentsSent, sent.fragments);
             if !sent.all {
                 counters.add(Counter::FragmentsFailed, 1);

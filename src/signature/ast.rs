@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::buffer::Buffer;
 use super::header_number::HeaderNumber;
 use crate::app_layer;
+use crate::decode::DecodeEvents;
 use crate::stream::StreamEvent;
 use crate::verdict::Action;
 
@@ -49,6 +50,8 @@ pub struct Signature {
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
     pub events: Vec<app_layer::Event>,
+    /// `decode-event`: all of them.
+    pub decode_events: DecodeEvents,
     /// `app-layer-protocol`.
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
@@ -105,6 +108,8 @@ pub enum Proto {
     Icmp6,
     Http,
     Tls,
+    /// `pkthdr`: any packet, also one whose headers cannot be read.
+    PacketHeader,
     Sip,
 }
 

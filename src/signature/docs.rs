@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::header::PROTOCOLS;
 use super::keywords::{KEYWORDS, Keyword, Kind};
+use crate::decode::DecodeEvent;
 
 /// All keywords as Markdown, chapter by chapter.
 pub fn keywords_markdown() -> String {
@@ -27,7 +28,18 @@ pub fn keywords_markdown() -> String {
             row(&mut out, keyword);
         }
     }
+    decode_events(&mut out);
     out
+}
+
+fn decode_events(out: &mut String) {
+    out.push_str(
+        "\n## Events of `decode-event`\n\nSuricata's other names are refused: nothing here could \
+         raise them.\n\n| event | raised for |\n|---|---|\n",
+    );
+    for event in DecodeEvent::ALL {
+        let _ = writeln!(out, "| `{}` | {} |", event.as_str(), event.help());
+    }
 }
 
 fn row(out: &mut String, keyword: &Keyword) {

@@ -6,6 +6,7 @@ use super::classification::Classes;
 use super::lex::{Arg, Fault, Opt, Span};
 use super::suggest::nearest;
 use crate::app_layer;
+use crate::decode::DecodeEvents;
 
 /// Most byte variables in one rule.
 const MAX_VARIABLES: usize = 32;
@@ -47,6 +48,7 @@ pub(super) struct Draft<'c> {
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
     pub events: Vec<app_layer::Event>,
+    pub decode_events: DecodeEvents,
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
     pub noalert: bool,
@@ -77,6 +79,7 @@ impl<'c> Draft<'c> {
             variables: Vec::new(),
             flowbits: Vec::new(),
             events: Vec::new(),
+            decode_events: DecodeEvents::NONE,
             protocols: Vec::new(),
             threshold: None,
             noalert: false,

@@ -33,6 +33,7 @@ pub const PROTOCOLS: &[(&str, Proto)] = &[
     ("http", Proto::Http),
     ("http1", Proto::Http),
     ("tls", Proto::Tls),
+    ("pkthdr", Proto::PacketHeader),
     ("sip", Proto::Sip),
 ];
 
@@ -60,7 +61,6 @@ const NOT_READ: &[&str] = &[
     "nfs",
     "ntp",
     "pgsql",
-    "pkthdr",
     "pop3",
     "quic",
     "rdp",

@@ -15,6 +15,7 @@ pub(super) fn check(
     statement: &Statement<'_>,
 ) -> Result<(), Fault> {
     protocol_has_buffers(draft, header, statement)?;
+    oddities_stand_alone(draft, header, statement)?;
     packet_and_transaction(draft, statement)?;
     base64_belongs_together(draft, statement)?;
     let found = [
@@ -51,6 +52,41 @@ fn written<'a>(statement: &Statement<'a>, buffer: Buffer) -> Arg<'a> {
         .iter()
         .find(|o| names_it(o.name.text))
         .map_or(statement.header, |o| o.name)
+}
+
+/// `decode-event` is asked of a packet before anything else is known of it, and `pkthdr` is for
+/// nothing else.
+fn oddities_stand_alone(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    if draft.decode_events.is_empty() {
+        return match header.protocol {
+            Proto::PacketHeader => Err(statement
+                .header
+                .fault("a rule for `pkthdr` needs a `decode-event`")
+                .help("write `ip` for a rule about all packets")),
+            _ => Ok(()),
+        };
+    }
+    let keyword = at(statement, &["decode-event"]);
+    let alone = draft.flow.is_none()
+        && draft.packet.is_empty()
+        && draft.stream_sizes.is_empty()
+        && draft.buffers.is_empty()
+        && draft.flowbits.is_empty()
+        && draft.events.is_empty()
+        && draft.protocols.is_empty();
+    if !alone {
+        return Err(keyword.fault("`decode-event` stands with no test but the rule's header"));
+    }
+    match header.protocol {
+        Proto::Http | Proto::Tls | Proto::Sip | Proto::TcpStream => {
+            Err(keyword.fault("`decode-event` is about packets, not about streams"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A buffer of a protocol that the header excludes can never be there.

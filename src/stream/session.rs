@@ -102,6 +102,9 @@ pub struct TcpSession {
     timestamps: bool,
     /// Which way a reset went that its receiver may have taken.
     reset: Option<Direction>,
+    reset_is_certain: bool,
+    /// It stands in place of a refused flow, whose data must not pass for its own.
+    needs_answer: bool,
     other_syns: OtherSyns,
     /// A SYN-ACK with another sequence number; the client's acknowledgement decides.
     other_syn_ack: Option<Syn>,
@@ -125,6 +128,8 @@ impl TcpSession {
             md5: false,
             timestamps: false,
             reset: None,
+            reset_is_certain: false,
+            needs_answer: false,
             other_syns: OtherSyns::default(),
             other_syn_ack: None,
         }
@@ -148,9 +153,17 @@ impl TcpSession {
             md5: tcp.options.md5,
             timestamps: false,
             reset: None,
+            reset_is_certain: false,
+            needs_answer: false,
             other_syns: OtherSyns::default(),
             other_syn_ack: None,
         }
+    }
+
+    /// The server's answer to this SYN must pass here, also where packets may pass unseen.
+    pub fn must_be_answered(mut self) -> Self {
+        self.needs_answer = true;
+        self
     }
 
     /// Whether this very SYN opened the connection.
@@ -168,10 +181,10 @@ impl TcpSession {
         self.state == State::Established
     }
 
-    /// A reset may have been taken, or both ends have sent their FIN and know it. What still
+    /// A reset was taken, or both ends have sent their FIN and know it. What still
     /// comes is inspected.
     pub fn is_closed(&self) -> bool {
-        self.reset.is_some() || self.fins_are_acknowledged()
+        self.reset_is_certain || self.fins_are_acknowledged()
     }
 
     fn fins_are_acknowledged(&self) -> bool {
@@ -387,7 +400,7 @@ impl TcpSession {
     ) -> Judgement {
         match segment.dir {
             // It may have passed unseen: what it said is not known.
-            Direction::ToServer if config.tolerate_gaps => {
+            Direction::ToServer if config.tolerate_gaps && !self.needs_answer => {
                 self.halves[0].may_reach(u64::MAX);
                 self.halves[1] = Half::picked_up(segment.tcp.ack());
                 self.state = State::Established;

@@ -69,7 +69,7 @@ impl Middle for Stopgap {
     fn judge(&mut self, segment: &mut Segment) -> Result<(), String> {
         segment.write(&mut self.packet);
         let packet = decode_ip(&self.packet, ChecksumTrust::Unverified)
-            .map_err(|reason| reason.as_str().to_owned())?;
+            .map_err(|malformed| malformed.reason.as_str().to_owned())?;
         let Transport::Tcp(tcp) = packet.transport else {
             panic!("the model sends TCP");
         };

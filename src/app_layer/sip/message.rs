@@ -43,7 +43,12 @@ pub(super) fn is_response_line(line: &[u8]) -> bool {
 
 /// Reads a line without its line end.
 pub(super) fn first_line(line: &[u8]) -> Option<FirstLine> {
-    let first = line.iter().position(|&b| b == b' ')?;
+    let last = memchr::memrchr(b' ', line)?;
+    let ends_in_protocol = is_protocol(&line[last + 1..]);
+    if !ends_in_protocol && !line.starts_with(b"SIP/") {
+        return None;
+    }
+    let first = memchr::memchr(b' ', line)?;
     let word = &line[..first];
     if is_protocol(word) {
         let rest = first + 1;
@@ -56,10 +61,9 @@ pub(super) fn first_line(line: &[u8]) -> Option<FirstLine> {
             reason: (end + 1).min(line.len())..line.len(),
         });
     }
-    let last = line.iter().rposition(|&b| b == b' ')?;
-    let uri = first + 1..last;
+    let uri = first + 1..last.max(first + 1);
     let named = !word.is_empty() && word.iter().all(|&b| is_token(b)) && !uri.is_empty();
-    (named && is_protocol(&line[last + 1..])).then(|| FirstLine::Request {
+    (named && ends_in_protocol).then(|| FirstLine::Request {
         method: 0..first,
         uri,
         protocol: last + 1..line.len(),

@@ -98,7 +98,7 @@ impl Description {
     /// The kernel sends the flags only where one is set: no flag means verified.
     pub(super) fn checksum(&self) -> ChecksumTrust {
         if self.flags & libc::NFQA_SKB_CSUMNOTREADY as u32 != 0 {
-            ChecksumTrust::Trusted
+            ChecksumTrust::Partial
         } else if self.flags & libc::NFQA_SKB_CSUM_NOTVERIFIED as u32 != 0 {
             ChecksumTrust::Unverified
         } else {
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(packet.hook, Hook::Forward);
         assert_eq!(packet.mark, 256);
         assert!(packet.gso());
-        assert_eq!(packet.checksum(), ChecksumTrust::Trusted);
+        assert_eq!(packet.checksum(), ChecksumTrust::Partial);
         assert_eq!(&datagram[packet.data], b"packet");
         assert!(!packet.truncated);
     }

@@ -26,6 +26,7 @@ pub(crate) struct Builder {
     first_packet: Vec<u32>,
     each_packet: Vec<u32>,
     protocol_only: Vec<u32>,
+    odd: Vec<u32>,
     /// Fast patterns by slot; slots are of one protocol and direction.
     patterns: Vec<Vec<(Pattern, u32)>>,
     transactions: [[TransactionRules; 2]; TRANSACTION_PROTOCOLS],
@@ -43,6 +44,7 @@ impl Builder {
             first_packet: Vec::new(),
             each_packet: Vec::new(),
             protocol_only: Vec::new(),
+            odd: Vec::new(),
             patterns: Vec::new(),
             transactions: Default::default(),
             summary: Summary::default(),
@@ -125,6 +127,7 @@ impl Builder {
             payload,
             buffers: groups,
             events: signature.events.clone().into(),
+            decode_events: signature.decode_events,
             directions,
             has_variables: !signature.variables.is_empty(),
             noalert: signature.noalert,
@@ -290,6 +293,10 @@ impl Builder {
         let flow = &rule.flow;
         let plain = !rule.bits.asks() && !rule.has_packet_part() && flow.stream_sizes.is_empty();
         self.summary.header_only += 1;
+        if !rule.decode_events.is_empty() {
+            self.odd.push(number);
+            return;
+        }
         if plain && rule.app.is_some() {
             self.protocol_only.push(number);
         } else if plain
@@ -369,6 +376,7 @@ impl Builder {
             first_packet,
             each_packet,
             protocol_only: self.protocol_only,
+            odd: self.odd,
             transactions: self.transactions,
             summary,
         }

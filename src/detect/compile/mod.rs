@@ -111,6 +111,8 @@ pub struct Layer {
     pub(crate) each_packet: AddressIndex,
     /// Rules that ask for the application protocol and nothing else.
     pub(crate) protocol_only: Vec<u32>,
+    /// Rules that ask for `decode-event`.
+    pub(crate) odd: Vec<u32>,
     transactions: [[TransactionRules; 2]; TRANSACTION_PROTOCOLS],
     summary: Summary,
 }

@@ -2,7 +2,7 @@
 
 use super::addresses::{ANY_ADDRESS, AddressSet, port_in};
 use crate::app_layer::{Event, Protocol};
-use crate::decode::protocol;
+use crate::decode::{DecodeEvents, protocol};
 use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
@@ -33,6 +33,15 @@ impl Sets {
         self.ports.get(id as usize).map_or(&[], |p| p)
     }
 
+    /// Whether a packet without addresses and ports will do.
+    pub(crate) fn asks_nothing(&self, header: &HeaderTest) -> bool {
+        let any_port = |id| port_in(self.ports(id), 0);
+        header.src == ANY_ADDRESS
+            && header.dst == ANY_ADDRESS
+            && any_port(header.src_ports)
+            && any_port(header.dst_ports)
+    }
+
     fn has_address(&self, id: u32, ip: std::net::IpAddr) -> bool {
         id == ANY_ADDRESS
             || self
@@ -59,7 +68,12 @@ impl HeaderTest {
     pub(crate) fn is_for_stream(&self, is_v6: bool) -> bool {
         let packets_only = matches!(
             self.protocol,
-            Proto::Udp | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 | Proto::TcpPacket
+            Proto::Udp
+                | Proto::Icmp
+                | Proto::Icmp4
+                | Proto::Icmp6
+                | Proto::TcpPacket
+                | Proto::PacketHeader
         );
         !packets_only && self.ip_version_matches(is_v6)
     }
@@ -72,7 +86,9 @@ impl HeaderTest {
                 ip_protocol == protocol::TCP
             }
             Proto::Udp => ip_protocol == protocol::UDP,
-            Proto::TcpPacket | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 => false,
+            Proto::TcpPacket | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 | Proto::PacketHeader => {
+                false
+            }
         };
         carrier && self.ip_version_matches(is_v6)
     }
@@ -250,6 +266,8 @@ pub(crate) struct Rule {
     /// Of the transaction; all must match.
     pub(crate) buffers: Box<[BufferGroup]>,
     pub(crate) events: Box<[Event]>,
+    /// `decode-event`: all must be seen. Such a rule tests nothing else but its header.
+    pub(crate) decode_events: DecodeEvents,
     /// In which directions the transaction part is evaluated.
     pub(crate) directions: [bool; 2],
     /// A byte variable may go from one buffer to the next: all are evaluated together.

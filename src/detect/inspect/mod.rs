@@ -1,8 +1,11 @@
 //! Rulesets held against traffic.
 
+mod odd;
 mod packet;
 mod stream;
 mod transaction;
+
+pub use odd::OddPacket;
 
 use super::compile::Layer;
 use super::context::{Endpoints, FlowContext};

@@ -233,7 +233,7 @@ fn is_for_packet(rule: &Rule, packet: &Packet<'_>) -> bool {
         Proto::Tcp | Proto::TcpPacket | Proto::Http | Proto::Tls => {
             packet.ip.protocol == protocol::TCP && matches!(transport, Transport::Tcp(_))
         }
-        Proto::TcpStream => false,
+        Proto::TcpStream | Proto::PacketHeader => false,
         Proto::Sip => matches!(transport, Transport::Tcp(_) | Transport::Udp(_)),
         Proto::Udp => matches!(transport, Transport::Udp(_)),
         Proto::Icmp => matches!(transport, Transport::Icmp4(_) | Transport::Icmp6(_)),

@@ -19,6 +19,7 @@ fn envelope() -> Envelope {
         dst: Some((IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80)),
         protocol: Some(6),
         icmp: None,
+        tunnel: None,
         app_proto: Some("http"),
         direction: Some(Direction::ToServer),
     }
@@ -135,7 +136,10 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             payload_printable: Some(Text::printable(b"GOOD")),
             stream: Some(1),
             packet: Some(Text::base64(b"EGOOD")),
-            packet_info: Some(PacketInfo { linktype: 1 }),
+            packet_info: Some(PacketInfo {
+                linktype: 1,
+                linktype_name: "EN10MB",
+            }),
         },
     }));
     let expected = concat!(
@@ -146,7 +150,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
         r#""category":"Attempted Administrator Privilege Gain","severity":1},"verdict":{"action":"alert"},"#,
         r#""tls":{"subject":"CN=a","issuerdn":"CN=b","serial":"01:02","sni":"shop.example","version":"TLS 1.2"},"#,
         r#""pcap_cnt":7,"pkt_src":"wire/pcap","payload":"R09PRA==","payload_printable":"GOOD","stream":1,"#,
-        r#""packet":"RUdPT0Q=","packet_info":{"linktype":1}}"#,
+        r#""packet":"RUdPT0Q=","packet_info":{"linktype":1,"linktype_name":"EN10MB"}}"#,
         "\n"
     );
     assert_eq!(line(&record), expected);

@@ -1,8 +1,8 @@
 //! IP fragments: held until their datagram is whole, judged with it, sent on in its place.
 
-use super::{DropEvent, Ends, Event, Passage, RawPacket, Worker};
+use super::{DropEvent, Ends, Event, Passage, Ruling, Worker};
 use crate::counters::{Counter, Counters};
-use crate::decode::{ChecksumTrust, Transport, apply_edit, decode_ip};
+use crate::decode::{ChecksumTrust, DecodeEvent, Transport, apply_edit, decode_ip};
 use crate::defrag::{Arrival, DefragConfig, Defragmenter, GivenUp, Refused, Taken, Whole};
 use crate::pipeline::event::{EventSink, Frame, Reassembled};
 use crate::pipeline::policy::WorkerConfig;
@@ -31,17 +31,23 @@ impl Fragments {
 impl Worker {
     pub(super) fn judge_fragment(
         &mut self,
-        raw: &RawPacket<'_>,
+        trust: ChecksumTrust,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
         let now = passage.now;
         self.counters.add(Counter::FragmentsReceived, 1);
+        // What is around it would have to be cut as well.
+        if passage.packet.reassembled {
+            let reason = DropReason::DefragNested;
+            self.note_drop(None, None, reason, None, passage, sink);
+            return Verdict::Drop(reason);
+        }
         let arrival = Arrival {
             packet: passage.packet,
-            tunnel: 0,
-            link: raw.link,
-            link_header: before(raw.data, passage.packet.datagram),
+            tunnel: passage.packet.tunnel,
+            link: passage.frame.link,
+            link_header: before(passage.frame.datagram, passage.packet.datagram),
         };
         let counters = &self.counters;
         let taken = self.fragments.table.take(&arrival, now, &mut |given_up| {
@@ -50,6 +56,9 @@ impl Worker {
         match taken {
             Taken::Held => Verdict::Held,
             Taken::Refused(Refused { reason, again }) => {
+                if !again {
+                    self.note_overlap(reason, passage, sink);
+                }
                 if !again || self.config.drop_event_per_packet {
                     self.note_drop(None, None, reason, None, passage, sink);
                 }
@@ -60,7 +69,7 @@ impl Worker {
                 self.except_packet(policy, DropReason::DefragMemory, passage, sink)
             }
             Taken::Whole(mut whole) => {
-                let verdict = self.judge_reassembled(&mut whole, raw.trust, passage, sink);
+                let verdict = self.judge_reassembled(&mut whole, trust, passage, sink);
                 self.fragments.table.recycle(whole);
                 verdict
             }
@@ -88,10 +97,19 @@ impl Worker {
             if let Verdict::Rewrite(edit) = verdict {
                 apply_edit(&edit, whole.datagram_mut());
             }
+            // In a tunnel, lengths of the headers around are yet those of the fragment at hand.
+            let (link, link_header) = match passage.outermost() {
+                None => (whole.link, whole.link_header()),
+                Some(outermost) => (
+                    outermost.frame.link,
+                    before(passage.base, passage.packet.datagram),
+                ),
+            };
             sink.reassembled(Reassembled {
                 at: passage.now,
-                link: whole.link,
-                link_header: whole.link_header(),
+                link,
+                link_header,
+                wrapping: passage.wrapping(),
                 datagram: whole.datagram(),
                 cut: whole.cut,
             });
@@ -114,7 +132,9 @@ impl Worker {
         // Hardware does not see a datagram in fragments: its checksum is there, and unverified.
         let trust = match trust {
             ChecksumTrust::Ignored => ChecksumTrust::Ignored,
-            ChecksumTrust::Trusted | ChecksumTrust::Unverified => ChecksumTrust::Unverified,
+            ChecksumTrust::Trusted | ChecksumTrust::Partial | ChecksumTrust::Unverified => {
+                ChecksumTrust::Unverified
+            }
         };
         let refused = match decode_ip(frame.datagram, trust) {
             // RFC 8200 section 4.5 has one fragment header.
@@ -123,13 +143,37 @@ impl Worker {
             }
             Ok(mut packet) => {
                 packet.vlan = fragment.packet.vlan;
+                packet.tunnel = fragment.packet.tunnel;
                 packet.reassembled = true;
-                return self.judge_whole(&Passage::new(&packet, frame, fragment.now), sink);
+                let (datagram, around) = (frame.datagram, fragment.around);
+                let whole = Passage::new(&packet, frame, datagram, around, fragment.now);
+                return self.judge_packet(&whole, trust, sink);
             }
-            Err(reason) => reason,
+            Err(malformed) => {
+                let outer = fragment.ends.tunnel;
+                return self.refuse_malformed(&malformed, frame, outer, fragment.now, sink);
+            }
         };
         self.note_drop(None, None, refused, None, fragment, sink);
         Verdict::Drop(refused)
+    }
+
+    /// Rules that ask for fragments that overlap. The datagram is refused already.
+    fn note_overlap(
+        &mut self,
+        reason: DropReason,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) {
+        if reason == DropReason::DefragOverlap {
+            let event = if passage.packet.ip.is_v6() {
+                DecodeEvent::Ipv6FragmentOverlap
+            } else {
+                DecodeEvent::Ipv4FragmentOverlap
+            };
+            let events = std::iter::once(event).collect();
+            let _: Ruling = self.rule_on_oddities(events, passage, sink);
+        }
     }
 
     pub(super) fn expire_fragments(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
@@ -171,6 +215,8 @@ fn drop_held(given_up: GivenUp, at: Timestamp, counters: &Counters, sink: &mut d
             dst: (key.dst, 0),
             protocol,
             vlan: key.vlan,
+            icmp: None,
+            tunnel: None,
         }),
         direction: None,
         reason,

@@ -1,6 +1,7 @@
 //! One worker in simulated time, over packets that an independent library builds.
 
 mod leftovers;
+mod normalise;
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -15,6 +16,8 @@ const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 
 mod fragments;
+mod odd;
+mod tunnels;
 
 /// What a sink saw; can be told to panic.
 #[derive(Debug, Default)]
@@ -22,9 +25,13 @@ struct Seen {
     alerts: Vec<u32>,
     drops: Vec<DropReason>,
     flows: Vec<FlowEvent>,
+    /// The packet around that of the newest alert.
+    outer: Option<Outer>,
     resets: Vec<Reset>,
     /// Datagrams that went on in fragments.
     reassembled: Vec<Vec<u8>>,
+    /// Their fragments, with all that is around them.
+    sent_on: Vec<Vec<u8>>,
     panics_on_alert: bool,
 }
 
@@ -34,7 +41,10 @@ impl EventSink for Seen {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::Alert(_) if self.panics_on_alert => panic!("the sink was told to"),
-            Event::Alert(alert) => self.alerts.push(alert.signature.id().sid),
+            Event::Alert(alert) => {
+                self.outer = alert.ends.and_then(|ends| ends.tunnel);
+                self.alerts.push(alert.signature.id().sid);
+            }
             Event::Drop(drop) => self.drops.push(drop.reason),
             Event::Flow(flow) => self.flows.push(flow),
         }
@@ -46,6 +56,14 @@ impl EventSink for Seen {
 
     fn reassembled(&mut self, datagram: Reassembled<'_>) {
         self.reassembled.push(datagram.datagram.to_vec());
+        let cut = &datagram.cut;
+        let mut offset = Some(0);
+        while let Some(at) = offset {
+            let mut frame = datagram.link_header.to_vec();
+            offset = cut.write(datagram.datagram, at, cut.fragment_bytes(), &mut frame);
+            assert!(datagram.wrapping.fit(&mut frame));
+            self.sent_on.push(frame);
+        }
     }
 }
 
@@ -56,6 +74,8 @@ struct Lab {
     now: Timestamp,
     /// Next sequence number of client and server.
     next: [u32; 2],
+    /// Puts a segment into a tunnel.
+    wrap: fn(&[u8]) -> Vec<u8>,
 }
 
 fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
@@ -94,6 +114,7 @@ impl Lab {
             seen: Seen::default(),
             now: Timestamp::from_secs(1_700_000_000),
             next: [1000, 9000],
+            wrap: <[u8]>::to_vec,
         }
     }
 
@@ -133,7 +154,7 @@ impl Lab {
         tcp.write(&mut packet, payload).unwrap();
         let length = payload.len() as u32 + u32::from(flags.contains(['S', 'F']));
         self.next[from] = self.next[from].wrapping_add(length);
-        self.send(&packet)
+        self.send(&(self.wrap)(&packet))
     }
 
     fn open(&mut self) {

@@ -3,6 +3,7 @@
 mod app;
 mod bytes;
 mod content;
+mod decode;
 mod flow;
 mod meta;
 mod packet;
@@ -271,6 +272,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         flow::keywords(),
         app::keywords(),
         size::keywords(),
+        decode::keywords(),
         packet::keywords(),
         stream::keywords(),
         content::keywords(),

@@ -32,6 +32,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!^smb;",
     ),
     ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
+    (
+        "decode-event",
+        "decode-event:ipv6.trunc_exthdr; decode-event:ipv6.exthdr_useless_fh;",
+        "decode-event:^ipv4.no_such_event;",
+    ),
     ("dsize", "dsize:10<>20;", "dsize:^20<>10;"),
     ("bsize", "http.uri; bsize:>5;", "^bsize:5;"),
     ("urilen", "urilen:<10,raw;", "urilen:5,^cooked;"),
@@ -260,6 +265,17 @@ fn every_keyword_is_read_and_refused() {
         }
         refused(bad);
     }
+}
+
+#[test]
+fn decode_events_that_are_never_raised_are_refused() {
+    refused("decode-event:^ipv4.frag_ignored;");
+    refused("decode-event:^sctp.pkt_too_small;");
+    // Nothing else is known of the packet when they are asked for.
+    refused("^decode-event:ipv4.trunc_pkt; content:\"ab\";");
+    refused("flow:established; ^decode-event:ipv4.trunc_pkt;");
+    let text = "alert pkthdr any any -> any any (msg:\"a\"; sid:1;)";
+    assert_eq!(read(text).failures.len(), 1, "`pkthdr` asks for an event");
 }
 
 #[test]

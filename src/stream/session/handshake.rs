@@ -305,6 +305,7 @@ impl TcpSession {
     fn hear_server(&mut self, syn: &Syn) {
         self.state = State::SynReceived;
         self.reset = None;
+        self.reset_is_certain = false;
         self.halves[1] = syn.half();
         let [client, server] = &mut self.halves;
         server.may_reach(client.window_bytes());

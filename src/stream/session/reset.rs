@@ -9,7 +9,7 @@ impl TcpSession {
     /// RFC 5961 section 3: a reset counts at exactly the next sequence number. Linux also takes
     /// one at the right edge of what was selectively acknowledged, and one behind the last byte
     /// of an end that has sent its FIN; it looks neither at the acknowledgement nor at the
-    /// timestamp. What may have been lost behind us makes several numbers possible.
+    /// timestamp. What is on its way makes several numbers possible; none of those closes for sure.
     pub(super) fn on_reset(
         &mut self,
         segment: &Segment<'_>,
@@ -24,6 +24,7 @@ impl TcpSession {
             let taken = u64::from(tcp.ack().wrapping_sub(behind_syn));
             if answers_a_syn && taken <= client.syn_bytes {
                 self.reset = Some(segment.dir);
+                self.reset_is_certain = true;
                 return Ok(());
             }
             // One from the client answers a SYN-ACK that was not meant for it.
@@ -37,18 +38,21 @@ impl TcpSession {
         }
         let half = &self.halves[segment.dir.index()];
         let offset = half.offset(tcp.seq());
-        let is_taken = half.unsynced
-            || u64::try_from(offset).is_ok_and(|offset| {
-                (half.acked()..=half.next()).contains(&offset)
-                    || half.buffer.island_ends_at(offset)
-                    || half.fin.is_some_and(|fin| offset == fin + 1)
+        let place = u64::try_from(offset).ok();
+        let behind_fin = place.is_some_and(|at| half.fin.is_some_and(|fin| at == fin + 1));
+        let may_be_taken = half.unsynced
+            || behind_fin
+            || place.is_some_and(|at| {
+                (half.acked()..=half.next()).contains(&at) || half.buffer.island_ends_at(at)
             });
-        if is_taken && self.state != State::SynSent {
-            self.reset = Some(segment.dir);
-            Ok(())
-        } else {
+        if !may_be_taken || self.state == State::SynSent {
             events.note(StreamEvent::RstInvalidAck);
-            Err(DropReason::StreamBadReset)
+            return Err(DropReason::StreamBadReset);
         }
+        let nothing_on_the_way =
+            half.acked() == half.next() && half.buffer.first_island().is_none();
+        self.reset = Some(segment.dir);
+        self.reset_is_certain |= behind_fin || nothing_on_the_way;
+        Ok(())
     }
 }

@@ -272,9 +272,9 @@ fn resets_count_only_where_the_receiver_takes_them_and_end_no_inspection() {
         None,
         "right edge of what was selectively acknowledged"
     );
-    assert!(lab.session.is_closed());
     let mut lab = Lab::open();
     lab.data(0, b"abc");
+    lab.acknowledge(3);
     assert_eq!(lab.reset(3), None);
     assert!(lab.session.is_closed());
     assert_eq!(lab.data(3, b"def"), None);
@@ -858,4 +858,17 @@ fn a_syn_that_could_be_mistaken_for_anothers_data_is_refused() {
         refused
     );
     assert_eq!(lab.send(Direction::ToServer, syn(0), b"a").refused, None);
+}
+
+/// D09: while an acknowledgement is on its way, several numbers may be the exact one.
+#[test]
+fn a_reset_that_may_be_exact_passes_and_closes_nothing() {
+    let mut lab = Lab::open();
+    lab.data(0, b"abc");
+    assert_eq!(lab.reset(2), None);
+    assert!(!lab.session.is_closed());
+    assert_eq!(lab.data(3, b"def"), None);
+    lab.acknowledge(6);
+    assert_eq!(lab.reset(6), None);
+    assert!(lab.session.is_closed());
 }

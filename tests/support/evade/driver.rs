@@ -282,7 +282,11 @@ impl Run<'_> {
                 }
                 Act::Expect(flags) => self.waiting = Waiting::Flags(flags & TOLD, patience),
                 Act::Acked(count) => self.waiting = Waiting::Acked(*count, patience),
-                Act::Wait(time) => self.waiting = Waiting::Until(Instant::now() + *time),
+                Act::Wait(time) => {
+                    self.waiting = Waiting::Until(Instant::now() + *time);
+                    // An ordinary clock ticks by the millisecond; all else happens within one.
+                    self.stamp = self.stamp.map(|s| s.wrapping_add(time.as_millis() as u32));
+                }
             }
             self.look_whether_it_came();
             if self.waiting != Waiting::No {
@@ -301,10 +305,6 @@ impl Run<'_> {
             }
         } else {
             self.sent_end = self.sent_end.max(at + data.len() as i64);
-        }
-        // A tick passes with each segment of an ordinary clock.
-        if segment.shape.timestamp == Stamp::Usual && !segment.opens {
-            self.stamp = self.stamp.map(|value| value.wrapping_add(10));
         }
         let numbers = Numbers {
             flags: segment.flags,

@@ -87,10 +87,23 @@ pub fn draw(seed: u64) -> Fallible<Case> {
     };
     let stamped = draw.one_in(3);
     let network = network(&mut draw, family, stamped);
-    let mut steps = vec![opening(&mut draw, stamped)];
+    let kind = draw.of(&["tcp", "tcp", "tcp", "peer", "tfo"]);
+    let wild = draw.one_in(2);
+    let mut steps = Vec::new();
+    if draw.one_in(4) {
+        // The numbers wrap within the payload.
+        steps.push(format!("isn {}", u32::MAX - draw.below(LENGTH) as u32));
+    }
+    steps.push(opening(&mut draw, kind, stamped));
     for (start, end) in segments(&mut draw) {
+        if draw.one_in(8) {
+            steps.push("wait 15".to_owned());
+        }
         if draw.one_in(3) {
             steps.push(insertion(&mut draw, family, stamped, start, end));
+        }
+        if wild && draw.one_in(2) {
+            steps.push(wild_step(&mut draw));
         }
         let words = if 20 + end - start > network.longer_than {
             network.words.as_str()
@@ -108,22 +121,32 @@ pub fn draw(seed: u64) -> Fallible<Case> {
             steps.push(format!("seg {start}-{end}=x"));
         }
     }
+    if wild && draw.one_in(2) {
+        steps.push(format!("seg 0-{LENGTH}"));
+    }
     let family = if family == Family::V4 { "v4" } else { "v6" };
-    let head = |twin| format!("S{seed} {family} tcp lands {twin} | seed {seed}");
+    let head = |twin| format!("S{seed} {family} {kind} lands {twin} | seed {seed}");
     let case = Case::parse(&head("twin"), &steps.join("\n"))?;
-    match is_ambiguous(&case) {
+    match wild || is_ambiguous(&case) {
         true => Case::parse(&head("may"), &steps.join("\n")),
         false => Ok(case),
     }
 }
 
-fn opening(draw: &mut Draw, stamped: bool) -> String {
+fn opening(draw: &mut Draw, kind: &str, stamped: bool) -> String {
     let stamp = if stamped { " ts=1000000" } else { "" };
-    match draw.below(6) {
-        0 => format!("syn{stamp}\nexpect SA"),
-        1 => format!("open f=SEC{stamp}"),
-        2 => format!("open f=SP ws=7{stamp}"),
-        3 => format!("syn{stamp}\nexpect SA\nsyn seq=-7777\nack"),
+    match (kind, draw.below(6)) {
+        ("peer", 0) => format!("connect\nsynack{stamp}"),
+        ("peer", 1) => format!("connect\nsynack{stamp}\nsynack seq=+5000{stamp}\nexpect A"),
+        ("peer", _) => format!("connect\nsynack{stamp}\nexpect A"),
+        ("tfo", n) => {
+            let taken = 3 * n + 1;
+            format!("syn data=0-{taken}{stamp}\nexpect SA\nack at={taken}")
+        }
+        (_, 0) => format!("syn{stamp}\nexpect SA"),
+        (_, 1) => format!("open f=SEC{stamp}"),
+        (_, 2) => format!("open f=SP ws=7{stamp}"),
+        (_, 3) => format!("syn{stamp}\nexpect SA\nsyn seq=-7777\nack"),
         _ => format!("open{stamp}"),
     }
 }
@@ -215,6 +238,43 @@ fn insertion(draw: &mut Draw, family: Family, stamped: bool, start: u64, end: u6
     }
 }
 
+/// Something whose outcome hangs on the receiver. The twin of such a case says nothing; its attack must not land.
+fn wild_step(draw: &mut Draw) -> String {
+    let start = draw.below(LENGTH - 1);
+    let end = start + 1 + draw.below(LENGTH - start);
+    let middle = start + draw.below(end - start + 1);
+    match draw.below(10) {
+        0 => format!("seg {start}={start}-{middle},x{}", (end - middle).max(1)),
+        1 => format!("seg {start}=x{},{middle}-{end}", (middle - start).max(1)),
+        2 => format!("seg {start}-{end}=x lost"),
+        3 => format!("seg {start}-{end} lost"),
+        4 => format!(
+            "{} at={start}",
+            draw.of(&["rst", "rst f=RA", "fin", "fin f=F"])
+        ),
+        5 => format!(
+            "seg {start}-{end}{} {}",
+            draw.of(&["", "=x"]),
+            draw.of(&[
+                "ts=-1",
+                "ts=+100000",
+                "ts=none",
+                "ts=7",
+                "ack=-11",
+                "ack=-1000000000",
+                "win=0"
+            ])
+        ),
+        6 => format!("seg {start}-{end}=x ttl={}", 1 + draw.below(4)),
+        7 => format!("seg {start}-{end} f=UPA urg={}", draw.below(LENGTH)),
+        8 => format!(
+            "seg {start}-{end}=x f={}",
+            draw.of(&["SPA", "RA", "FPA", "FSRPAU", "A", "UA"])
+        ),
+        _ => format!("ack at={start} f={}", draw.of(&["S", "SA", "UA", "A", "0"])),
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Miss {
     Lost,
@@ -284,10 +344,11 @@ fn miss(case: &Case, alone: &Pair, guarded: &Pair) -> Option<Miss> {
 /// Whether bytes other than the payload's come first somewhere, in a segment that the receiver may take.
 /// Then a twin says nothing; and leaving out a step can make a case so.
 fn is_ambiguous(case: &Case) -> bool {
+    let opens = |text: &str| text.starts_with("syn") || text.starts_with("open");
     let stamped = case
         .steps
-        .first()
-        .is_some_and(|step| step.text.contains(" ts="));
+        .iter()
+        .any(|step| opens(&step.text) && step.text.contains(" ts="));
     let mut sent = [false; LENGTH as usize];
     for step in &case.steps {
         let mut words = step.text.split_whitespace();
@@ -312,8 +373,10 @@ fn is_ambiguous(case: &Case) -> bool {
             false if rest.iter().any(|word| word.contains("=x")) => return true,
             false => bytes.fill(true),
             true => {
+                // A header of 60 bytes is longer than the packet, unless the packet is long.
+                let fits = end - start + 32 >= 60;
                 let ignored = rest.iter().any(|word| {
-                    IGNORED.contains(word)
+                    IGNORED.contains(word) && !(fits && *word == "doff=15")
                         || IGNORED_IP.contains(word)
                         || stamped && *word == "ts=5"
                 });

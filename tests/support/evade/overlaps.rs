@@ -13,7 +13,7 @@ use super::super::daemon::Daemon;
 use super::super::netns::Family;
 use super::case::Kind;
 use super::driver::{Driver, Job};
-use super::place::{Place, Tracking};
+use super::place::{LOST_DSCP, Place, Tracking};
 use super::program::{ACK, Act, Bytes, PSH, Piece, Plan, SYN, Segment, Shape};
 use super::trial::{Guard, end};
 
@@ -34,14 +34,19 @@ pub enum Field {
     Stream,
     /// Segments behind a hole of one byte, which is filled last.
     Queued,
+    /// As the first two, and the first piece is lost behind Stopgap.
+    StreamLost,
+    QueuedLost,
     Fragments4,
     Fragments6,
 }
 
 impl Field {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Self::Stream,
         Self::Queued,
+        Self::StreamLost,
+        Self::QueuedLost,
         Self::Fragments4,
         Self::Fragments6,
     ];
@@ -50,13 +55,23 @@ impl Field {
         match self {
             Self::Stream => "TCP segments in order",
             Self::Queued => "TCP segments behind a hole",
+            Self::StreamLost => "TCP segments in order, the first lost behind us",
+            Self::QueuedLost => "TCP segments behind a hole, the first lost behind us",
             Self::Fragments4 => "IPv4 fragments",
             Self::Fragments6 => "IPv6 fragments",
         }
     }
 
     const fn is_stream(self) -> bool {
-        matches!(self, Self::Stream | Self::Queued)
+        !matches!(self, Self::Fragments4 | Self::Fragments6)
+    }
+
+    const fn has_hole(self) -> bool {
+        matches!(self, Self::Queued | Self::QueuedLost)
+    }
+
+    const fn loses_first(self) -> bool {
+        matches!(self, Self::StreamLost | Self::QueuedLost)
     }
 }
 
@@ -124,8 +139,8 @@ impl Case {
                 .map(|c| (REST, (c, c + 1))),
         );
         let program = match self.field {
-            Field::Stream | Field::Queued => self.stream(&sent),
             Field::Fragments4 | Field::Fragments6 => fragments(&sent),
+            _ => self.stream(&sent),
         };
         Job {
             kind: if self.field.is_stream() {
@@ -143,33 +158,35 @@ impl Case {
     }
 
     fn stream(&self, sent: &[(usize, Span)]) -> Vec<Act> {
-        let segment = |flags, at, data| {
+        let segment = |flags, at, data, tos| {
             Act::Segment(Segment {
                 flags,
                 at: Some(at),
                 data,
                 opens: flags & SYN != 0,
-                shape: Shape::default(),
+                shape: Shape {
+                    tos,
+                    ..Shape::default()
+                },
             })
         };
-        let first = segment(PSH | ACK, 0, vec![Bytes::Fill(FIRST, 1)]);
+        let first = segment(PSH | ACK, 0, vec![Bytes::Fill(FIRST, 1)], 0);
         let mut program = vec![
-            segment(SYN, -1, Vec::new()),
+            segment(SYN, -1, Vec::new(), 0),
             Act::Expect(SYN | ACK),
-            segment(ACK, 0, Vec::new()),
+            segment(ACK, 0, Vec::new(), 0),
         ];
-        if self.field == Field::Stream {
+        if !self.field.has_hole() {
             program.push(first.clone());
         }
         program.extend(sent.iter().map(|(copy, (start, end))| {
             let bytes = copy * GRID + start * CELL..copy * GRID + end * CELL;
-            segment(
-                PSH | ACK,
-                (1 + start * CELL) as i64,
-                vec![Bytes::Payload(bytes)],
-            )
+            let lost = *copy == 0 && self.field.loses_first();
+            let tos = if lost { LOST_DSCP << 2 } else { 0 };
+            let at = (1 + start * CELL) as i64;
+            segment(PSH | ACK, at, vec![Bytes::Payload(bytes)], tos)
         }));
-        if self.field == Field::Queued {
+        if self.field.has_hole() {
             program.push(first);
         }
         program
@@ -220,6 +237,8 @@ pub struct Report {
     pub changed: usize,
     /// The server read what was not inspected.
     pub misses: Vec<String>,
+    /// The same, counted by field.
+    pub missed_by_field: Vec<(&'static str, usize)>,
 }
 
 pub fn run(fields: &[Field], most: usize, tracking: Tracking, guard: Guard) -> Fallible<Report> {
@@ -267,7 +286,7 @@ pub fn run(fields: &[Field], most: usize, tracking: Tracking, guard: Guard) -> F
     )?;
     end(daemon)?;
 
-    let misses = cases
+    let misses: Vec<(Field, String)> = cases
         .iter()
         .zip(&guarded)
         .zip(&forbidden)
@@ -275,7 +294,10 @@ pub fn run(fields: &[Field], most: usize, tracking: Tracking, guard: Guard) -> F
             let missed = read
                 .iter()
                 .find(|read| forbidden.iter().any(|text| read.contains(text.as_str())))?;
-            Some(format!("{}: the server read {missed}", case.name()))
+            Some((
+                case.field,
+                format!("{}: the server read {missed}", case.name()),
+            ))
         })
         .collect();
     let whole = |read: &Vec<String>| read.iter().any(|text| text.len() >= DATAGRAM);
@@ -284,7 +306,16 @@ pub fn run(fields: &[Field], most: usize, tracking: Tracking, guard: Guard) -> F
         whole_alone: alone.iter().filter(|read| whole(read)).count(),
         whole_guarded: free.iter().filter(|read| whole(read)).count(),
         changed: alone.iter().zip(&free).filter(|(a, b)| a != b).count(),
-        misses,
+        missed_by_field: fields
+            .iter()
+            .map(|field| {
+                (
+                    field.name(),
+                    misses.iter().filter(|(f, _)| f == field).count(),
+                )
+            })
+            .collect(),
+        misses: misses.into_iter().map(|(_, text)| text).collect(),
     })
 }
 

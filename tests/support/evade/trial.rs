@@ -110,10 +110,8 @@ pub fn twin_of(case: &Case, alone: &Pair, guarded: Option<&Pair>) -> Twin {
     match guarded {
         _ if alone.is_empty() => Twin::Nothing,
         Some(pair) if pair.twin.got == *alone => Twin::Arrived,
-        // Where the receiver alone may take an insertion, the honest bytes are as good.
-        Some(pair) if case.lands == Lands::Either && pair.twin.got == case.payload(false) => {
-            Twin::Arrived
-        }
+        // Where the receiver alone takes an insertion for the payload, the honest bytes are as good.
+        Some(pair) if pair.twin.got == case.payload(false) => Twin::Arrived,
         Some(_) if case.twin_may_fail => Twin::Refused,
         Some(_) => Twin::Blocked,
         None => Twin::Arrived,
@@ -233,6 +231,7 @@ pub fn run<'c>(
         started.elapsed()
     );
     let stats = daemon.stats()?;
+    eprintln!("dropped: {}", drops(&stats));
     for (row, pair) in rows.iter_mut().zip(guarded) {
         row.guarded = Some(pair);
         row.by_policy =
@@ -245,11 +244,26 @@ pub fn run<'c>(
     let reasons = reasons(&log);
     for row in &mut rows {
         if let Some(pair) = &row.guarded {
-            let of = |outcome: &Outcome| reasons.get(&outcome.address).cloned().unwrap_or_default();
+            let of = |outcome: &Outcome| {
+                let (tunnel, _) = Place::tunnel_ends(outcome.address);
+                let found = [outcome.address, tunnel].map(|end| reasons.get(&end).cloned());
+                found.into_iter().flatten().flatten().collect()
+            };
             row.reasons = [of(&pair.attack), of(&pair.twin)];
         }
     }
     Ok(rows)
+}
+
+/// The drop counters that have counted.
+fn drops(stats: &Value) -> String {
+    let counters = eve::find(stats, "dropped_packets").and_then(Value::as_object);
+    let counted = counters
+        .into_iter()
+        .flatten()
+        .filter(|(_, n)| n.as_u64() > Some(0));
+    let texts: Vec<String> = counted.map(|(reason, n)| format!("{reason} {n}")).collect();
+    texts.join(", ")
 }
 
 /// First fragments that nothing follows, more than a weak Stopgap keeps: what comes next is let through.
@@ -292,6 +306,8 @@ pub struct Tally {
     pub differ: Vec<String>,
     pub lost: Vec<String>,
     pub blocked: Vec<String>,
+    /// Twins that did not arrive and need not.
+    pub refused: usize,
 }
 
 impl Tally {
@@ -308,6 +324,10 @@ impl Tally {
             differ: names(&|row| row.differs()),
             lost: names(&|row| row.lost()),
             blocked: names(&|row| row.twin() == Twin::Blocked),
+            refused: rows
+                .iter()
+                .filter(|row| row.twin() == Twin::Refused)
+                .count(),
         }
     }
 
@@ -316,9 +336,10 @@ impl Tally {
         if guarded {
             let _ = write!(
                 text,
-                ": {} lost, {} twins blocked",
+                ": {} lost, {} twins blocked ({} ambiguous ones refused)",
                 self.lost.len(),
-                self.blocked.len()
+                self.blocked.len(),
+                self.refused
             );
         }
         let _ = write!(

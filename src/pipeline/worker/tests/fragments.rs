@@ -4,7 +4,7 @@ use super::*;
 use crate::decode::{Transport, decode_ip, internet_checksum};
 
 /// IPv4 fragments of a whole packet, each with so many bytes of it.
-fn fragments(packet: &[u8], id: u16, bytes: usize) -> Vec<Vec<u8>> {
+pub(super) fn fragments(packet: &[u8], id: u16, bytes: usize) -> Vec<Vec<u8>> {
     let (header, body) = packet.split_at(20);
     let last = body.len().div_ceil(bytes) - 1;
     body.chunks(bytes)
@@ -26,7 +26,7 @@ fn fragment(header: &[u8], id: u16, offset: usize, more: bool, piece: &[u8]) -> 
     packet
 }
 
-fn udp(payload: &[u8]) -> Vec<u8> {
+pub(super) fn udp(payload: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
         .udp(1000, 2000)
@@ -35,12 +35,12 @@ fn udp(payload: &[u8]) -> Vec<u8> {
     packet
 }
 
-const DROP_UDP: &str =
+pub(super) const DROP_UDP: &str =
     "drop udp any any -> any any (msg:\"evil\"; content:\"evil-payload\"; sid:1;)\n";
 
 impl Lab {
     /// The verdicts on these packets, in order.
-    fn send_all(&mut self, packets: &[Vec<u8>]) -> Vec<Verdict> {
+    pub(super) fn send_all(&mut self, packets: &[Vec<u8>]) -> Vec<Verdict> {
         packets.iter().map(|packet| self.send(packet)).collect()
     }
 

@@ -20,7 +20,7 @@ impl EventSink for Alerts {
             self.0.push((
                 alert.signature.id().sid,
                 alert.shown.at_flow_end,
-                alert.ends.src.1,
+                alert.ends.unwrap().src.1,
                 String::from_utf8_lossy(payload).into_owned(),
                 alert.done,
             ));
