@@ -42,29 +42,35 @@ impl Syn {
 }
 
 /// SYNs on the connection's ports with another initial sequence number than its own: if the
-/// server answers one, that is the connection. The newest are kept.
+/// server answers one, that is the connection. The newest are kept. Few flows have any, and each
+/// flow pays for the room.
 #[derive(Debug, Default)]
-pub(super) struct OtherSyns([Option<Syn>; MAX_OTHER_SYNS]);
+pub(super) struct OtherSyns(Option<Box<[Option<Syn>; MAX_OTHER_SYNS]>>);
 
 impl OtherSyns {
     /// False where one had to go.
     fn remember(&mut self, syn: Syn) -> bool {
-        if let Some(same) = self.0.iter_mut().flatten().find(|s| s.isn == syn.isn) {
+        let kept = self.0.get_or_insert_default();
+        if let Some(same) = kept.iter_mut().flatten().find(|s| s.isn == syn.isn) {
             *same = syn;
             return true;
         }
-        let had_room = self.0[MAX_OTHER_SYNS - 1].is_none();
-        self.0.rotate_right(1);
-        self.0[0] = Some(syn);
+        let had_room = kept[MAX_OTHER_SYNS - 1].is_none();
+        kept.rotate_right(1);
+        kept[0] = Some(syn);
         had_room
     }
 
     fn with_isn(&self, isn: u32) -> Option<Syn> {
-        self.0.iter().flatten().copied().find(|s| s.isn == isn)
+        self.all().copied().find(|syn| syn.isn == isn)
     }
 
     fn any(&self, test: impl Fn(u32) -> bool) -> bool {
-        self.0.iter().flatten().any(|syn| test(syn.isn))
+        self.all().any(|syn| test(syn.isn))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Syn> {
+        self.0.iter().flat_map(|kept| kept.iter()).flatten()
     }
 
     /// Whether this acknowledges one of them.
