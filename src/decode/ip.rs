@@ -110,7 +110,7 @@ fn parse_v4<'a>(
     // A length of zero is what the kernel writes for a GSO packet over 64 KiB, and what a
     // recording holds of a segment that the network card had yet to split.
     let total = match usize::from(u16::from_be_bytes([fixed[2], fixed[3]])) {
-        0 if trust != ChecksumTrust::Unverified => bytes.len(),
+        0 if !trust.verifies_transport() => bytes.len(),
         total => total,
     };
     if header_length < 20 {
@@ -257,7 +257,7 @@ fn parse_v6<'a>(
     };
     let payload = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
     // A jumbo payload, or a GSO packet over 64 KiB: the length is in an option or unset.
-    let total = if payload == 0 && trust != ChecksumTrust::Unverified {
+    let total = if payload == 0 && !trust.verifies_transport() {
         bytes.len()
     } else {
         40 + payload

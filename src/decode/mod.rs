@@ -79,15 +79,24 @@ pub enum ChecksumTrust {
     Partial,
     /// Nobody looked: verify.
     Unverified,
+    /// The kernel verified the IP header on arrival; nobody looked at the transport's checksum. Of the
+    /// header nothing can be said any more: on arrival Linux also fills record routes and clears what
+    /// stands behind the end of options, and sets the checksum right when it has forwarded.
+    HeaderTrusted,
     /// Recorded traffic: a wrong checksum says nothing about the receiver.
     Ignored,
 }
 
 impl ChecksumTrust {
+    /// Whether the checksum of TCP, UDP or ICMP is to be looked at.
+    pub const fn verifies_transport(self) -> bool {
+        matches!(self, Self::Unverified | Self::HeaderTrusted)
+    }
+
     /// For the packet inside one that is trusted so far.
     pub const fn inside(self) -> Self {
         match self {
-            Self::Trusted | Self::Unverified => Self::Unverified,
+            Self::Trusted | Self::HeaderTrusted | Self::Unverified => Self::Unverified,
             Self::Partial => Self::Partial,
             Self::Ignored => Self::Ignored,
         }

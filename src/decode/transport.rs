@@ -58,7 +58,7 @@ pub(super) fn parse<'a>(
     trust: ChecksumTrust,
     events: &mut DecodeEvents,
 ) -> Result<(Transport<'a>, &'a [u8]), DropReason> {
-    let verify = trust == ChecksumTrust::Unverified;
+    let verify = trust.verifies_transport();
     match ip.protocol {
         protocol::TCP => {
             let (tcp, payload) = TcpHeader::parse(body, events)?;

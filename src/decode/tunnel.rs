@@ -410,7 +410,7 @@ mod gre {
         let Some(bytes) = payload.get(header_length..) else {
             return cut_short(events);
         };
-        let verify = matches!(trust, ChecksumTrust::Unverified | ChecksumTrust::Trusted);
+        let verify = trust.verifies_transport() || trust == ChecksumTrust::Trusted;
         if flags & CHECKSUM != 0 && verify && !Sum::default().add(payload).is_valid() {
             return Err(DropReason::DecodeL4Checksum);
         }

@@ -122,18 +122,23 @@ impl Assembly {
             (false, Some(known)) => end == known,
             (false, None) => end >= highest,
         };
-        if !fits {
-            return Err(malformed);
-        }
-        if v6 && start == 0 && !holds_all_headers(packet.ip.protocol, packet.payload) {
-            return Err(DropReason::DefragHeaderChain);
-        }
         let index = self.buffers.pieces.partition_point(|p| p.end <= start);
         let free = self
             .buffers
             .pieces
             .get(index)
             .is_none_or(|p| p.start >= end);
+        if !fits {
+            // The first that says where the datagram ends, in the midst of what is held.
+            return Err(if free || self.end.is_some() {
+                malformed
+            } else {
+                DropReason::DefragOverlap
+            });
+        }
+        if v6 && start == 0 && !holds_all_headers(packet.ip.protocol, packet.payload) {
+            return Err(DropReason::DefragHeaderChain);
+        }
         if free {
             return Ok(Place {
                 index,

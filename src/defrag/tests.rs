@@ -463,12 +463,23 @@ fn a10_to_a14_impossible_lengths_cost_the_datagram() {
         Spec::new(65_528, false, &bytes(0, 8)),
         Spec::new(0, true, &bytes(0, 8)),
     ];
+    let amidst = [
+        Spec::new(0, true, &bytes(0, 32)),
+        Spec::new(8, false, &bytes(8, 1)),
+    ];
+    let overlap = Became::Dropped(DropReason::DefragOverlap);
+    assert_eq!(Lab::new().add_all(&amidst), [Became::Held, overlap]);
     for specs in [two_ends, beyond, before] {
         assert_eq!(Lab::new().add_all(&specs), [Became::Held, MALFORMED]);
     }
     for specs in [empty, too_long] {
         assert_eq!(Lab::new().add_all(&specs), [MALFORMED, MALFORMED]);
     }
+    let within = [
+        Spec::new(8, true, &bytes(8, 16)),
+        Spec::new(8, false, &bytes(8, 1)),
+    ];
+    assert_eq!(Lab::new().add_all(&within), [Became::Held, OVERLAP]);
 }
 
 #[test]

@@ -100,7 +100,7 @@ impl Description {
         if self.flags & libc::NFQA_SKB_CSUMNOTREADY as u32 != 0 {
             ChecksumTrust::Partial
         } else if self.flags & libc::NFQA_SKB_CSUM_NOTVERIFIED as u32 != 0 {
-            ChecksumTrust::Unverified
+            ChecksumTrust::HeaderTrusted
         } else {
             ChecksumTrust::Trusted
         }
@@ -167,9 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unverified_checksum_is_to_be_verified() {
+    fn an_unverified_checksum_is_to_be_verified_but_for_the_ip_header() {
         let packet = read(&message(&[HEADER, (libc::NFQA_SKB_INFO, &[0, 0, 0, 4])])).unwrap();
-        assert_eq!(packet.checksum(), ChecksumTrust::Unverified);
+        assert_eq!(packet.checksum(), ChecksumTrust::HeaderTrusted);
         let packet = read(&message(&[HEADER])).unwrap();
         assert_eq!(packet.checksum(), ChecksumTrust::Trusted);
     }

@@ -1,5 +1,7 @@
 //! Transforms: what a rule wants done to a buffer before its tests.
 
+use memchr::memchr2;
+
 use crate::signature::ast::Transform;
 
 /// Writes `bytes`, with all of `transforms` applied in order, into `out`.
@@ -27,7 +29,12 @@ const fn is_space(b: u8) -> bool {
 
 /// `+` is a space, `%` and two hex digits a byte; all else stays (RFC 3986 section 2.1).
 fn url_decode(bytes: &mut Vec<u8>) {
-    let (mut from, mut to) = (0, 0);
+    let next = |bytes: &[u8], from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        memchr2(b'%', b'+', rest).map_or(bytes.len(), |at| from + at)
+    };
+    let mut from = next(bytes, 0);
+    let mut to = from;
     while let Some(&b) = bytes.get(from) {
         let escape = (b == b'%')
             .then(|| hex(bytes.get(from + 1)).zip(hex(bytes.get(from + 2))))
@@ -40,6 +47,10 @@ fn url_decode(bytes: &mut Vec<u8>) {
         bytes[to] = value;
         to += 1;
         from += taken;
+        let until = next(bytes, from);
+        bytes.copy_within(from..until, to);
+        to += until - from;
+        from = until;
     }
     bytes.truncate(to);
 }
@@ -65,6 +76,8 @@ mod tests {
         assert_eq!(run(&[Transform::StripWhitespace], " a\t\r\n b "), "ab");
         assert_eq!(run(&[Transform::CompressWhitespace], "a \t b  c"), "a b c");
         assert_eq!(run(&[Transform::UrlDecode], "a%41+%4%zz%2"), "aA %4%zz%2");
+        assert_eq!(run(&[Transform::UrlDecode], "plain"), "plain");
+        assert_eq!(run(&[Transform::UrlDecode], "%%41and+then%"), "%Aand then%");
         assert_eq!(run(&[Transform::DotPrefix], "example.org"), ".example.org");
     }
 

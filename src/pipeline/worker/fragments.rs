@@ -132,9 +132,7 @@ impl Worker {
         // Hardware does not see a datagram in fragments: its checksum is there, and unverified.
         let trust = match trust {
             ChecksumTrust::Ignored => ChecksumTrust::Ignored,
-            ChecksumTrust::Trusted | ChecksumTrust::Partial | ChecksumTrust::Unverified => {
-                ChecksumTrust::Unverified
-            }
+            _ => ChecksumTrust::Unverified,
         };
         let refused = match decode_ip(frame.datagram, trust) {
             // RFC 8200 section 4.5 has one fragment header.

@@ -214,16 +214,7 @@ impl World {
                 ttl,
             };
             let opens = tcp.flags().0 & (SYN | ACK | RST | FIN) == SYN;
-            // As the worker does.
-            let over = self
-                .session
-                .as_ref()
-                .is_none_or(|s| s.is_closed() && !s.was_opened_by(tcp));
-            if opens && over {
-                if let Some(mut old) = self.session.take() {
-                    old.release(&mut self.pool);
-                }
-                self.inspected.clear();
+            if opens && self.session.is_none() {
                 self.session = Some(TcpSession::from_syn(&segment));
             }
             let Some(session) = &mut self.session else {

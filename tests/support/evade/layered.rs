@@ -296,11 +296,13 @@ pub struct Report {
 struct Bench<'a> {
     alone: Driver<'a>,
     guarded: Driver<'a>,
+    guard: Guard,
 }
 
 impl Bench<'_> {
     fn both(&mut self, cases: &[(&Case, Family)]) -> Fallible<Vec<(Pair, Pair)>> {
         let alone = run_pairs(&mut self.alone, cases)?;
+        self.guard.prepare(&mut self.guarded)?;
         let guarded = run_pairs(&mut self.guarded, cases)?;
         Ok(alone.into_iter().zip(guarded).collect())
     }
@@ -430,8 +432,8 @@ pub fn run(first: u64, count: u64, tracking: Tracking, guard: Guard) -> Fallible
     let mut bench = Bench {
         alone: Driver::new(&places[0])?,
         guarded: Driver::new(&places[1])?,
+        guard,
     };
-    guard.prepare(&mut bench.guarded)?;
     let started = Instant::now();
     let mut report = Report {
         seeds: cases.len(),
