@@ -31,6 +31,8 @@ pub(super) struct FlowState {
     pub standing: Standing,
     /// Bytes of the heap that parser and detection held when last counted.
     pub held_bytes: usize,
+    /// Counted as one whose server has not confirmed the handshake.
+    pub awaits_server: bool,
     pub established: bool,
     pub alerted: bool,
     /// Numbers of the last packets with data, by direction, where packets have numbers.

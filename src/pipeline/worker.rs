@@ -36,8 +36,8 @@ use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Ver
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
 
-/// With so many flows half open, servers may use SYN cookies, and lose what completes a handshake: the
-/// shortest queue that servers have for it.
+/// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
+/// what completes a handshake: the shortest queues that servers have for them.
 const MANY_HALF_OPEN: usize = 64;
 
 /// A packet as the capture backend got it.
@@ -77,6 +77,8 @@ pub(super) struct Engine {
     pub assembled: Vec<u8>,
     /// Bytes that the parsers and the detection state of all flows hold.
     pub held_bytes: u64,
+    /// Flows whose server has not confirmed the handshake.
+    pub awaiting: usize,
     /// What is kept of a flow's streams, for alerts.
     pub shown_streams: [Vec<u8>; 2],
 }
@@ -147,6 +149,7 @@ impl Worker {
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
                 held_bytes: 0,
+                awaiting: 0,
                 shown_streams: Default::default(),
             },
             config,
@@ -352,7 +355,11 @@ impl Worker {
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
             return verdict;
         }
-        if self.flows.len_of(TimeoutClass::New) >= MANY_HALF_OPEN
+        let unconfirmed = self
+            .flows
+            .len_of(TimeoutClass::New)
+            .max(self.engine.awaiting);
+        if unconfirmed >= MANY_HALF_OPEN
             && let Some(session) = self.flows.get(id).and_then(|f| f.state.tcp.as_ref())
             && session.begins_beside(&passage.segment(dir, tcp))
         {
@@ -471,6 +478,7 @@ impl Worker {
         if !passage.packet.payload.is_empty() {
             flow.state.count_held(&mut self.engine.held_bytes);
         }
+        self.engine.count_awaiting(&mut flow.state);
         flow.state.stream_events = outcome.events;
         outcome
     }
@@ -855,7 +863,7 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
-            self.engine.forget_held(&flow.state);
+            self.engine.forget_counted(&flow.state);
             flow.state = state;
         }
         // Of a datagram in fragments, the last alone is of no use to anybody.

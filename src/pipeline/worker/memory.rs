@@ -5,6 +5,7 @@ use crate::counters::{Counter, Counters};
 use crate::flow::{Gone, TimeoutClass};
 use crate::pipeline::event::EventSink;
 use crate::pipeline::flow_state::FlowState;
+use crate::stream::TcpSession;
 use crate::verdict::{DropReason, ExceptionPolicy, Verdict};
 
 impl Engine {
@@ -13,8 +14,18 @@ impl Engine {
         state.release(&mut self.scratch, &mut self.held_bytes);
     }
 
-    /// The flow goes, and with it what it held when last counted.
-    pub(in crate::pipeline) fn forget_held(&mut self, state: &FlowState) {
+    /// Counts the flow among those whose server has not confirmed the handshake, or not any more.
+    pub(super) fn count_awaiting(&mut self, state: &mut FlowState) {
+        let awaits = state.tcp.as_ref().is_some_and(TcpSession::awaits_server);
+        let before = std::mem::replace(&mut state.awaits_server, awaits);
+        self.awaiting = (self.awaiting + usize::from(awaits)).saturating_sub(usize::from(before));
+    }
+
+    /// The flow goes, and with it what was counted of it.
+    pub(in crate::pipeline) fn forget_counted(&mut self, state: &FlowState) {
+        self.awaiting = self
+            .awaiting
+            .saturating_sub(usize::from(state.awaits_server));
         self.held_bytes = self.held_bytes.saturating_sub(state.held_bytes as u64);
     }
 }

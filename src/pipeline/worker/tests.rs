@@ -392,6 +392,7 @@ fn a_syn_cookie_does_not_let_a_stream_begin_elsewhere() {
             if completed {
                 assert_eq!(lab.segment(0, "A", b""), Verdict::Forward);
             }
+            assert_eq!(lab.worker.engine.awaiting, usize::from(completed));
             let first = lab.next[0];
             lab.next[0] = first.wrapping_add_signed(distance);
             let verdict = lab.segment(0, "A", b"");
@@ -408,6 +409,8 @@ fn a_syn_cookie_does_not_let_a_stream_begin_elsewhere() {
             lab.next[0] = first + 2;
             let hole = lab.segment(0, "A", b"x");
             assert!(!completed || hole == Verdict::Forward, "{hole:?}");
+            lab.worker.finish(lab.now, &mut lab.seen);
+            assert_eq!(lab.worker.engine.awaiting, 0);
         }
     }
 }

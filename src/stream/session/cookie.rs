@@ -35,6 +35,12 @@ impl TcpSession {
             && (-FARTHEST..=FARTHEST).contains(&distance)
     }
 
+    /// The client has completed the handshake, and the server has not been heard since: it may have
+    /// lost what completed it.
+    pub fn awaits_server(&self) -> bool {
+        self.state == State::Established && !self.server_confirmed
+    }
+
     /// The client completes the handshake where its stream begins; or the server acknowledges outside
     /// of its SYN, and nothing that did not pass: it has the connection, and it began as followed.
     pub(super) fn hear_beginning(&mut self, segment: &Segment<'_>) {
