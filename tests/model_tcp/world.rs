@@ -310,6 +310,10 @@ impl<'a> World<'a> {
         if self.hostility == Hostility::Stranger && segment.has(RST) {
             return false;
         }
+        // It comes again, behind the segment that completes the handshake.
+        if reason == "stream_cookie_start" {
+            return false;
+        }
         if self.newest[segment.from.index()].overtook(segment, reason) {
             return false;
         }

@@ -108,7 +108,9 @@ impl TcpSession {
         }
         if start > next {
             let waiting = mine.buffer.island_bytes() + payload.len() as u64;
-            if waiting > shared.config.max_out_of_order_bytes {
+            if waiting > shared.config.max_out_of_order_bytes
+                || !shared.pool.has_room_behind_holes()
+            {
                 events.note(StreamEvent::ReassemblyInsertMemcap);
                 return Err(DropReason::StreamReassemblyMemory);
             }
