@@ -181,14 +181,6 @@ impl TcpSession {
         if segment.payload.is_empty() {
             return Ok(());
         }
-        let syns = self.other_syns.0.iter().flatten();
-        let within = |isn: u32| isn.wrapping_sub(segment.tcp.seq()) as usize;
-        if syns
-            .into_iter()
-            .any(|s| within(s.isn) <= segment.payload.len())
-        {
-            return Err(DropReason::StreamHandshakeData);
-        }
         if !self.halves[segment.dir.index()]
             .buffer
             .agrees(0, segment.payload)
