@@ -2,7 +2,7 @@
 //! acknowledged the first.
 
 use super::{
-    Deliver, Delivery, Direction, DropReason, Half, Judgement, Segment, Shared, StreamEvent,
+    Deliver, Delivery, Direction, DropReason, Half, Judgement, Segment, Shared, State, StreamEvent,
     StreamEvents, TcpFlags, TcpSession,
 };
 use crate::counters::Counter;
@@ -16,6 +16,11 @@ impl TcpSession {
         let mine = &self.halves[segment.dir.index()];
         if segment.is_bare() || mine.unsynced {
             return Ok(());
+        }
+        // Which SYN-ACK the client took, and whether its data, is not known before it says so.
+        let undecided = mine.syn_bytes > 0 || self.other_syn_ack.is_some();
+        if self.state == State::SynReceived && segment.dir == Direction::ToClient && undecided {
+            return Err(DropReason::StreamHandshakeData);
         }
         let fin = segment.has(TcpFlags::FIN);
         let start = mine.offset(segment.tcp.seq());
