@@ -177,7 +177,11 @@ impl<'a> RawFlows<'a> {
             flows: vec![RawFlow::default(); usize::from(count)],
             buffer: vec![0; 1 << 17],
         };
-        for _round in 0..5 {
+        // A full queue of the server, or a machine that has much to do, takes a few rounds.
+        for _round in 0..30 {
+            if all.flows.iter().all(|f| f.wanted.is_some()) {
+                break;
+            }
             for flow in 0..all.flows.len() {
                 if all.flows[flow].wanted.is_none() {
                     socket.send(&all.frame(flow, SYN, isn(flow), b""))?;
