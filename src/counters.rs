@@ -37,6 +37,8 @@ counters! {
     FlowsCreated = "flows_created", "Flows entered into the flow table.";
     FlowsEnded = "flows_ended", "Flows that left the flow table.";
     FlowsEvicted = "flows_evicted", "Flows evicted since the table was full.";
+    FlowsEstablishedEvicted = "flows_established_evicted", "Of those, flows with a handshake: no cheaper flow was left.";
+    FlowsPressed = "flows_pressed", "Flows timed out sooner since the table was nearly full.";
     FlowsRefused = "flows_refused", "Flows dropped or reset by a verdict.";
     FlowsMidstream = "flows_midstream", "Flows picked up without their handshake.";
     Alerts = "alerts", "Alert records.";

@@ -253,6 +253,9 @@ drop_reasons! {
     StreamInvalidFlags = "stream_invalid_flags",
     StreamNoAck = "stream_no_ack",
     StreamOutOfWindow = "stream_out_of_window",
+    /// Just beside the first byte, before the server has said that it has a connection: a SYN cookie
+    /// would let the stream begin there.
+    StreamCookieStart = "stream_cookie_start",
     StreamInvalidAck = "stream_invalid_ack",
     /// Older than what the receiver remembers (RFC 7323 section 5).
     StreamOldTimestamp = "stream_old_timestamp",
@@ -270,6 +273,8 @@ drop_reasons! {
     StreamReassemblyMemory = "stream_reassembly_memory",
     StreamAfterClose = "stream_after_close",
     AppLayerError = "app_layer_error",
+    /// Parsers and detection state hold all the memory they may.
+    AppLayerMemory = "app_layer_memory",
     /// The worker panicked on this packet.
     InternalError = "internal_error",
 }

@@ -4,11 +4,10 @@
 mod support;
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use support::Fallible;
 use support::daemon::{Daemon, Setup};
-use support::eve::Accounting;
 use support::load::Wrk;
 use support::netns::{Family, Lab};
 use support::nginx::{self, Nginx, Purpose};
@@ -46,7 +45,7 @@ fn stall(queue_fail_open: bool) -> Fallible<Stalled> {
     daemon.signal(libc::SIGSTOP);
     let sent = udp::flood(&lab, PACKETS)?;
     daemon.signal(libc::SIGCONT);
-    let after = at_rest(&daemon)?;
+    let after = daemon.books_at_rest()?;
     assert!(after.holds(), "{after:?}");
     let stalled = Stalled {
         sent,
@@ -129,7 +128,7 @@ fn the_books_balance_under_tcp_load() -> Fallible<()> {
         assert!(books.holds());
         assert_eq!(load.failed, 0);
     }
-    let at_rest = at_rest(&daemon)?;
+    let at_rest = daemon.books_at_rest()?;
     assert_eq!((at_rest.in_hand, at_rest.passed_unseen), (0, 0));
     daemon.stop()?;
     Ok(())
@@ -161,24 +160,10 @@ fn the_books_balance_after_a_crash_under_load() -> Fallible<()> {
     let second = Daemon::start(&lab, &setup)?;
     load.wait(Duration::from_secs(20))
         .ok_or("the load does not end")?;
-    let books = at_rest(&second)?;
+    let books = second.books_at_rest()?;
     println!("after a crash: {books:?}");
     assert!(books.holds() && books.received > 0);
     assert_eq!((books.in_hand, books.passed_unseen), (0, 0));
     second.stop()?;
     Ok(())
-}
-
-/// The books once two readings in a row are the same.
-fn at_rest(daemon: &Daemon) -> Fallible<Accounting> {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let mut last = daemon.accounting()?;
-    loop {
-        std::thread::sleep(Duration::from_millis(300));
-        let now = daemon.accounting()?;
-        if now == last || Instant::now() > deadline {
-            return Ok(now);
-        }
-        last = now;
-    }
 }

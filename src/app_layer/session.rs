@@ -25,6 +25,8 @@ enum State {
     Tls(Box<tls::Parser>),
     Sip(Box<sip::Parser>),
     Unknown,
+    /// Of this protocol, and of no interest any more.
+    Released(Protocol),
 }
 
 /// What is known of a flow without protocol.
@@ -66,7 +68,13 @@ impl AppLayer {
             State::Tls(_) => Protocol::Tls,
             State::Sip(_) => Protocol::Sip,
             State::Unknown => Protocol::Unknown,
+            State::Released(protocol) => *protocol,
         }
+    }
+
+    /// Gives all memory back; the protocol stays known.
+    pub fn release(&mut self) {
+        self.state = State::Released(self.protocol());
     }
 
     /// Reads on, up to the next point where a transaction has to be looked at: the
@@ -113,7 +121,7 @@ impl AppLayer {
             State::Sip(parser) => parser.gap(direction, length),
             // What begins behind a hole is the middle of something.
             State::Fresh | State::Detecting(_) => self.state = State::Unknown,
-            State::Unknown => {}
+            State::Unknown | State::Released(_) => {}
         }
     }
 
@@ -128,7 +136,7 @@ impl AppLayer {
                     *ended = true;
                 }
             }
-            State::Fresh | State::Unknown => {}
+            State::Fresh | State::Unknown | State::Released(_) => {}
         }
     }
 
@@ -203,6 +211,19 @@ impl AppLayer {
             State::Http1(parser) => parser.failed(direction),
             State::Sip(parser) => parser.failed(direction),
             _ => false,
+        }
+    }
+
+    /// Bytes of the heap that this holds.
+    pub fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Fresh | State::Unknown | State::Released(_) => 0,
+            State::Detecting(detecting) => {
+                size_of::<Detecting>() + detecting.kept.iter().map(Vec::capacity).sum::<usize>()
+            }
+            State::Http1(parser) => parser.held_bytes(),
+            State::Tls(parser) => parser.held_bytes(),
+            State::Sip(parser) => parser.held_bytes(),
         }
     }
 

@@ -5,13 +5,27 @@ use serde::Deserialize;
 use super::field::within;
 
 /// `[app_layer]`
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
 #[serde(default, deny_unknown_fields)]
 pub struct AppLayer {
+    /// Bytes that the parsers and the detection state of all flows of a worker hold together.
+    #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
+    pub memory_bytes: u64,
     pub http: Http,
     pub tls: Tls,
     pub sip: Sip,
+}
+
+impl Default for AppLayer {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 256 << 20,
+            http: Http::default(),
+            sip: Sip::default(),
+            tls: Tls::default(),
+        }
+    }
 }
 
 /// `[app_layer.http]`

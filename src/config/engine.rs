@@ -46,6 +46,8 @@ pub struct Policy {
     pub reassembly_memory: ExceptionPolicy,
     /// A transaction that a parser had to give up.
     pub parser_error: ExceptionPolicy,
+    /// Bytes of a flow whose parser may not take more memory, by `[app_layer] memory_bytes`.
+    pub app_layer_memory: ExceptionPolicy,
     /// Tunnels nested deeper than `[decode]` allows.
     pub tunnel_depth: ExceptionPolicy,
     /// An IP fragment, and no room in what `[defrag]` allows. `drop`: the oldest incomplete
@@ -68,6 +70,7 @@ impl Default for Policy {
             flow_table_full: ExceptionPolicy::Drop,
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
+            app_layer_memory: ExceptionPolicy::Drop,
             tunnel_depth: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,

@@ -43,6 +43,10 @@ pub struct Flow {
     /// Flows that each worker keeps at once.
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub max_flows: usize,
+    /// Percent of `max_flows` from which on TCP before its handshake, closed TCP and datagrams time
+    /// out sooner: the fuller the table, the sooner. 100: never.
+    #[serde(deserialize_with = "within::<_, _, 10, 100>")]
+    pub pressure_percent: u8,
     /// Seconds without a packet after which a flow ends: TCP before its handshake is complete.
     #[serde(deserialize_with = "within::<_, _, 1, 604_800>")]
     pub tcp_new_secs: u64,
@@ -64,6 +68,7 @@ impl Default for Flow {
     fn default() -> Self {
         Self {
             max_flows: 262_144,
+            pressure_percent: 70,
             tcp_new_secs: 30,
             tcp_established_secs: 3_600,
             tcp_closed_secs: 10,

@@ -475,6 +475,11 @@ fn a10_to_a14_impossible_lengths_cost_the_datagram() {
     for specs in [empty, too_long] {
         assert_eq!(Lab::new().add_all(&specs), [MALFORMED, MALFORMED]);
     }
+    let within = [
+        Spec::new(8, true, &bytes(8, 16)),
+        Spec::new(8, false, &bytes(8, 1)),
+    ];
+    assert_eq!(Lab::new().add_all(&within), [Became::Held, OVERLAP]);
 }
 
 #[test]

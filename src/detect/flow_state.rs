@@ -115,6 +115,21 @@ impl FlowDetect {
         Self::default()
     }
 
+    /// Bytes of the heap that this holds.
+    pub fn held_bytes(&self) -> usize {
+        let sides = self.txs.iter().flat_map(|tx| &tx.sides);
+        let of_side = |side: &TxSide| {
+            side.scanned.capacity() * size_of::<u32>()
+                + side.candidates.capacity() * size_of::<TxCandidate>()
+        };
+        let candidates = self.stream.iter().map(Vec::capacity).sum::<usize>();
+        self.txs.capacity() * size_of::<TxState>()
+            + sides.map(of_side).sum::<usize>()
+            + candidates * size_of::<StreamCandidate>()
+            + self.payload_matched.capacity() * size_of::<RuleRef>()
+            + self.bits.held_bytes()
+    }
+
     /// Makes the state ready for another flow, keeping its room.
     pub fn reset(&mut self, scratch: &mut Scratch) {
         self.forget(scratch);

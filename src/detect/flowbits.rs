@@ -62,6 +62,10 @@ impl Bits {
         }
     }
 
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<BitId>()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.clear();
     }

@@ -75,6 +75,13 @@ impl ThresholdTable {
         }
     }
 
+    /// Bytes of the room for so many counts: as many places as hash tables have for them, a power of
+    /// two and at most seven eighths full, and a byte of each for the table's own use.
+    pub fn bytes_for(capacity: usize) -> usize {
+        let places = capacity.saturating_mul(8).div_ceil(7).next_power_of_two();
+        places.saturating_mul(size_of::<(Key, Count)>() + 1)
+    }
+
     /// Counts a match of `signature` by a packet from `src` to `dst`.
     pub fn check(
         &mut self,

@@ -29,6 +29,7 @@ pub(super) trait Linked {
 pub(super) struct List {
     pub oldest: u32,
     newest: u32,
+    pub len: usize,
 }
 
 impl Default for List {
@@ -36,6 +37,7 @@ impl Default for List {
         Self {
             oldest: NONE,
             newest: NONE,
+            len: 0,
         }
     }
 }
@@ -53,6 +55,7 @@ impl List {
             None => self.oldest = slot,
         }
         self.newest = slot;
+        self.len += 1;
     }
 
     pub fn remove(&mut self, slots: &mut impl Linked, slot: u32) {
@@ -67,5 +70,6 @@ impl List {
             Some(links) => links.before = before,
             None => self.newest = before,
         }
+        self.len -= 1;
     }
 }

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ahash::RandomState;
-use hashbrown::HashTable;
 
+use super::index::Index;
 use super::key::FlowKey;
 use super::list::{Linked, Links, List, NONE};
 use crate::decode::Packet;
@@ -14,11 +14,19 @@ use crate::time::Timestamp;
 
 /// Slots come in chunks of this many, so that growth never copies the table.
 const CHUNK: usize = 64;
+/// In a full table, this part of a timeout is left ([`FlowTableConfig::pressure_percent`]).
+const LEAST_PART: u32 = 16;
+/// Silent flows let go for each that comes, while the table is under pressure: as many more go as
+/// come, and no packet waits for many.
+const EXPIRE_PER_INSERT: usize = 2;
 
 #[derive(Clone, Debug)]
 pub struct FlowTableConfig {
     /// Of one worker.
     pub max_flows: usize,
+    /// From this part of `max_flows` on, flows that cost a sender little ([`TimeoutClass::shrinks`])
+    /// time out sooner: the fuller the table, the sooner.
+    pub pressure_percent: u8,
     pub timeouts: Timeouts,
 }
 
@@ -26,6 +34,7 @@ impl Default for FlowTableConfig {
     fn default() -> Self {
         Self {
             max_flows: 262_144,
+            pressure_percent: 70,
             timeouts: Timeouts::default(),
         }
     }
@@ -72,9 +81,44 @@ impl TimeoutClass {
     const COUNT: usize = 5;
     const EVICTABLE: [Self; 4] = [Self::Closed, Self::New, Self::Datagram, Self::Established];
 
+    const ALL: [Self; Self::COUNT] = [
+        Self::Closed,
+        Self::New,
+        Self::Datagram,
+        Self::Established,
+        Self::Refused,
+    ];
+
     const fn index(self) -> usize {
         self as usize
     }
+
+    /// Whether anybody can make such flows without ever being heard from again.
+    const fn shrinks(self) -> bool {
+        matches!(self, Self::Closed | Self::New | Self::Datagram)
+    }
+}
+
+impl Timeouts {
+    const fn of(&self, class: TimeoutClass) -> Duration {
+        match class {
+            TimeoutClass::Closed => self.closed,
+            TimeoutClass::New => self.new,
+            TimeoutClass::Datagram => self.datagram,
+            TimeoutClass::Established => self.established,
+            TimeoutClass::Refused => self.refused,
+        }
+    }
+}
+
+/// Why the table let a flow go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    Timeout,
+    /// Sooner than its timeout, since the table is nearly full.
+    Pressure,
+    /// For a new flow, since the table is full.
+    Evicted(TimeoutClass),
 }
 
 /// A flow's place in the table. A place that was given to another flow is not found by an old id.
@@ -134,7 +178,9 @@ pub struct NewFlow {
 struct Slot<S> {
     links: Links,
     generation: u32,
-    hash: u64,
+    hash: u32,
+    /// The next slot of its chain in the index.
+    chained: u32,
     class: TimeoutClass,
     flow: Option<Flow<S>>,
 }
@@ -166,46 +212,63 @@ pub struct FlowTable<S> {
     config: FlowTableConfig,
     /// Keyed per start: nobody outside can choose colliding flows.
     hasher: RandomState,
-    index: HashTable<u32>,
+    index: Index,
     slab: Slab<S>,
     lists: [List; TimeoutClass::COUNT],
     free: List,
+    len: usize,
     next_id: u64,
 }
 
 impl<S> FlowTable<S> {
+    /// Bytes that a full table takes, besides what its flows own elsewhere.
+    pub fn bytes_for(flows: usize) -> usize {
+        let chunks = flows.div_ceil(CHUNK);
+        chunks * (CHUNK * size_of::<Slot<S>>() + size_of::<Vec<Slot<S>>>())
+            + Index::bytes_for(flows)
+    }
+
     pub fn new(config: FlowTableConfig) -> Self {
         let hasher = RandomState::new();
         let next_id = hasher.hash_one(0_u8) >> 16;
         Self {
+            index: Index::for_flows(config.max_flows),
+            slab: Slab(Vec::with_capacity(config.max_flows.div_ceil(CHUNK))),
             config,
             hasher,
-            index: HashTable::new(),
-            slab: Slab(Vec::new()),
             lists: [List::default(); TimeoutClass::COUNT],
             free: List::default(),
+            len: 0,
             next_id,
         }
     }
 
     pub fn len(&self) -> usize {
-        self.index.len()
+        self.len
+    }
+
+    /// Flows of one class.
+    pub fn len_of(&self, class: TimeoutClass) -> usize {
+        self.lists[class.index()].len
     }
 
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len == 0
     }
 
     pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
-        let hash = self.hasher.hash_one(key);
-        let slab = &self.slab;
-        let &slot = self.index.find(hash, |&slot| {
-            slab.get(slot)
-                .and_then(|s| s.flow.as_ref())
-                .is_some_and(|flow| flow.key == *key)
-        })?;
-        let generation = slab.get(slot)?.generation;
-        Some(FlowId { slot, generation })
+        let hash = self.hash(key);
+        let mut number = self.index.first(hash);
+        while let Some(slot) = self.slab.get(number) {
+            if slot.hash == hash && slot.flow.as_ref().is_some_and(|flow| flow.key == *key) {
+                return Some(FlowId {
+                    slot: number,
+                    generation: slot.generation,
+                });
+            }
+            number = slot.chained;
+        }
+        None
     }
 
     pub fn get(&self, id: FlowId) -> Option<&Flow<S>> {
@@ -222,32 +285,36 @@ impl<S> FlowTable<S> {
     }
 
     /// Enters a flow that [`Self::find`] did not find. Where the table is full, the
-    /// longest silent flow of the cheapest class gives way and is handed to `evicted`.
+    /// longest silent flow of the cheapest class gives way; whatever goes is handed to `gone`.
     pub fn insert(
         &mut self,
         new: NewFlow,
         now: Timestamp,
         state: S,
-        evicted: &mut dyn FnMut(Flow<S>),
+        gone: &mut dyn FnMut(Flow<S>, Gone),
     ) -> Result<FlowId, TableFull> {
-        if self.len() >= self.config.max_flows {
-            let oldest = TimeoutClass::EVICTABLE
+        if self.len >= self.pressed_from() {
+            self.expire(now, EXPIRE_PER_INSERT, gone);
+        }
+        if self.len >= self.config.max_flows {
+            let (class, oldest) = TimeoutClass::EVICTABLE
                 .iter()
-                .map(|class| self.lists[class.index()].oldest)
-                .find(|&slot| slot != NONE)
+                .map(|&class| (class, self.lists[class.index()].oldest))
+                .find(|&(_, slot)| slot != NONE)
                 .ok_or(TableFull)?;
             if let Some(flow) = self.take(oldest) {
-                evicted(flow);
+                gone(flow, Gone::Evicted(class));
             }
         }
         let number = self.free_slot();
-        let hash = self.hasher.hash_one(new.key);
+        let hash = self.hash(&new.key);
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1) & (u64::MAX >> 11);
         let Some(slot) = self.slab.get_mut(number) else {
             return Err(TableFull);
         };
         slot.hash = hash;
+        slot.chained = self.index.push(hash, number);
         slot.class = new.class;
         slot.flow = Some(Flow {
             key: new.key,
@@ -261,9 +328,7 @@ impl<S> FlowTable<S> {
             state,
         });
         let generation = slot.generation;
-        let slab = &self.slab;
-        self.index
-            .insert_unique(hash, number, |&other| slab.get(other).map_or(0, |s| s.hash));
+        self.len += 1;
         self.lists[new.class.index()].push_newest(&mut self.slab, number);
         Ok(FlowId {
             slot: number,
@@ -293,27 +358,51 @@ impl<S> FlowTable<S> {
     }
 
     /// Lets go of at most `limit` flows that were silent for too long.
-    pub fn expire(&mut self, now: Timestamp, limit: usize, each: &mut dyn FnMut(Flow<S>)) {
-        let t = self.config.timeouts;
-        let timeouts = [t.closed, t.new, t.datagram, t.established, t.refused];
+    pub fn expire(&mut self, now: Timestamp, limit: usize, gone: &mut dyn FnMut(Flow<S>, Gone)) {
         let mut left = limit;
-        for (class, timeout) in timeouts.into_iter().enumerate() {
+        for class in TimeoutClass::ALL {
+            let timeout = self.config.timeouts.of(class);
             while left > 0 {
-                let oldest = self.lists[class].oldest;
+                let oldest = self.lists[class.index()].oldest;
                 let silent = self
                     .slab
                     .get(oldest)
                     .and_then(|s| s.flow.as_ref())
                     .map(|flow| now.since(flow.last_seen));
-                if silent.is_none_or(|silent| silent < timeout) {
+                let Some(silent) = silent else {
                     break;
-                }
+                };
+                let why = if silent >= timeout {
+                    Gone::Timeout
+                } else if class.shrinks() && silent >= self.pressed(timeout) {
+                    Gone::Pressure
+                } else {
+                    break;
+                };
                 if let Some(flow) = self.take(oldest) {
-                    each(flow);
+                    gone(flow, why);
                 }
                 left -= 1;
             }
         }
+    }
+
+    /// The number of flows from which on timeouts shrink.
+    fn pressed_from(&self) -> usize {
+        let most = self.config.max_flows as u128;
+        (most * u128::from(self.config.pressure_percent) / 100) as usize
+    }
+
+    /// What is left of a timeout: all of it below the mark, [`LEAST_PART`] of it in a full table.
+    fn pressed(&self, timeout: Duration) -> Duration {
+        let from = self.pressed_from();
+        let room = self.config.max_flows.saturating_sub(from);
+        let free = self.config.max_flows.saturating_sub(self.len);
+        if free >= room {
+            return timeout;
+        }
+        let part = free as f64 / room as f64;
+        (timeout.mul_f64(part)).max(timeout / LEAST_PART)
     }
 
     /// Lets go of all flows.
@@ -339,14 +428,33 @@ impl<S> FlowTable<S> {
     fn take(&mut self, number: u32) -> Option<Flow<S>> {
         let slot = self.slab.get_mut(number)?;
         let flow = slot.flow.take()?;
-        let (hash, class) = (slot.hash, slot.class);
+        let (hash, class, next) = (slot.hash, slot.class, slot.chained);
         slot.generation = slot.generation.wrapping_add(1);
-        if let Ok(entry) = self.index.find_entry(hash, |&other| other == number) {
-            entry.remove();
-        }
+        self.unchain(hash, number, next);
+        self.len -= 1;
         self.lists[class.index()].remove(&mut self.slab, number);
         self.free.push_newest(&mut self.slab, number);
         Some(flow)
+    }
+
+    /// Takes a slot out of its chain; `next` is the one behind it.
+    fn unchain(&mut self, hash: u32, number: u32, next: u32) {
+        let mut before = self.index.first(hash);
+        if before == number {
+            self.index.set_first(hash, next);
+            return;
+        }
+        while let Some(slot) = self.slab.get_mut(before) {
+            if slot.chained == number {
+                slot.chained = next;
+                return;
+            }
+            before = slot.chained;
+        }
+    }
+
+    fn hash(&self, key: &FlowKey) -> u32 {
+        self.hasher.hash_one(key) as u32
     }
 
     fn free_slot(&mut self) -> u32 {
@@ -357,6 +465,7 @@ impl<S> FlowTable<S> {
                     links: Links::default(),
                     generation: 0,
                     hash: 0,
+                    chained: NONE,
                     class: TimeoutClass::New,
                     flow: None,
                 })
@@ -406,7 +515,7 @@ mod tests {
     ) -> Result<Vec<u16>, TableFull> {
         let mut gone = Vec::new();
         let now = Timestamp::from_secs(u64::from(n));
-        table.insert(new_flow(n, class), now, n, &mut |f| gone.push(f.state))?;
+        table.insert(new_flow(n, class), now, n, &mut |f, _| gone.push(f.state))?;
         Ok(gone)
     }
 
@@ -425,6 +534,73 @@ mod tests {
         assert_eq!(t.len(), 4);
     }
 
+    /// 100 flows that began at second 0, in a table with room for that many.
+    fn full(class: TimeoutClass) -> FlowTable<u16> {
+        let mut t = table(100);
+        for n in 0..100 {
+            t.insert(new_flow(n, class), Timestamp::default(), n, &mut |_, _| {})
+                .unwrap();
+        }
+        t
+    }
+
+    fn gone_after(t: &mut FlowTable<u16>, millis: u64) -> Vec<Gone> {
+        let mut all = Vec::new();
+        let now = Timestamp::default() + Duration::from_millis(millis);
+        t.expire(now, usize::MAX, &mut |_, why| all.push(why));
+        all
+    }
+
+    #[test]
+    fn the_fuller_the_table_the_sooner_cheap_flows_go() {
+        // A sixteenth of 30 seconds in a full table; with each that goes the rest have more time.
+        let mut t = full(TimeoutClass::New);
+        assert_eq!(gone_after(&mut t, 1_800), []);
+        let soon = gone_after(&mut t, 1_900).len();
+        assert!((1..=3).contains(&soon), "{soon}");
+        let half = gone_after(&mut t, 15_000).len() + soon;
+        assert!((14..=16).contains(&half), "{half}");
+        assert_eq!(gone_after(&mut t, 29_999).len() + half, 30);
+        assert_eq!(t.len(), 70);
+        assert_eq!(gone_after(&mut t, 30_000), vec![Gone::Timeout; 70]);
+    }
+
+    #[test]
+    fn pressure_takes_no_time_from_established_and_refused_flows() {
+        for (class, timeout) in [
+            (TimeoutClass::Established, Timeouts::default().established),
+            (TimeoutClass::Refused, Timeouts::default().refused),
+        ] {
+            let mut t = full(class);
+            assert_eq!(gone_after(&mut t, timeout.as_millis() as u64 - 1), []);
+            assert_eq!(gone_after(&mut t, timeout.as_millis() as u64).len(), 100);
+        }
+    }
+
+    /// What a flood of opening packets does: each finds room, and nothing of worth goes.
+    #[test]
+    fn a_flood_of_new_flows_takes_no_place_of_others() {
+        use TimeoutClass::{Established, New, Refused};
+        let mut t = table(100);
+        for n in 0..80 {
+            let class = if n < 40 { Established } else { Refused };
+            insert(&mut t, n, class).unwrap();
+        }
+        for n in 80..10_000 {
+            let mut gone = Vec::new();
+            let now = Timestamp::default() + Duration::from_micros(u64::from(n));
+            t.insert(new_flow(n, New), now, n, &mut |flow, why| {
+                gone.push((flow.state, why))
+            })
+            .unwrap();
+            assert!(
+                gone.iter()
+                    .all(|&(state, why)| state >= 80 && why == Gone::Evicted(New))
+            );
+        }
+        assert_eq!(t.iter().filter(|f| f.state < 80).count(), 80);
+    }
+
     #[test]
     fn an_old_id_does_not_find_a_new_flow() {
         let mut t = table(1);
@@ -437,7 +613,7 @@ mod tests {
     #[test]
     fn each_table_has_a_secret_of_its_own() {
         let key = new_flow(1, TimeoutClass::New).key;
-        let hash = |t: FlowTable<u16>| t.hasher.hash_one(key);
+        let hash = |t: FlowTable<u16>| t.hash(&key);
         assert_ne!(hash(table(1)), hash(table(1)));
     }
 
@@ -476,7 +652,7 @@ mod tests {
                 match step {
                     Step::Open(n, class) => {
                         if let std::collections::hash_map::Entry::Vacant(entry) = model.entry(n) {
-                            t.insert(new_flow(n, class), now, n, &mut |_| {}).unwrap();
+                            t.insert(new_flow(n, class), now, n, &mut |_, _| {}).unwrap();
                             entry.insert((class, now));
                         }
                     }
@@ -494,14 +670,8 @@ mod tests {
                     }
                     Step::Expire(secs) => {
                         now = now + Duration::from_secs(u64::from(secs));
-                        t.expire(now, usize::MAX, &mut |_| {});
-                        model.retain(|_, (class, seen)| now.since(*seen) < match class {
-                            TimeoutClass::Closed => timeouts.closed,
-                            TimeoutClass::New => timeouts.new,
-                            TimeoutClass::Datagram => timeouts.datagram,
-                            TimeoutClass::Established => timeouts.established,
-                            TimeoutClass::Refused => timeouts.refused,
-                        });
+                        t.expire(now, usize::MAX, &mut |_, _| {});
+                        model.retain(|_, (class, seen)| now.since(*seen) < timeouts.of(*class));
                     }
                 }
                 let mut there: Vec<u16> = t.iter().map(|f| f.state).collect();
@@ -510,6 +680,10 @@ mod tests {
                 expected.sort_unstable();
                 prop_assert_eq!(there, expected);
                 prop_assert_eq!(t.len(), model.len());
+                for class in TimeoutClass::ALL {
+                    let of = model.values().filter(|(c, _)| *c == class).count();
+                    prop_assert_eq!(t.len_of(class), of);
+                }
             }
         }
     }

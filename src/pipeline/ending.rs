@@ -51,6 +51,7 @@ impl Ending<'_> {
             session.release(self.pool);
         }
         flow.state.detect.reset(&mut self.engine.scratch);
+        self.engine.forget_counted(&flow.state);
         sink.event(Event::Flow(flow_event(&flow, reason, now)));
     }
 

@@ -2,7 +2,7 @@
 
 use super::passive::Unanswered;
 use crate::app_layer::AppLayer;
-use crate::detect::{FlowContext, FlowDetect};
+use crate::detect::{FlowContext, FlowDetect, Scratch};
 use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::stream::{Segment, StreamEvents, TcpSession, Window};
@@ -29,6 +29,10 @@ pub(super) struct FlowState {
     /// A hole in a stream was let through.
     pub has_gap: bool,
     pub standing: Standing,
+    /// Bytes of the heap that parser and detection held when last counted.
+    pub held_bytes: usize,
+    /// Counted as one whose server has not confirmed the handshake.
+    pub awaits_server: bool,
     pub established: bool,
     pub alerted: bool,
     /// Numbers of the last packets with data, by direction, where packets have numbers.
@@ -69,6 +73,27 @@ impl FlowState {
             }),
             ..Self::default()
         }
+    }
+
+    /// Counts anew what parser and detection hold; `total` is that of all flows.
+    pub fn count_held(&mut self, total: &mut u64) {
+        let windows = self.windows.iter().map(Window::held_bytes).sum::<usize>();
+        let unanswered = self.unanswered.iter().flat_map(|both| both.iter());
+        let unanswered = unanswered.map(|u| u.window.held_bytes() + u.pending.capacity());
+        let held =
+            self.app.held_bytes() + self.detect.held_bytes() + windows + unanswered.sum::<usize>();
+        let before = std::mem::replace(&mut self.held_bytes, held);
+        *total = (*total + held as u64).saturating_sub(before as u64);
+    }
+
+    /// Nothing of the flow is looked at any more: what was kept for that goes.
+    pub fn release(&mut self, scratch: &mut Scratch, total: &mut u64) {
+        self.app.release();
+        self.detect.reset(scratch);
+        self.detect = FlowDetect::default();
+        self.windows = [Window::default(), Window::default()];
+        self.unanswered = None;
+        self.count_held(total);
     }
 
     /// Bytes that raw stream rules have yet to see.

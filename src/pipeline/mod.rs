@@ -8,6 +8,7 @@ mod event;
 mod flow_state;
 mod inspect;
 mod judge;
+mod memory;
 mod passive;
 mod policy;
 mod reset;
@@ -17,5 +18,6 @@ pub use event::{
     AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer,
     Reassembled, Reset, Shown,
 };
+pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};
 pub use worker::{RawPacket, Worker};

@@ -16,6 +16,8 @@ pub struct Exceptions {
     pub flow_table_full: ExceptionPolicy,
     pub reassembly_memory: ExceptionPolicy,
     pub parser_error: ExceptionPolicy,
+    /// Parsers and signatures hold all that [`WorkerConfig::app_layer_memory_bytes`] allows.
+    pub app_layer_memory: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
     /// Tunnels nested deeper than is looked into.
     pub tunnel_depth: ExceptionPolicy,
@@ -33,6 +35,7 @@ impl Default for Exceptions {
             flow_table_full: ExceptionPolicy::Drop,
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
+            app_layer_memory: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             tunnel_depth: ExceptionPolicy::Drop,
             asymmetric: ExceptionPolicy::Drop,
@@ -65,6 +68,8 @@ pub struct WorkerConfig {
     pub flow: FlowTableConfig,
     pub stream: StreamConfig,
     pub app_layer: app_layer::Limits,
+    /// Held by the parsers and detection state of all flows of a worker together.
+    pub app_layer_memory_bytes: u64,
     /// Bytes of one direction given to raw stream signatures; begins anew with each transaction.
     pub stream_depth_bytes: u64,
     /// Emit a `drop` event for each packet of a refused flow, not for the first alone.
@@ -94,6 +99,7 @@ impl Default for WorkerConfig {
             flow: FlowTableConfig::default(),
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),
+            app_layer_memory_bytes: 256 * 1024 * 1024,
             stream_depth_bytes: 1024 * 1024,
             drop_event_per_packet: false,
             alert_payload_bytes: 0,

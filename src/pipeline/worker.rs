@@ -1,6 +1,7 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
 mod fragments;
+mod memory;
 mod odd;
 mod tunnel;
 mod twins;
@@ -34,6 +35,10 @@ use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Ver
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
+
+/// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
+/// what completes a handshake: the shortest queues that servers have for them.
+const MANY_HALF_OPEN: usize = 64;
 
 /// A packet as the capture backend got it.
 #[derive(Debug)]
@@ -70,6 +75,10 @@ pub(super) struct Engine {
     pub thresholds: ThresholdTable,
     /// Kept and new bytes of a stream, put together.
     pub assembled: Vec<u8>,
+    /// Bytes that the parsers and the detection state of all flows hold.
+    pub held_bytes: u64,
+    /// Flows whose server has not confirmed the handshake.
+    pub awaiting: usize,
     /// What is kept of a flow's streams, for alerts.
     pub shown_streams: [Vec<u8>; 2],
 }
@@ -139,6 +148,8 @@ impl Worker {
                 hits: Hits::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
+                held_bytes: 0,
+                awaiting: 0,
                 shown_streams: Default::default(),
             },
             config,
@@ -201,8 +212,9 @@ impl Worker {
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         self.expire_fragments(now, sink);
         let (flows, mut ending) = self.ending();
-        flows.expire(now, EXPIRE_PER_TICK, &mut |flow| {
-            ending.end(flow, FlowEndReason::Timeout, now, sink);
+        flows.expire(now, EXPIRE_PER_TICK, &mut |flow, why| {
+            let reason = memory::let_go(why, ending.counters);
+            ending.end(flow, reason, now, sink);
         });
     }
 
@@ -283,6 +295,9 @@ impl Worker {
                 return verdict;
             }
         }
+        if self.lacks_memory(id) {
+            return self.except_memory(id, passage, sink);
+        }
         self.datagram(id, dir, passage);
         self.packet_signatures(id, dir, passage);
         let class = match self.flows.get(id) {
@@ -339,6 +354,21 @@ impl Worker {
         };
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
             return verdict;
+        }
+        let unconfirmed = self
+            .flows
+            .len_of(TimeoutClass::New)
+            .max(self.engine.awaiting);
+        if unconfirmed >= MANY_HALF_OPEN
+            && let Some(session) = self.flows.get(id).and_then(|f| f.state.tcp.as_ref())
+            && session.begins_beside(&passage.segment(dir, tcp))
+        {
+            let reason = DropReason::StreamCookieStart;
+            self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+            return Verdict::Drop(reason);
+        }
+        if !passage.packet.payload.is_empty() && self.lacks_memory(id) {
+            return self.except_memory(id, passage, sink);
         }
         let session = self.flows.get(id).and_then(|f| f.state.tcp.as_ref());
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
@@ -445,6 +475,10 @@ impl Worker {
         }
         let established = session.is_established();
         flow.state.established = established;
+        if !passage.packet.payload.is_empty() {
+            flow.state.count_held(&mut self.engine.held_bytes);
+        }
+        self.engine.count_awaiting(&mut flow.state);
         flow.state.stream_events = outcome.events;
         outcome
     }
@@ -467,6 +501,7 @@ impl Worker {
             &self.counters,
         );
         inspection.datagram(dir, passage.packet.payload);
+        flow.state.count_held(&mut self.engine.held_bytes);
     }
 
     /// Signatures that look at the packet itself.
@@ -607,6 +642,7 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
+            self.engine.release(&mut flow.state);
         }
     }
 
@@ -734,9 +770,9 @@ impl Worker {
             class: TimeoutClass::New,
         };
         let (flows, mut ending) = self.ending();
-        let opened = flows.insert(new, now, state, &mut |flow| {
-            ending.counters.add(Counter::FlowsEvicted, 1);
-            ending.end(flow, FlowEndReason::Evicted, now, sink);
+        let opened = flows.insert(new, now, state, &mut |flow, why| {
+            let reason = memory::let_go(why, ending.counters);
+            ending.end(flow, reason, now, sink);
         });
         match opened {
             Ok(id) => {
@@ -827,6 +863,7 @@ impl Worker {
             if let Some(session) = flow.state.tcp.as_mut() {
                 session.release(&mut self.pool);
             }
+            self.engine.forget_counted(&flow.state);
             flow.state = state;
         }
         // Of a datagram in fragments, the last alone is of no use to anybody.

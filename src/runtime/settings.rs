@@ -75,6 +75,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             flow_table_full: policy.flow_table_full,
             reassembly_memory: policy.reassembly_memory,
             parser_error: policy.parser_error,
+            app_layer_memory: policy.app_layer_memory,
             midstream: policy.midstream,
             asymmetric: policy.asymmetric,
             defrag_memory: policy.defrag_memory,
@@ -93,6 +94,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
         },
         flow: FlowTableConfig {
             max_flows: flow.max_flows,
+            pressure_percent: flow.pressure_percent,
             timeouts: Timeouts {
                 new: Duration::from_secs(flow.tcp_new_secs),
                 datagram: Duration::from_secs(flow.datagram_secs),
@@ -128,6 +130,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_certificates: tls.certificates,
             sip_header_bytes: sip.header_bytes,
         },
+        app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,
         alert_payload_bytes: config.log.alert_payload_bytes,
         alert_packet: config.log.alert_packet,

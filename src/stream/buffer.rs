@@ -21,6 +21,8 @@ pub(super) struct Buffer {
     kept: Range<u64>,
     /// Sorted, separate, all beyond `kept.end`.
     islands: Vec<Range<u64>>,
+    /// Bytes of these lists, as the pool has them.
+    booked: usize,
 }
 
 impl Buffer {
@@ -94,7 +96,15 @@ impl Buffer {
         } else {
             self.add_island(offset..end);
         }
+        self.book(pool);
         Ok(())
+    }
+
+    fn book(&mut self, pool: &mut ChunkPool) {
+        let now = self.islands.capacity() * size_of::<Range<u64>>()
+            + self.chunks.capacity() * size_of::<Option<Chunk>>();
+        pool.book(self.booked, now);
+        self.booked = now;
     }
 
     /// Joins the islands that the contiguous bytes have reached; the new end.
@@ -160,11 +170,12 @@ impl Buffer {
     }
 
     pub fn clear(&mut self, pool: &mut ChunkPool) {
-        self.islands.clear();
+        self.islands = Vec::new();
         self.kept.start = self.kept.end;
-        for chunk in self.chunks.drain(..).flatten() {
+        for chunk in std::mem::take(&mut self.chunks).into_iter().flatten() {
             pool.give(chunk);
         }
+        self.book(pool);
     }
 
     fn add_island(&mut self, mut new: Range<u64>) {

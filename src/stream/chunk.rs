@@ -6,12 +6,18 @@ pub(super) const CHUNK_BYTES: usize = 4096;
 
 pub(super) type Chunk = Box<[u8; CHUNK_BYTES]>;
 
+/// Bytes behind holes are taken while this part of the pool is lent at most: what nobody fills must
+/// not keep others' streams from going on.
+const BEHIND_HOLES: (usize, usize) = (3, 4);
+
 /// Chunks of one worker. Taking one allocates only while the pool grows to its peak.
 #[derive(Debug)]
 pub struct ChunkPool {
     free: Vec<Chunk>,
     lent: usize,
     most: usize,
+    /// Bytes that flows take to find their chunks and islands.
+    booked_bytes: usize,
 }
 
 impl ChunkPool {
@@ -21,6 +27,7 @@ impl ChunkPool {
             free: Vec::new(),
             lent: 0,
             most: usize::try_from(most).unwrap_or(usize::MAX),
+            booked_bytes: 0,
         }
     }
 
@@ -32,7 +39,7 @@ impl ChunkPool {
 
     /// `None`: the worker's bound is reached.
     pub(super) fn take(&mut self) -> Option<Chunk> {
-        if self.lent >= self.most {
+        if !self.has_room_for(1) {
             return None;
         }
         self.lent += 1;
@@ -49,6 +56,21 @@ impl ChunkPool {
     }
 
     pub(super) const fn has_room_for(&self, chunks: usize) -> bool {
-        self.lent.saturating_add(chunks) <= self.most
+        self.used().saturating_add(chunks) <= self.most
+    }
+
+    /// Whether bytes may be taken that come before their turn.
+    pub(super) const fn has_room_behind_holes(&self) -> bool {
+        self.used() < self.most / BEHIND_HOLES.1 * BEHIND_HOLES.0
+    }
+
+    /// What a flow took for its books before, and what it takes now.
+    pub(super) const fn book(&mut self, before: usize, now: usize) {
+        self.booked_bytes = (self.booked_bytes + now).saturating_sub(before);
+    }
+
+    /// In chunks.
+    const fn used(&self) -> usize {
+        self.lent + self.booked_bytes / CHUNK_BYTES
     }
 }

@@ -5,6 +5,7 @@
 //! other copy of them passes.
 
 mod ack;
+mod cookie;
 mod data;
 mod handshake;
 mod leftovers;
@@ -88,6 +89,10 @@ pub struct TcpSession {
     /// By direction of the bytes they send.
     halves: [Half; 2],
     midstream: bool,
+    /// The client has sent a segment that completes the handshake where its stream begins.
+    client_began: bool,
+    /// The server has acknowledged something outside of its SYN.
+    server_confirmed: bool,
     /// The server answered with a bare SYN: a split handshake or a simultaneous open.
     simultaneous: bool,
     /// The client signs its SYN; both ends sign their segments (RFC 2385).
@@ -116,6 +121,8 @@ impl TcpSession {
             state: State::SynSent,
             halves: [syn.half(), Half::default()],
             midstream: false,
+            client_began: false,
+            server_confirmed: false,
             simultaneous: false,
             client_md5: syn.md5,
             md5: false,
@@ -139,6 +146,8 @@ impl TcpSession {
             state: State::Established,
             halves,
             midstream: true,
+            client_began: true,
+            server_confirmed: true,
             simultaneous: false,
             client_md5: tcp.options.md5,
             md5: tcp.options.md5,
@@ -266,6 +275,7 @@ impl TcpSession {
         if self.reset == Some(segment.dir.opposite()) && !segment.payload.is_empty() {
             events.note(StreamEvent::SuspectedRstInject);
         }
+        self.check_first(segment)?;
         if self.is_stale(segment) {
             events.note(StreamEvent::PktInvalidTimestamp);
             return if segment.is_bare() || self.repeats_what_is_known(segment) {
@@ -283,6 +293,7 @@ impl TcpSession {
         self.check_data(segment, events)?;
         if !outside && !self.is_too_old(segment) {
             self.on_ack(segment, shared, events, deliver);
+            self.hear_beginning(segment);
             self.hear_timestamp(segment);
         }
         self.on_data(segment, shared, events, deliver)

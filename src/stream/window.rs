@@ -14,6 +14,11 @@ impl Window {
         &self.tail
     }
 
+    /// Bytes of the heap that this holds.
+    pub fn held_bytes(&self) -> usize {
+        self.tail.capacity()
+    }
+
     /// Stream offset of the first kept byte.
     pub fn start_offset(&self) -> u64 {
         self.end - self.tail.len() as u64

@@ -35,7 +35,7 @@ struct Run {
     trace: Vec<String>,
 }
 
-pub fn play<M: Middle + Default>(
+pub fn play<M: Middle>(
     hostility: Hostility,
     seed: u64,
     tally: &mut Tally,
@@ -61,13 +61,13 @@ pub fn play<M: Middle + Default>(
     }))
 }
 
-fn run<M: Middle + Default>(
+fn run<M: Middle>(
     hostility: Hostility,
     seed: u64,
     steps: &[u64],
     tally: Option<&mut Tally>,
 ) -> Run {
-    let mut middle = M::default();
+    let mut middle = M::with(hostility.profile(seed));
     let mut world = World::new(hostility, seed, &mut middle);
     if tally.is_none() {
         world.trace = Some(Vec::new());
@@ -100,7 +100,7 @@ fn run<M: Middle + Default>(
 }
 
 /// Drops steps, in ever smaller runs, while the same kind of difference shows.
-fn shrink<M: Middle + Default>(
+fn shrink<M: Middle>(
     hostility: Hostility,
     seed: u64,
     steps: &[u64],

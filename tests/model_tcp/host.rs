@@ -56,6 +56,8 @@ pub struct Host {
     pub kernel: Kernel,
     pub state: State,
     random: Random,
+    /// Chooses initial sequence numbers so that the streams of two connections overlap.
+    pub overlaps: bool,
 
     pub iss: u32,
     pub snd_una: u32,
@@ -109,6 +111,7 @@ impl Host {
                 State::Closed
             },
             random,
+            overlaps: false,
             iss: 0,
             snd_una: 0,
             snd_nxt: 0,
@@ -140,13 +143,11 @@ impl Host {
 
     /// Forgets a connection and draws an initial sequence number for the next.
     pub fn begin(&mut self, state: State) {
-        // Near the end of the sequence space now and then (E30).
-        let near_the_end = u32::MAX - self.random.below(200);
-        let anywhere = self.random.next() as u32;
-        self.iss = if self.random.chance(30) {
-            near_the_end
-        } else {
-            anywhere
+        self.iss = match self.random.below(10) {
+            // The sequence space ends in the middle of the stream (E30).
+            0..3 => u32::MAX - self.random.below(200),
+            3..5 if self.overlaps => self.iss.wrapping_add(self.random.below(60)),
+            _ => self.random.next() as u32,
         };
         self.state = state;
         self.snd_una = self.iss;

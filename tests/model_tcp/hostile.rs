@@ -2,10 +2,17 @@
 
 use super::host::{Host, State};
 use super::random::Random;
-use super::segment::{ACK, FIN, Options, PSH, RST, SYN, Segment, URG};
+use super::segment::{ACK, FIN, Options, PSH, RST, SYN, Segment, Side, URG};
 
-/// From an attacker at `sender`'s place: anything, near what `victim` looks at.
-pub fn any(sender: &Host, victim: &Host, now: u32, random: &mut Random) -> Segment {
+/// From an attacker at `sender`'s place: anything, near what `victim` looks at. Only of a SYN
+/// that passed the engine he knows the sequence number.
+pub fn any(
+    sender: &Host,
+    victim: &Host,
+    announced: Option<u32>,
+    now: u32,
+    random: &mut Random,
+) -> Segment {
     let mut edges = vec![
         victim.rcv_nxt,
         victim.rcv_nxt,
@@ -19,7 +26,7 @@ pub fn any(sender: &Host, victim: &Host, now: u32, random: &mut Random) -> Segme
     ];
     edges.extend(victim.queue.edges());
     let seq = random.pick(&edges).wrapping_add(nearby(random));
-    let mut segment = Segment::new(sender.side, flags(random), seq, 0);
+    let mut segment = Segment::new(sender.side, flags(victim, random), seq, 0);
     segment.ack = match random.below(20) {
         0 => victim.snd_una.wrapping_sub(random.below(100)),
         1 => victim.iss.wrapping_sub(random.below(20)),
@@ -29,6 +36,9 @@ pub fn any(sender: &Host, victim: &Host, now: u32, random: &mut Random) -> Segme
     };
     if victim.state == State::SynSent && random.chance(80) {
         segment.ack = victim.snd_nxt;
+    }
+    if announced != Some(victim.iss) {
+        segment.ack = sender.rcv_nxt;
     }
     segment.payload = payload(sender, seq, random);
     segment.window = random.pick(&[0, 1, 500, 8_000, 65_535]);
@@ -48,7 +58,13 @@ pub fn any(sender: &Host, victim: &Host, now: u32, random: &mut Random) -> Segme
     segment
 }
 
-fn flags(random: &mut Random) -> u8 {
+fn flags(victim: &Host, random: &mut Random) -> u8 {
+    if !victim.is_synchronised() && random.chance(50) {
+        return match victim.side {
+            Side::Server => SYN,
+            Side::Client => random.pick(&[SYN, SYN | ACK, SYN | ACK]),
+        };
+    }
     match random.below(100) {
         0..60 => ACK | PSH,
         60..65 => ACK | FIN,
@@ -168,7 +184,7 @@ pub fn ignored(sender: &Host, receiver: &Host, now: u32, random: &mut Random) ->
         // E03, E36, D14.
         7 => {
             let length = segment.payload.len() as u32;
-            let behind = random.pick(&[0, 1, 30, 1 << 30]);
+            let behind = random.pick(&[1, 2, 30, 1 << 30]);
             segment.seq = sender.snd_una.wrapping_sub(length + behind);
         }
         // E16, C11, C22.

@@ -36,7 +36,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Episodes from `seed` on until `steps` steps are done.
-fn search<M: Middle + Default>(
+fn search<M: Middle>(
     hostility: Hostility,
     seed: u64,
     steps: u64,
@@ -120,7 +120,7 @@ fn a_hostile_server() {
 }
 
 /// The test's test: what it must find in a worse engine.
-fn first_finding<M: Middle + Default>(hostility: Hostility) -> Difference {
+fn first_finding<M: Middle>(hostility: Hostility) -> Difference {
     let (_, findings) = search::<M>(hostility, 1, 100_000, 1);
     let found = findings.into_iter().next();
     found.expect("a worse engine is noticed").difference

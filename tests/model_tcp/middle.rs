@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, Transport, decode_ip};
 use stopgap::direction::Direction;
-use stopgap::stream::{self, ChunkPool, Delivery, Shared, StreamConfig, TcpSession};
+use stopgap::stream::{self, ChunkPool, Delivery, Normaliser, Shared, StreamConfig, TcpSession};
 
 use super::segment::{ACK, FIN, RST, SYN, Segment, Side, URG};
 
@@ -35,6 +35,9 @@ impl Connection {
 }
 
 pub trait Middle {
+    fn with(profile: Normaliser) -> Self
+    where
+        Self: Sized;
     /// Delivers what becomes contiguous, then forwards the segment (perhaps edited), or refuses it and says why.
     fn judge(&mut self, segment: &mut Segment) -> Result<(), String>;
     /// All connections so far, the newest last.
@@ -51,9 +54,12 @@ pub struct Stopgap {
     packet: Vec<u8>,
 }
 
-impl Default for Stopgap {
-    fn default() -> Self {
-        let config = StreamConfig::default();
+impl Middle for Stopgap {
+    fn with(profile: Normaliser) -> Self {
+        let config = StreamConfig {
+            normalise: profile,
+            ..StreamConfig::default()
+        };
         Self {
             session: None,
             pool: ChunkPool::new(&config),
@@ -63,9 +69,7 @@ impl Default for Stopgap {
             packet: Vec::new(),
         }
     }
-}
 
-impl Middle for Stopgap {
     fn judge(&mut self, segment: &mut Segment) -> Result<(), String> {
         segment.write(&mut self.packet);
         let packet = decode_ip(&self.packet, ChecksumTrust::Unverified)
@@ -146,7 +150,6 @@ impl Middle for Stopgap {
 }
 
 /// Forwards all, and believes the first copy of each byte.
-#[derive(Default)]
 pub struct FirstCopy {
     /// By side, the sequence number of the first byte and what came from there on.
     streams: [Option<(u32, BTreeMap<u32, u8>)>; 2],
@@ -154,6 +157,13 @@ pub struct FirstCopy {
 }
 
 impl Middle for FirstCopy {
+    fn with(_: Normaliser) -> Self {
+        Self {
+            streams: [None, None],
+            connections: Vec::new(),
+        }
+    }
+
     fn judge(&mut self, segment: &mut Segment) -> Result<(), String> {
         let side = segment.from.index();
         if segment.has(SYN) && self.streams[side].is_none() {
@@ -189,13 +199,19 @@ impl Middle for FirstCopy {
 }
 
 /// Looks no further once a reset has gone by, wherever it pointed.
-#[derive(Default)]
 pub struct BelievesResets {
     inner: Stopgap,
     over: bool,
 }
 
 impl Middle for BelievesResets {
+    fn with(profile: Normaliser) -> Self {
+        Self {
+            inner: Stopgap::with(profile),
+            over: false,
+        }
+    }
+
     fn judge(&mut self, segment: &mut Segment) -> Result<(), String> {
         self.over |= segment.has(RST);
         if self.over {
@@ -210,13 +226,19 @@ impl Middle for BelievesResets {
 }
 
 /// Cuts the connection off with the first segment that it refuses.
-#[derive(Default)]
 pub struct CutsOff {
     inner: Stopgap,
     over: bool,
 }
 
 impl Middle for CutsOff {
+    fn with(profile: Normaliser) -> Self {
+        Self {
+            inner: Stopgap::with(profile),
+            over: false,
+        }
+    }
+
     fn judge(&mut self, segment: &mut Segment) -> Result<(), String> {
         if self.over {
             return Err("cut off".to_owned());

@@ -1,5 +1,7 @@
 //! What the model test found, as the packets that showed it.
 
+use stopgap::stream::Normaliser;
+
 use super::middle::{Middle, Stopgap};
 use super::segment::{ACK, FIN, PSH, SYN, Segment, Side};
 
@@ -16,7 +18,7 @@ struct Lab {
 
 impl Lab {
     fn new(timestamps: bool) -> Self {
-        let engine = Stopgap::default();
+        let engine = Stopgap::with(Normaliser::NORMAL);
         Self { engine, timestamps }
     }
 
@@ -173,4 +175,56 @@ fn a_refused_syn_ack_is_no_restart() {
     }));
     assert!(lab.client(SEGMENT, 0, "good", |_| {}));
     assert_eq!(lab.delivered(), ["good"]);
+}
+
+#[test]
+fn a_server_takes_all_data_of_a_syn_or_none() {
+    let mut lab = Lab::new(false);
+    lab.client(SYN, -1, "0123456789", |s| s.ack = 0);
+    assert!(lab.client(SYN, 15, "", |s| s.ack = 0));
+    assert!(!lab.client(SYN, 4, "", |s| s.ack = 0), "within the data");
+    assert!(lab.server(SYN | ACK, -1, "", |s| s.ack += 5));
+    assert!(!lab.client(SEGMENT, 5, "evil", |_| {}), "nobody answered");
+    assert!(lab.server(SYN | ACK, -1, "", |s| s.ack += 16));
+    assert!(lab.client(SEGMENT, 16, "good", |_| {}));
+    assert_eq!(lab.delivered(), ["0123456789", "good"]);
+}
+
+#[test]
+fn another_answer_from_the_same_server_number_is_another_connection() {
+    let mut lab = Lab::open(false);
+    lab.client(SEGMENT, 0, "old", |_| {});
+    lab.server(ACK, 0, "", |s| s.ack += 3);
+    lab.client(SYN, 700, "", |_| {});
+    assert!(lab.server(SYN | ACK, -1, "", |s| s.ack = CLIENT + 702));
+    assert!(lab.client(SEGMENT, 701, "new", |_| {}));
+    assert_eq!(lab.delivered(), ["old", "new"]);
+}
+
+#[test]
+fn a_server_waits_until_the_client_has_chosen() {
+    let mut lab = Lab::new(false);
+    lab.client(SYN, -1, "", |s| s.ack = 0);
+    assert!(lab.server(SYN | ACK, -1, "with", |_| {}));
+    assert!(
+        !lab.server(SEGMENT, 4, "evil", |_| {}),
+        "it may ignore the data"
+    );
+    assert!(lab.client(ACK, 0, "", |s| s.ack += 4));
+    assert!(lab.server(SEGMENT, 4, "good", |_| {}));
+
+    let mut lab = Lab::new(false);
+    lab.client(SYN, -1, "", |s| s.ack = 0);
+    assert!(lab.server(SYN | ACK, -1, "with", |_| {}));
+    assert!(
+        !lab.server(SYN | ACK, 3, "", |_| {}),
+        "an answer would fit both"
+    );
+    assert!(lab.server(SYN | ACK, 62, "", |_| {}));
+    assert!(
+        !lab.server(SEGMENT, 63, "evil", |_| {}),
+        "which one it takes"
+    );
+    assert!(lab.client(ACK, 0, "", |s| s.ack += 63));
+    assert!(lab.server(SEGMENT, 63, "good", |_| {}));
 }

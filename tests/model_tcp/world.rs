@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
+use stopgap::stream::Normaliser;
+
 use super::host::{Host, Kernel, State};
 use super::hostile;
 use super::middle::{Inspected, Middle};
 use super::random::Random;
-use super::segment::{ACK, HOPS_BEHIND, RST, Segment, Side, after};
+use super::segment::{ACK, HOPS_BEHIND, RST, SYN, Segment, Side, after};
 
 /// Who means harm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,29 @@ pub enum Hostility {
     Stranger,
     Client,
     Server,
+}
+
+impl Hostility {
+    /// Of the engine. What a profile refuses of honest ends, or lets a stranger do, is no
+    /// difference: then it is the one that is the default.
+    pub fn profile(self, seed: u64) -> Normaliser {
+        let profiles: &[Normaliser] = match self {
+            Self::Nobody => &[Normaliser::NORMAL, Normaliser::OFF],
+            Self::Stranger => &[Normaliser::NORMAL],
+            Self::Client | Self::Server => {
+                &[Normaliser::NORMAL, Normaliser::STRICT, Normaliser::OFF]
+            }
+        };
+        Random::of(seed, 0).pick(profiles)
+    }
+
+    fn is(self, side: Side) -> bool {
+        match self {
+            Self::Nobody | Self::Stranger => false,
+            Self::Client => side == Side::Client,
+            Self::Server => side == Side::Server,
+        }
+    }
 }
 
 /// A difference that matters.
@@ -82,6 +107,8 @@ pub struct World<'a> {
     meddled: bool,
     checked: [usize; 2],
     newest: [Newest; 2],
+    /// The sequence number of the last SYN that was forwarded, by sender.
+    announced: [Option<u32>; 2],
     /// Given to the engine.
     pub segments: u64,
     pub refused: u64,
@@ -97,7 +124,9 @@ impl<'a> World<'a> {
             let kernel = Kernel::random(&mut random);
             let length = random.pick(&[0, 30, 200, 600]);
             let data = random.bytes(length);
-            Host::new(side, kernel, data, Random::new(random.next()))
+            let mut host = Host::new(side, kernel, data, Random::new(random.next()));
+            host.overlaps = hostility.is(side);
+            host
         });
         Self {
             hostility,
@@ -112,6 +141,7 @@ impl<'a> World<'a> {
             meddled: false,
             checked: [0; 2],
             newest: Default::default(),
+            announced: [None; 2],
             segments: 0,
             refused: 0,
             read: 0,
@@ -259,6 +289,9 @@ impl<'a> World<'a> {
             self.note_meddling(&segment);
         } else {
             self.newest[from].pass(&segment);
+            if segment.has(SYN) {
+                self.announced[from] = Some(segment.seq);
+            }
         }
         if segment.ttl <= HOPS_BEHIND || lost_behind || self.from_engine[from].len() >= LEG_HOLDS {
             return Ok(());
@@ -277,6 +310,10 @@ impl<'a> World<'a> {
         if self.hostility == Hostility::Stranger && segment.has(RST) {
             return false;
         }
+        // It comes again, behind the segment that completes the handshake.
+        if reason == "stream_cookie_start" {
+            return false;
+        }
         if self.newest[segment.from.index()].overtook(segment, reason) {
             return false;
         }
@@ -292,7 +329,7 @@ impl<'a> World<'a> {
             && receiver.would_take(segment, self.now)
         {
             self.meddled = true;
-            self.note(|_| "    (to be taken: the stranger meddles)".to_owned());
+            self.note(|_| "    to be taken: the stranger meddles".to_owned());
         }
     }
 
@@ -300,6 +337,10 @@ impl<'a> World<'a> {
         let side = segment.from.peer();
         let now = self.now;
         let host = &mut self.hosts[side.index()];
+        // Nobody can answer a SYN that did not pass; it would have to be guessed.
+        if host.state == State::SynSent && self.announced[side.index()] != Some(host.iss) {
+            return Ok(());
+        }
         let before = host.fingerprint();
         host.receive(segment, now);
         let took = host.fingerprint() != before;
@@ -321,6 +362,10 @@ impl<'a> World<'a> {
 
     /// Every byte that the application read was delivered, at the same place.
     fn check_read(&mut self, reader: Side) -> Result<(), Difference> {
+        // Who means harm may read what he likes.
+        if self.hostility.is(reader) {
+            return Ok(());
+        }
         let host = &self.hosts[reader.index()];
         let sender = reader.peer();
         let checked = &mut self.checked[reader.index()];
@@ -409,7 +454,13 @@ impl<'a> World<'a> {
         let segment = if self.hostility == Hostility::Stranger {
             hostile::ignored(sender, receiver, self.now, random)
         } else {
-            hostile::any(sender, receiver, self.now, random)
+            hostile::any(
+                sender,
+                receiver,
+                self.announced[side.peer().index()],
+                self.now,
+                random,
+            )
         };
         self.to_engine[side.index()].push_back(segment);
     }

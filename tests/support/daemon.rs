@@ -253,6 +253,20 @@ impl Daemon {
         Accounting::of(&stats).ok_or_else(|| format!("no accounting in {stats}").into())
     }
 
+    /// The books once two readings in a row are the same.
+    pub fn books_at_rest(&self) -> Fallible<Accounting> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut last = self.accounting()?;
+        loop {
+            std::thread::sleep(Duration::from_millis(300));
+            let now = self.accounting()?;
+            if now == last || Instant::now() > deadline {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
     pub fn events(&self) -> Vec<Event> {
         eve::read(&self.log_dir.join("eve.json"))
     }

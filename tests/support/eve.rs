@@ -96,3 +96,15 @@ fn total(value: &Value) -> u64 {
         other => other.as_u64().unwrap_or(0),
     }
 }
+
+/// The counts of an object that are not zero, as text.
+pub fn nonzero(counts: &Value) -> String {
+    let Some(counts) = counts.as_object() else {
+        return counts.to_string();
+    };
+    let counted = counts.iter().filter(|(_, n)| n.as_u64() != Some(0));
+    counted
+        .map(|(name, n)| format!("{name} {n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

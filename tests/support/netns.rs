@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::process::{self, Finished, Running};
+use super::relay::{Impairment, Relay, TapDevice};
 use super::{Fallible, wait_for};
 
 /// Namespaces of the lab are called this, then the process id, a number and a role.
@@ -54,11 +55,20 @@ pub enum ClientSide {
     Benchmark,
 }
 
+/// Which link is an impaired one: the gateway's to the client, or to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    BeforeGateway,
+    BehindGateway,
+}
+
 /// The namespaces. Dropping the lab removes them.
 #[derive(Debug)]
 pub struct Lab {
     stem: String,
     side: ClientSide,
+    impaired: Option<(Place, Impairment)>,
+    relay: Option<Relay>,
     folder: tempfile::TempDir,
 }
 
@@ -68,11 +78,30 @@ impl Lab {
     }
 
     pub fn with_client(side: ClientSide) -> Fallible<Self> {
+        Self::make(side, None)
+    }
+
+    /// With a relay in place of one link.
+    pub fn impaired(place: Place, impairment: Impairment) -> Fallible<Self> {
+        let lab = Self::make(ClientSide::Private, Some((place, impairment)))?;
+        lab.relay()?.impair(true);
+        Ok(lab)
+    }
+
+    pub fn relay(&self) -> Fallible<&Relay> {
+        self.relay
+            .as_ref()
+            .ok_or_else(|| "this lab has no relay".into())
+    }
+
+    fn make(side: ClientSide, impaired: Option<(Place, Impairment)>) -> Fallible<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let lab = Self {
+        let mut lab = Self {
             stem: format!("{PREFIX}-{}-{number}", std::process::id()),
             side,
+            impaired,
+            relay: None,
             folder: tempfile::Builder::new().prefix(PREFIX).tempdir()?,
         };
         // From here on the guard removes what exists, whatever fails.
@@ -130,7 +159,7 @@ impl Lab {
         SocketAddr::new(self.server_address(family), port).to_string()
     }
 
-    fn build(&self) -> Fallible<()> {
+    fn build(&mut self) -> Fallible<()> {
         let (client, gateway, server) = (self.client(), self.gateway(), self.server());
         let client_net = match self.side {
             ClientSide::Private => "10.83.1",
@@ -149,12 +178,12 @@ impl Lab {
                 fs::write("/proc/sys/net/ipv6/conf/default/accept_dad", "0")
             })??;
         }
+        self.link(Place::BeforeGateway, (&client, CLIENT_INTERFACE), "g0")?;
+        self.link(Place::BehindGateway, (&server, "s0"), "g1")?;
         ip_batch(
             None,
             &format!(
-                "link add {CLIENT_INTERFACE} netns {client} type veth peer name g0 netns {gateway}\n\
-                 link add s0 netns {server} type veth peer name g1 netns {gateway}\n\
-                 link add {RAW_INTERFACE} netns {client} type veth peer name raw0 netns {gateway}\n"
+                "link add {RAW_INTERFACE} netns {client} type veth peer name raw0 netns {gateway}\n"
             ),
         )?;
         ip_batch(
@@ -193,6 +222,33 @@ impl Lab {
             fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1")
         })??;
         self.wait_until_connected()
+    }
+
+    /// Joins an interface of a namespace to one of the gateway.
+    fn link(&mut self, place: Place, far: (&str, &str), near: &str) -> Fallible<()> {
+        let gateway = self.gateway();
+        let (namespace, name) = far;
+        match self.impaired {
+            Some((here, impairment)) if here == place => {
+                let ends = [
+                    self.inside(namespace, || TapDevice::make(name))??,
+                    self.inside(&gateway, || TapDevice::make(near))??,
+                ];
+                self.relay = Some(Relay::start(ends, impairment));
+                // What a burst does not find room for is lost, and the relay does not know.
+                for (namespace, name) in [far, (&gateway, near)] {
+                    let longer = format!("link set {name} txqueuelen 10000\n");
+                    ip_batch(Some(namespace), &longer)?;
+                }
+                Ok(())
+            }
+            _ => ip_batch(
+                None,
+                &format!(
+                    "link add {name} netns {namespace} type veth peer name {near} netns {gateway}\n"
+                ),
+            ),
+        }
     }
 
     /// The kernel notices a new link's carrier, and with it resolves IPv6 neighbours, up to a second

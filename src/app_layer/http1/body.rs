@@ -27,7 +27,16 @@ enum Stop {
     Full,
 }
 
+/// What zlib-rs allocates to inflate: a window of 32 KiB, and tables.
+const INFLATE_BYTES: usize = 48 * 1024;
+
 impl Decoder {
+    /// Bytes that it takes, itself included.
+    pub(super) fn held_bytes(&self) -> usize {
+        let layer = size_of::<Layer>() + INFLATE_BYTES + WINDOW;
+        size_of::<Self>() + self.layers.len() * layer + self.wire.capacity()
+    }
+
     /// Reads Content-Encoding; the events tell what of it is not undone.
     pub(super) fn new(encoding: &[u8], limits: &Limits) -> (Option<Self>, Option<Event>) {
         let mut codings = Vec::new();

@@ -85,6 +85,17 @@ impl Parser {
         self.reader(direction).beyond
     }
 
+    /// Bytes that the parser takes, itself included.
+    pub fn held_bytes(&self) -> usize {
+        let places = self.live.capacity() + self.spare.capacity();
+        let transactions = self.live.iter().chain(&self.spare);
+        let decoders = self.readers.iter().filter_map(|r| r.decoder.as_ref());
+        size_of::<Self>()
+            + places * size_of::<Transaction>()
+            + transactions.map(Transaction::held_bytes).sum::<usize>()
+            + decoders.map(|d| d.held_bytes()).sum::<usize>()
+    }
+
     /// Reads on, up to the end of a head or of a message; returns the bytes taken.
     pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
         self.touched = None;

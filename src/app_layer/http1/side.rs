@@ -77,6 +77,13 @@ impl Side {
             .sum()
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.arena.capacity()
+            + self.body.capacity()
+            + self.fields.capacity() * size_of::<Field>()
+            + self.headers.capacity() * size_of::<Header>()
+    }
+
     pub(super) fn clear(&mut self) {
         self.head = Head::default();
         for bytes in [&mut self.arena, &mut self.body] {

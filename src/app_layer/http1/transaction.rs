@@ -36,6 +36,12 @@ impl Transaction {
         self.id
     }
 
+    /// Bytes of its buffers.
+    pub(super) fn held_bytes(&self) -> usize {
+        let events = self.events.capacity() * size_of::<app_layer::Event>();
+        events + self.sides.iter().map(Side::held_bytes).sum::<usize>()
+    }
+
     /// One of [`progress`]. Never goes back.
     pub fn progress(&self, direction: Direction) -> u8 {
         self.side(direction).progress

@@ -28,6 +28,22 @@ struct Reader {
 }
 
 impl Parser {
+    /// Bytes that the parser takes, itself included.
+    pub fn held_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self
+                .readers
+                .iter()
+                .map(|r| r.head.capacity())
+                .sum::<usize>()
+            + self.messages.capacity() * size_of::<Transaction>()
+            + self
+                .messages
+                .iter()
+                .map(Transaction::held_bytes)
+                .sum::<usize>()
+    }
+
     /// Messages that were not taken out yet.
     pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
         self.messages.iter()

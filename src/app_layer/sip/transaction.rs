@@ -65,6 +65,13 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Bytes of its buffers.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.head.capacity()
+            + self.headers.capacity() * size_of::<(Header, Range<usize>)>()
+            + self.events.capacity() * size_of::<app_layer::Event>()
+    }
+
     /// Of a head, with or without its empty line.
     pub(super) fn read(id: u64, direction: Direction, head: Vec<u8>) -> Self {
         let mut lines = lines(&head);

@@ -87,6 +87,15 @@ impl Parser {
         &self.session
     }
 
+    /// Bytes that the parser takes, itself included.
+    pub fn held_bytes(&self) -> usize {
+        let messages = self
+            .readers
+            .iter()
+            .filter_map(|r| r.handshake.bytes.as_ref());
+        size_of::<Self>() + self.session.held_bytes() + messages.map(Vec::capacity).sum::<usize>()
+    }
+
     /// Whether the last call changed it.
     pub const fn touched(&self) -> bool {
         self.touched

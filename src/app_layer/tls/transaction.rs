@@ -57,6 +57,21 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Bytes of its buffers.
+    pub(super) fn held_bytes(&self) -> usize {
+        let lists = self.alpn.iter().chain(&self.certs).chain(&self.sni);
+        let texts = [&self.subject, &self.issuer, &self.serial];
+        lists
+            .map(|b| size_of::<Vec<u8>>() + b.capacity())
+            .sum::<usize>()
+            + texts
+                .iter()
+                .filter_map(|t| t.as_ref())
+                .map(String::capacity)
+                .sum::<usize>()
+            + self.events.capacity() * size_of::<app_layer::Event>()
+    }
+
     /// One session a flow.
     pub const fn id(&self) -> u64 {
         0

@@ -320,6 +320,101 @@ fn every_flow_has_its_record() {
     assert_eq!(lab.worker.active_flows(), 0);
 }
 
+/// What is held is counted exactly, comes back, and the last eighth is for flows that have begun.
+#[test]
+fn parsers_stop_at_their_memory_and_go_on_when_there_is_room() {
+    let config = WorkerConfig {
+        app_layer_memory_bytes: 64 * 1024,
+        ..WorkerConfig::default()
+    };
+    let mut lab = Lab::with(config, "");
+    lab.open();
+    let body = vec![b'b'; 1_000];
+    lab.segment(
+        0,
+        "A",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+    );
+    let mut verdict = Verdict::Forward;
+    for _ in 0..200 {
+        verdict = lab.segment(0, "A", &body);
+        if verdict != Verdict::Forward {
+            break;
+        }
+        lab.segment(1, "A", b"");
+    }
+    assert_eq!(verdict, Verdict::Drop(DropReason::AppLayerMemory));
+    let held = lab.worker.engine.held_bytes;
+    let most = lab.worker.config.app_layer_memory_bytes;
+    // One packet beyond the bound, at which a buffer may double.
+    assert!((most..3 * most).contains(&held), "{held}");
+    assert_eq!(lab.worker.flows.len(), 1, "the flow lives");
+    let sum: usize = lab.worker.flows.iter().map(|f| f.state.held_bytes).sum();
+    assert_eq!(held, sum as u64);
+
+    lab.worker.finish(lab.now, &mut lab.seen);
+    assert_eq!(lab.worker.engine.held_bytes, 0);
+}
+
+#[test]
+fn a_refused_flow_holds_nothing_but_its_verdict() {
+    let mut lab = Lab::new(DROP_EVIL);
+    lab.open();
+    assert!(lab.worker.engine.held_bytes == 0);
+    lab.segment(0, "A", b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(lab.counters.get(Counter::FlowsRefused), 1);
+    assert_eq!(lab.worker.engine.held_bytes, 0);
+    lab.worker.finish(lab.now, &mut lab.seen);
+    let last = lab.seen.flows.last().unwrap();
+    assert!(last.refused && last.app == crate::app_layer::Protocol::Http1);
+}
+
+/// Found by the flood of holes: a Linux server under SYN cookies takes the first segment with a valid
+/// cookie for the beginning, and up to three numbers beside the first it is valid.
+#[test]
+fn a_syn_cookie_does_not_let_a_stream_begin_elsewhere() {
+    for (completed, flood) in [(false, false), (true, false), (true, true)] {
+        for distance in -3_i32..=5 {
+            let mut lab = Lab::new(DROP_EVIL);
+            if flood {
+                for port in 0..64 {
+                    let mut syn = Vec::new();
+                    PacketBuilder::ipv4([10, 9, 9, 9], SERVER.0.octets(), 64)
+                        .tcp(port, 80, 1, 1)
+                        .syn()
+                        .write(&mut syn, b"")
+                        .unwrap();
+                    assert_eq!(lab.send(&syn), Verdict::Forward);
+                }
+            }
+            assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+            assert_eq!(lab.segment(1, "SA", b""), Verdict::Forward);
+            if completed {
+                assert_eq!(lab.segment(0, "A", b""), Verdict::Forward);
+            }
+            assert_eq!(lab.worker.engine.awaiting, usize::from(completed));
+            let first = lab.next[0];
+            lab.next[0] = first.wrapping_add_signed(distance);
+            let verdict = lab.segment(0, "A", b"");
+            let beside = distance != 0 && distance.abs() <= 3;
+            let dropped = verdict == Verdict::Drop(DropReason::StreamCookieStart);
+            assert_eq!(
+                dropped,
+                beside && (!completed || flood),
+                "{distance}: {verdict:?}"
+            );
+            // Once the server has said where it stands, a hole is a hole.
+            lab.next[0] = first;
+            assert_eq!(lab.segment(1, "A", b""), Verdict::Forward);
+            lab.next[0] = first + 2;
+            let hole = lab.segment(0, "A", b"x");
+            assert!(!completed || hole == Verdict::Forward, "{hole:?}");
+            lab.worker.finish(lab.now, &mut lab.seen);
+            assert_eq!(lab.worker.engine.awaiting, 0);
+        }
+    }
+}
+
 #[test]
 fn a_datagram_reaches_its_parser() {
     let rule = "drop udp any any -> any 5060 (msg:\"t\"; sip.uri; content:\"sip:evil\"; sid:1;)\n";

@@ -24,7 +24,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
             Kind::Packet,
             "stream-event",
             "stream-event:NAME;",
-            "Something odd about the segment, seen from its connection, by its name, such as `reassembly_seq_gap`.",
+            "Something odd about a segment that is let through, seen from its connection, by its name, such as `reassembly_seq_gap`.",
             stream_event,
         ),
     ]

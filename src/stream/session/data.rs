@@ -2,7 +2,7 @@
 //! acknowledged the first.
 
 use super::{
-    Deliver, Delivery, Direction, DropReason, Half, Judgement, Segment, Shared, StreamEvent,
+    Deliver, Delivery, Direction, DropReason, Half, Judgement, Segment, Shared, State, StreamEvent,
     StreamEvents, TcpFlags, TcpSession,
 };
 use crate::counters::Counter;
@@ -16,6 +16,11 @@ impl TcpSession {
         let mine = &self.halves[segment.dir.index()];
         if segment.is_bare() || mine.unsynced {
             return Ok(());
+        }
+        // Which SYN-ACK the client took, and whether its data, is not known before it says so.
+        let undecided = mine.syn_bytes > 0 || self.other_syn_ack.is_some();
+        if self.state == State::SynReceived && segment.dir == Direction::ToClient && undecided {
+            return Err(DropReason::StreamHandshakeData);
         }
         let fin = segment.has(TcpFlags::FIN);
         let start = mine.offset(segment.tcp.seq());
@@ -103,7 +108,9 @@ impl TcpSession {
         }
         if start > next {
             let waiting = mine.buffer.island_bytes() + payload.len() as u64;
-            if waiting > shared.config.max_out_of_order_bytes {
+            if waiting > shared.config.max_out_of_order_bytes
+                || !shared.pool.has_room_behind_holes()
+            {
                 events.note(StreamEvent::ReassemblyInsertMemcap);
                 return Err(DropReason::StreamReassemblyMemory);
             }

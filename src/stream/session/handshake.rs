@@ -42,25 +42,35 @@ impl Syn {
 }
 
 /// SYNs on the connection's ports with another initial sequence number than its own: if the
-/// server answers one, that is the connection. The newest are kept.
+/// server answers one, that is the connection. The newest are kept. Few flows have any, and each
+/// flow pays for the room.
 #[derive(Debug, Default)]
-pub(super) struct OtherSyns([Option<Syn>; MAX_OTHER_SYNS]);
+pub(super) struct OtherSyns(Option<Box<[Option<Syn>; MAX_OTHER_SYNS]>>);
 
 impl OtherSyns {
     /// False where one had to go.
     fn remember(&mut self, syn: Syn) -> bool {
-        if let Some(same) = self.0.iter_mut().flatten().find(|s| s.isn == syn.isn) {
+        let kept = self.0.get_or_insert_default();
+        if let Some(same) = kept.iter_mut().flatten().find(|s| s.isn == syn.isn) {
             *same = syn;
             return true;
         }
-        let had_room = self.0[MAX_OTHER_SYNS - 1].is_none();
-        self.0.rotate_right(1);
-        self.0[0] = Some(syn);
+        let had_room = kept[MAX_OTHER_SYNS - 1].is_none();
+        kept.rotate_right(1);
+        kept[0] = Some(syn);
         had_room
     }
 
     fn with_isn(&self, isn: u32) -> Option<Syn> {
-        self.0.iter().flatten().copied().find(|s| s.isn == isn)
+        self.all().copied().find(|syn| syn.isn == isn)
+    }
+
+    fn any(&self, test: impl Fn(u32) -> bool) -> bool {
+        self.all().any(|syn| test(syn.isn))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Syn> {
+        self.0.iter().flat_map(|kept| kept.iter()).flatten()
     }
 
     /// Whether this acknowledges one of them.
@@ -110,8 +120,9 @@ impl TcpSession {
                 }
                 State::Established => events.note(StreamEvent::EstSynResendDiffSeq),
             }
-            // It would have to be inspected beside what goes on; a client sends it without.
-            if !segment.payload.is_empty() {
+            // Its data would have to be inspected beside what goes on; a client sends it without.
+            let reach = self.halves[0].syn_bytes;
+            if !segment.payload.is_empty() || self.is_within_syn_data(segment.tcp.seq(), reach) {
                 return Err(DropReason::StreamHandshakeData);
             }
             if !self.other_syns.remember(Syn::of(segment)) {
@@ -128,6 +139,13 @@ impl TcpSession {
                     .starts_at(segment.timestamp().map(|(value, _)| value));
             }
             self.client_md5 |= segment.tcp.options.md5;
+            let reach = segment.payload.len() as u64;
+            if self
+                .other_syns
+                .any(|isn| self.is_within_syn_data(isn, reach))
+            {
+                return Err(DropReason::StreamHandshakeData);
+            }
             return self.take_syn_data(segment, shared, events, deliver);
         }
         if self.state == State::Established {
@@ -145,6 +163,13 @@ impl TcpSession {
         }
     }
 
+    /// Whether an acknowledgement of this initial sequence number could as well be one of so many
+    /// bytes that came with the SYN that is followed.
+    fn is_within_syn_data(&self, isn: u32, bytes: u64) -> bool {
+        let ours = self.halves[0].isn().unwrap_or(isn);
+        u64::from(isn.wrapping_sub(ours)) <= bytes && isn != ours
+    }
+
     /// RFC 7413: whether the other end takes it is told by its acknowledgement.
     fn take_syn_data(
         &mut self,
@@ -155,6 +180,14 @@ impl TcpSession {
     ) -> Judgement {
         if segment.payload.is_empty() {
             return Ok(());
+        }
+        let syns = self.other_syns.0.iter().flatten();
+        let within = |isn: u32| isn.wrapping_sub(segment.tcp.seq()) as usize;
+        if syns
+            .into_iter()
+            .any(|s| within(s.isn) <= segment.payload.len())
+        {
+            return Err(DropReason::StreamHandshakeData);
         }
         if !self.halves[segment.dir.index()]
             .buffer
@@ -183,8 +216,11 @@ impl TcpSession {
                 .wrapping_sub(client.isn().unwrap_or(0).wrapping_add(1)),
         );
         let same_server = self.halves[1].isn() == Some(tcp.seq());
-        let is_another = taken > client.syn_bytes || self.other_syns.answered_by(tcp.ack());
-        if is_another && !(same_server && self.state != State::SynSent) {
+        // A server takes all data of a SYN or none; between the two lies another SYN.
+        let answers_another = self.other_syns.answered_by(tcp.ack());
+        let is_another = (taken != 0 && taken != client.syn_bytes) || answers_another;
+        let is_copy = same_server && (taken <= client.syn_bytes || !answers_another);
+        if is_another && !(is_copy && self.state != State::SynSent) {
             return self.on_answer_to_another_syn(segment, shared, events, deliver);
         }
         match self.state {
@@ -205,6 +241,12 @@ impl TcpSession {
             }
             State::SynReceived if segment.payload.is_empty() && self.halves[0].syn_bytes == 0 => {
                 events.note(StreamEvent::ThreeWhsSynackResendWithDiffSeq);
+                // The client's acknowledgement would fit both.
+                let server = &self.halves[1];
+                let first = server.offset(tcp.seq().wrapping_add(1));
+                if (0..=server.next() as i64).contains(&first) {
+                    return Err(DropReason::StreamHandshakeData);
+                }
                 if self.other_syn_ack.replace(Syn::of(segment)).is_some() {
                     events.note(StreamEvent::ThreeWhsSynackFlood);
                 }

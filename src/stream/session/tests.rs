@@ -834,6 +834,32 @@ fn where_packets_pass_unseen_a_handshake_may_have_too() {
     );
 }
 
+/// Found by the model (tests/model_tcp): the SYN-ACK to the second would read as one to the first that
+/// took a byte of its data.
+#[test]
+fn a_syn_that_could_be_mistaken_for_anothers_data_is_refused() {
+    let syn = |at: u32| {
+        move |t: &mut Builder| {
+            t.syn = true;
+            t.sequence_number = CLIENT_ISN.wrapping_add(at);
+        }
+    };
+    let refused = Some(DropReason::StreamHandshakeData);
+    let mut lab = Lab::new();
+    assert_eq!(lab.send(Direction::ToServer, syn(0), b"ab").refused, None);
+    for (at, expected) in [(1, refused), (2, refused), (3, None), (u32::MAX, None)] {
+        let outcome = lab.send(Direction::ToServer, syn(at), b"");
+        assert_eq!(outcome.refused, expected, "{at}");
+    }
+    let mut lab = Lab::new();
+    assert_eq!(lab.send(Direction::ToServer, syn(2), b"").refused, None);
+    assert_eq!(
+        lab.send(Direction::ToServer, syn(0), b"ab").refused,
+        refused
+    );
+    assert_eq!(lab.send(Direction::ToServer, syn(0), b"a").refused, None);
+}
+
 /// D09: while an acknowledgement is on its way, several numbers may be the exact one.
 #[test]
 fn a_reset_that_may_be_exact_passes_and_closes_nothing() {

@@ -135,7 +135,7 @@ fn pseudo_header(ends: &Ends, length: usize) -> Vec<u8> {
 }
 
 /// RFC 1071 over parts of which all but the last are of even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts
         .iter()
         .flat_map(|part| part.chunks(2))

@@ -1,7 +1,7 @@
 //! A TCP client of our own, which sends what a kernel's never would: one byte per segment, or the
 //! last byte first. It lives at an address that no kernel owns, so nothing answers in its place.
 
-mod frame;
+pub mod frame;
 
 use std::collections::BTreeMap;
 use std::io;
