@@ -37,8 +37,8 @@ use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Ver
 const EXPIRE_PER_TICK: usize = 4096;
 
 /// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
-/// what completes a handshake: the shortest queues that servers have for them.
-const MANY_HALF_OPEN: usize = 64;
+/// what completes a handshake: the listen queue that web servers ask for (nginx and Apache: 511).
+const MANY_HALF_OPEN: usize = 511;
 
 /// A packet as the capture backend got it.
 #[derive(Debug)]
