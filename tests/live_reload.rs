@@ -231,7 +231,7 @@ fn a_changed_file_is_taken_up_by_itself() -> Fallible<()> {
     Ok(())
 }
 
-const ROUNDS: u32 = 10;
+const ROUNDS: u32 = 11;
 
 /// Set `STOPGAP_CORPUS` to the folder that has `rules/et-open.rules`.
 #[test]
@@ -249,6 +249,8 @@ fn building_a_large_ruleset_leaves_latency_alone() -> Fallible<()> {
     let asked_every = Duration::from_millis(1);
 
     let (mut usual, mut building) = (Waits::default(), Waits::default());
+    // Whatever else this machine does shows in some rounds; what a build costs shows in all.
+    let mut ratios = Vec::new();
     for round in 0..ROUNDS {
         let start = Waits::of(&daemon)?;
         let until = Instant::now() + Duration::from_secs(1);
@@ -281,11 +283,15 @@ fn building_a_large_ruleset_leaves_latency_alone() -> Fallible<()> {
             http::percentile(&mut during.clone(), 99),
             built.stdout.trim()
         );
+        ratios.push(busy.p99() as f64 / quiet.p99().max(1) as f64);
         usual.add(&quiet);
         building.add(&busy);
     }
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios[ratios.len() / 2];
     println!(
-        "p99 of the worker over {ROUNDS} rounds: usual {} us of {} packets, while building {} us of {}: {:.2}x",
+        "p99 of the worker while building against usual, median of {ROUNDS} rounds: {median:.2}x of {ratios:.2?}; \
+         all rounds together: usual {} us of {} packets, while building {} us of {}: {:.2}x",
         usual.p99(),
         usual.count(),
         building.p99(),
@@ -293,7 +299,7 @@ fn building_a_large_ruleset_leaves_latency_alone() -> Fallible<()> {
         building.p99() as f64 / usual.p99() as f64
     );
     assert!(building.count() > 1_000 && usual.p99() > 0);
-    assert!(building.p99() <= 2 * usual.p99());
+    assert!(median <= 2.0, "{ratios:.2?}");
     daemon.stop()?;
     Ok(())
 }
