@@ -250,7 +250,7 @@ impl Reader {
         let stopped = Arc::clone(&stop);
         let (ready, is_ready) = std::sync::mpsc::channel();
         let thread = net.spawn(Place::Gateway, move || {
-            let mut queue = Queue::open(&config).unwrap();
+            let mut queue = once_free(|| Queue::open(&config));
             let injector = Injector::open(PlanConfig::default().mark).unwrap();
             let mut answers = Vec::new();
             ready.send(()).unwrap();
@@ -310,6 +310,19 @@ fn address(host: &str, port: u16) -> SocketAddr {
     SocketAddr::new(host.parse::<IpAddr>().unwrap(), port)
 }
 
+/// Opens what was closed a moment ago. The tests of this file run side by side, and a
+/// program that another one starts holds a copy of every socket from its fork to its exec.
+fn once_free<T, E: std::fmt::Debug>(mut open: impl FnMut() -> Result<T, E>) -> T {
+    let end = Instant::now() + SOON;
+    loop {
+        match open() {
+            Ok(opened) => return opened,
+            Err(error) => assert!(Instant::now() < end, "not free: {error:?}"),
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A test must fail rather than wait for ever.
 fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
@@ -330,7 +343,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
 /// The client sends so many bytes to the server; gives what arrived.
 fn transfer(net: &Net, server: &'static str, bytes: usize) -> Vec<u8> {
     let listener = net.run(Place::Server, move || {
-        TcpListener::bind(address(server, 80)).unwrap()
+        once_free(|| TcpListener::bind(address(server, 80)))
     });
     let receiver = thread::spawn(move || {
         let mut stream = accept(&listener);
@@ -348,7 +361,7 @@ fn transfer(net: &Net, server: &'static str, bytes: usize) -> Vec<u8> {
 
 fn connects(net: &Net, from: Place, server: &'static str, port: u16, within: Duration) -> bool {
     let listener = net.run(Place::Server, move || {
-        TcpListener::bind(address(server, port)).unwrap()
+        once_free(|| TcpListener::bind(address(server, port)))
     });
     let connected = net.run(from, move || {
         TcpStream::connect_timeout(&address(server, port), within).is_ok()
@@ -360,7 +373,7 @@ fn connects(net: &Net, from: Place, server: &'static str, port: u16, within: Dur
 /// One datagram from client to server; what the server got.
 fn datagram(net: &Net, family: usize, text: &'static [u8], within: Duration) -> Option<Vec<u8>> {
     let server = net.run(Place::Server, move || {
-        UdpSocket::bind(address(SERVER[family], 53)).unwrap()
+        once_free(|| UdpSocket::bind(address(SERVER[family], 53)))
     });
     server.set_read_timeout(Some(within)).unwrap();
     net.run(Place::Client, move || {
@@ -715,7 +728,7 @@ fn a_queue_in_use_is_named() {
     );
     reader.finish();
     net.run(Place::Gateway, || {
-        Queue::open(&QueueConfig::default()).unwrap();
+        once_free(|| Queue::open(&QueueConfig::default()));
     });
 }
 
@@ -831,7 +844,7 @@ fn injected_resets_end_both_sides_and_skip_the_queue() {
     });
     for family in [0, 1] {
         let listener = net.run(Place::Server, move || {
-            TcpListener::bind(address(SERVER[family], 80)).unwrap()
+            once_free(|| TcpListener::bind(address(SERVER[family], 80)))
         });
         let server = thread::spawn(move || {
             let mut stream = accept(&listener);
