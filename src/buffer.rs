@@ -118,6 +118,16 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
+    MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
+    MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }
+    MqttPassword { "mqtt.connect.password", &[], None, Mqtt, "Password of CONNECT." }
+    MqttWillTopic { "mqtt.connect.willtopic", &[], None, Mqtt, "Topic of the will in CONNECT." }
+    MqttWillMessage { "mqtt.connect.willmessage", &[], None, Mqtt, "Message of the will in CONNECT." }
+    MqttPublishTopic { "mqtt.publish.topic", &[], None, Mqtt, "Topic of PUBLISH." }
+    MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
+    MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
+    MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
     TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
 }
 
@@ -143,6 +153,8 @@ impl Buffer {
         matches!(
             self,
             Self::TlsCerts
+                | Self::MqttSubscribeTopic
+                | Self::MqttUnsubscribeTopic
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia

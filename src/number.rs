@@ -62,9 +62,42 @@ pub enum Values {
 }
 
 const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
+const BYTE: u64 = u8::MAX as u64;
 const LONG: u64 = u32::MAX as u64;
+const BOOLEAN: &[(&str, u64)] = &[("true", 1), ("yes", 1), ("false", 0), ("no", 0)];
+const MQTT_TYPES: &[(&str, u64)] = &[
+    ("CONNECT", 1),
+    ("CONNACK", 2),
+    ("PUBLISH", 3),
+    ("PUBACK", 4),
+    ("PUBREC", 5),
+    ("PUBREL", 6),
+    ("PUBCOMP", 7),
+    ("SUBSCRIBE", 8),
+    ("SUBACK", 9),
+    ("UNSUBSCRIBE", 10),
+    ("UNSUBACK", 11),
+    ("PINGREQ", 12),
+    ("PINGRESP", 13),
+    ("DISCONNECT", 14),
+    ("AUTH", 15),
+];
+const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
+    ("username", 0x80),
+    ("password", 0x40),
+    ("will_retain", 0x20),
+    ("will", 0x04),
+    ("clean_session", 0x02),
+];
 
 // Keyword, aliases, protocol, direction, largest value, words for values, help.
 numbers! {
     TlsChainLength { "tls.cert_chain_len", &[], Tls, TO_CLIENT, LONG, Values::Plain, "Certificates in the chain." }
+    MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
+    MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
+    MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }
+    MqttReasonCode { "mqtt.reason_code", &["mqtt.connack.return_code"], Mqtt, None, BYTE, Values::Plain, "Return or reason code of an answer." }
+    MqttVersion { "mqtt.protocol_version", &[], Mqtt, None, BYTE, Values::Plain, "Version in CONNECT: 3, 4 for 3.1.1, 5." }
+    MqttConnectFlags { "mqtt.connect.flags", &[], Mqtt, None, BYTE, Values::Flags(MQTT_CONNECT_FLAGS), "Flags of CONNECT." }
+    MqttSessionPresent { "mqtt.connack.session_present", &[], Mqtt, None, 1, Values::Named(BOOLEAN), "Whether CONNACK says that there is a session." }
 }

@@ -32,7 +32,7 @@ fn syntax(number: Number) -> String {
         Values::Plain => plain,
         Values::Named(list) => format!("{plain} {name}:[!]{};", words(list).join("|")),
         Values::Flags(list) => format!(
-            "{plain} {name}:[!]FLAG,...; out of {}",
+            "{plain} {name}:[!]FLAG,[!]FLAG...; FLAG one of {};",
             words(list).join(", ")
         ),
     }

@@ -32,6 +32,33 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!^smb;",
     ),
     ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
+    ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
+    (
+        "mqtt.flags",
+        "mqtt.flags:dup,!retain;",
+        "mqtt.flags:dup,^will;",
+    ),
+    ("mqtt.qos", "mqtt.qos:2;", "mqtt.qos:^4;"),
+    (
+        "mqtt.reason_code",
+        "mqtt.reason_code:128;",
+        "mqtt.reason_code:^256;",
+    ),
+    (
+        "mqtt.protocol_version",
+        "mqtt.protocol_version:5;",
+        "mqtt.protocol_version:^five;",
+    ),
+    (
+        "mqtt.connect.flags",
+        "mqtt.connect.flags:username,!will;",
+        "mqtt.connect.flags:^dup;",
+    ),
+    (
+        "mqtt.connack.session_present",
+        "mqtt.connack.session_present:true;",
+        "mqtt.connack.session_present:^maybe;",
+    ),
     (
         "tls.cert_chain_len",
         "tls.cert_chain_len:>2;",
