@@ -303,7 +303,8 @@ impl AppLayer {
         // The bytes of this call were added last; the caller gives them to the parser.
         detecting.take_back(direction, bytes);
         self.begin(at);
-        for replayed in [direction, direction.opposite()] {
+        // The other direction first, whole: so the order does not depend on how this one is cut.
+        for replayed in [direction.opposite(), direction] {
             self.replay(replayed, &detecting, limits);
         }
         true
