@@ -2,8 +2,9 @@
 
 use super::View;
 use crate::app_layer::tls::Transaction;
+use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
+use crate::number::Number;
 
 pub(super) fn view(
     tx: &Transaction,
@@ -25,4 +26,13 @@ pub(super) fn view(
         _ => None,
     };
     bytes.map(View::whole)
+}
+
+pub(super) fn number(tx: &Transaction, number: Number, direction: Direction) -> Option<u64> {
+    match (number, direction) {
+        (Number::TlsChainLength, Direction::ToClient) if !tx.certs().is_empty() => {
+            Some(tx.certs().len() as u64)
+        }
+        _ => None,
+    }
 }
