@@ -4,7 +4,7 @@ mod http;
 mod tls;
 mod transform;
 
-pub(crate) use transform::apply;
+pub(crate) use transform::Shaper;
 
 use crate::app_layer::{Event, Protocol, TxRef};
 use crate::buffer::Buffer;

@@ -44,6 +44,8 @@ fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
         Test::ByteTest(t) => Op::ByteTest(Box::new(*t)),
         Test::ByteJump(j) => Op::ByteJump(Box::new(*j)),
         Test::ByteExtract(x) => Op::ByteExtract(Box::new(*x)),
+        Test::ByteMath(m) => Op::ByteMath(Box::new(*m)),
+        Test::Entropy(e) => Op::Entropy(Box::new(*e)),
         Test::IsDataAt(d) => Op::IsDataAt(*d),
         Test::Base64Decode(decode) => Op::Base64(Box::new(Base64Op {
             decode: *decode,
@@ -61,9 +63,10 @@ fn is_relative(test: &Test) -> bool {
         Test::ByteTest(t) => t.format.relative,
         Test::ByteJump(j) => j.format.relative,
         Test::ByteExtract(x) => x.format.relative,
+        Test::ByteMath(m) => m.format.relative,
         Test::IsDataAt(d) => d.relative,
         Test::Base64Decode(d) => d.relative,
-        Test::Size(_) => false,
+        Test::Size(_) | Test::Entropy(_) => false,
     }
 }
 
@@ -98,11 +101,11 @@ pub(crate) fn needs_whole_buffer(tests: &[Test], decoded: Option<&[Test]>) -> bo
                     .iter()
                     .any(|s| p.pattern.contains(s))
         }
-        Test::ByteTest(_) | Test::ByteExtract(_) => false,
+        Test::ByteTest(_) | Test::ByteExtract(_) | Test::ByteMath(_) => false,
         Test::ByteJump(j) => j.from_end,
         Test::IsDataAt(d) => d.negated,
         Test::Base64Decode(_) => decoded.is_some_and(|tests| needs_whole_buffer(tests, None)),
-        Test::Size(_) => true,
+        Test::Size(_) | Test::Entropy(_) => true,
     })
 }
 

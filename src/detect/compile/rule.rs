@@ -9,7 +9,8 @@ use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
 use crate::direction::Direction;
 use crate::signature::ast::{
-    Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest, StreamSize,
+    Absent, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest,
+    StreamSize,
 };
 
 /// Addresses and ports, by the numbers of the layer's sets.
@@ -110,6 +111,8 @@ pub(crate) struct FlowTest {
     pub(crate) only_fragments: Option<bool>,
     /// `stream_size`
     pub(crate) stream_sizes: Box<[StreamSize]>,
+    /// `flow.pkts` and the like.
+    pub(crate) counts: Box<[FlowCountTest]>,
     /// Anything is asked that only a flow can answer.
     pub(crate) needs_flow: bool,
 }
@@ -122,6 +125,7 @@ impl FlowTest {
                 .stream_sizes
                 .iter()
                 .all(|s| ctx.stream && s.matches(ctx.stream_sizes))
+            && self.counts.iter().all(|t| ctx.counts.fulfil(t))
     }
 }
 
@@ -250,6 +254,7 @@ pub(crate) struct BufferGroup {
     /// The layer's slot, by the direction in which the rule is evaluated.
     pub(crate) slots: [u32; 2],
     pub(crate) program: Program,
+    pub(crate) absent: Option<Absent>,
     /// Evaluated when the buffer is complete only.
     pub(crate) needs_whole: bool,
 }
