@@ -212,9 +212,12 @@ impl<'c> Draft<'c> {
         })
     }
 
-    fn push(&mut self, group: usize, test: Test) {
+    fn push(&mut self, group: usize, mut test: Test) {
         let is_content = matches!(test, Test::Content(_));
         if let Some(tests) = self.buffers.get_mut(group) {
+            if let Test::Content(content) = &mut test {
+                content.nocase |= tests.buffer.is_hexadecimal();
+            }
             tests.tests.push(test);
             if is_content {
                 self.last_content = Some(Place {

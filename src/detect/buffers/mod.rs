@@ -94,7 +94,7 @@ impl Transaction for TxRef<'_> {
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
-            Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
+            Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
             Self::Sip(tx) if buffer.has_instances() => sip::instances(tx, buffer, direction),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }

@@ -1,9 +1,24 @@
 //! Buffers of a TLS session.
 
 use super::View;
-use crate::app_layer::tls::Transaction;
+use crate::app_layer::tls::{Chain, Transaction};
 use crate::direction::Direction;
 use crate::signature::buffer::Buffer;
+
+/// How many instances the buffer has, where it may have several.
+pub(super) fn instances(tx: &Transaction, buffer: Buffer, direction: Direction) -> usize {
+    let chain = tx.chain(direction);
+    match buffer {
+        Buffer::TlsSni => tx.names().len(),
+        Buffer::TlsAlpn => tx.alpn(direction).len(),
+        Buffer::TlsCerts => chain.map_or(0, |chain| chain.certificates().len()),
+        Buffer::TlsSubjectAltName => chain.map_or(0, |chain| chain.names().len()),
+        Buffer::TlsRandom | Buffer::TlsRandomTime | Buffer::TlsRandomBytes => {
+            tx.randoms(direction).len()
+        }
+        _ => 0,
+    }
+}
 
 pub(super) fn view(
     tx: &Transaction,
@@ -11,18 +26,30 @@ pub(super) fn view(
     direction: Direction,
     instance: usize,
 ) -> Option<View<'_>> {
+    let chain = tx.chain(direction);
+    let random = || tx.randoms(direction).get(instance);
     let bytes = match buffer {
-        Buffer::TlsCerts => tx.certs().get(instance).map(Vec::as_slice),
+        Buffer::TlsSni => at(tx.names(), instance),
+        Buffer::TlsAlpn => at(tx.alpn(direction), instance),
+        Buffer::TlsCerts => chain.and_then(|chain| at(chain.certificates(), instance)),
+        Buffer::TlsSubjectAltName => chain.and_then(|chain| at(chain.names(), instance)),
+        Buffer::TlsRandom => random().map(<[u8; 32]>::as_slice),
+        Buffer::TlsRandomTime => random().map(|r| &r[..4]),
+        Buffer::TlsRandomBytes => random().map(|r| &r[4..]),
         _ if instance > 0 => None,
-        Buffer::TlsSni => tx.sni(),
-        Buffer::TlsCertSubject => tx.subject(),
-        Buffer::TlsCertIssuer => tx.issuer(),
-        Buffer::TlsCertSerial => tx.serial(),
-        Buffer::TlsRandom => tx.random(direction).map(<[u8; 32]>::as_slice),
-        Buffer::TlsRandomTime => tx.random(direction).map(|r| &r[..4]),
-        Buffer::TlsRandomBytes => tx.random(direction).map(|r| &r[4..]),
-        Buffer::TlsVersion => tx.version().map(|v| v.as_str().as_bytes()),
+        Buffer::TlsCertSubject => chain.and_then(Chain::subject),
+        Buffer::TlsCertIssuer => chain.and_then(Chain::issuer),
+        Buffer::TlsCertSerial => chain.and_then(Chain::serial),
+        Buffer::TlsCertFingerprint => chain.and_then(Chain::fingerprint),
+        Buffer::TlsVersion => tx.version(direction).map(|v| v.as_str().as_bytes()),
+        Buffer::Ja3Hash | Buffer::Ja3sHash => tx.ja3_hash(direction).map(str::as_bytes),
+        Buffer::Ja3String | Buffer::Ja3sString => tx.ja3(direction).map(str::as_bytes),
+        Buffer::Ja4Hash => tx.ja4().map(str::as_bytes),
         _ => None,
     };
     bytes.map(View::whole)
+}
+
+fn at(list: &[Vec<u8>], instance: usize) -> Option<&[u8]> {
+    list.get(instance).map(Vec::as_slice)
 }
