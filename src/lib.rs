@@ -18,9 +18,12 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 // Words every room may use.
+pub mod buffer;
 pub mod counters;
 pub mod direction;
 pub mod latency;
+pub mod number;
+pub mod protocol;
 pub mod time;
 pub mod verdict;
 

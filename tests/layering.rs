@@ -5,7 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Words every room may use.
-const BASE: &[&str] = &["time", "counters", "latency", "direction", "verdict"];
+const BASE: &[&str] = &[
+    "time",
+    "counters",
+    "latency",
+    "direction",
+    "verdict",
+    "protocol",
+    "buffer",
+    "number",
+];
 
 /// A room, and the rooms it may name besides the base.
 const ROOMS: &[(&str, &[&str])] = &[
@@ -14,6 +23,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("verdict", &[]),
     ("counters", &[]),
     ("latency", &[]),
+    ("protocol", &[]),
+    ("buffer", &[]),
+    ("number", &[]),
     ("decode", &[]),
     ("defrag", &["decode"]),
     ("flow", &["decode"]),

@@ -3,7 +3,9 @@
 
 use std::io::Cursor;
 
+use stopgap::app_layer::message::Parser as _;
 use stopgap::app_layer::{Limits, http1, sip, tls};
+use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
 use stopgap::control::Request;
@@ -337,12 +339,15 @@ pub fn sip(data: &[u8]) {
                     piece = &piece[parser.data(dir, piece, &limits)..];
                 }
             }
-            parser.eof(dir);
+            parser.eof(dir, &limits);
         }
         let told: Vec<_> = parser
-            .transactions()
+            .messages()
+            .all()
+            .iter()
             .map(|tx| {
-                let uri = tx.uri(tx.direction()).map(<[u8]>::to_vec);
+                let uris = DIRECTIONS.map(|dir| tx.field(Buffer::SipUri, dir));
+                let uri = uris.map(|uri| uri.map(|(bytes, _)| bytes.to_vec()));
                 (uri, tx.events().to_vec())
             })
             .collect();
@@ -351,8 +356,9 @@ pub fn sip(data: &[u8]) {
     assert_eq!(read(cut), read(usize::MAX));
     let mut parser = sip::Parser::default();
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        parser.messages_mut().clear_touched();
         parser.datagram(dir, bytes, &limits);
-        assert!(parser.touched().count() <= 1);
+        assert!(parser.messages().touched().count() <= 1);
     }
 }
 

@@ -4,16 +4,19 @@
 //! however they are cut into packets. Until a flow's protocol is known its
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
-use super::http1;
-use super::sip;
-use super::tls;
-use super::{Limits, Protocol, TxRef};
+use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram};
+use super::{Limits, Protocol, TxRef, http1, message, tls};
 use crate::direction::Direction;
+
+/// Datagrams of a flow that are tried; later ones do not make it another protocol.
+const DATAGRAMS_TRIED: u8 = 4;
 
 /// The application layer of one flow. Small until a protocol is known.
 #[derive(Debug, Default)]
 pub struct AppLayer {
     state: State,
+    server_port: u16,
+    datagrams_tried: u8,
 }
 
 #[derive(Debug, Default)]
@@ -23,7 +26,7 @@ enum State {
     Detecting(Box<Detecting>),
     Http1(Box<http1::Parser>),
     Tls(Box<tls::Parser>),
-    Sip(Box<sip::Parser>),
+    Message(Box<dyn message::Parser>),
     Unknown,
     /// Of this protocol, and of no interest any more.
     Released(Protocol),
@@ -35,17 +38,6 @@ struct Detecting {
     kept: [Vec<u8>; 2],
     verdicts: [Guess; 2],
     ended: [bool; 2],
-}
-
-/// What the first bytes of one direction look like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Guess {
-    #[default]
-    Open,
-    Http1,
-    Tls,
-    Sip,
-    Neither,
 }
 
 /// How far a call of [`AppLayer::data`] went.
@@ -60,13 +52,18 @@ impl AppLayer {
         Self::default()
     }
 
+    /// The port that the flow goes to, before its first bytes: a hint for detection.
+    pub fn set_server_port(&mut self, port: u16) {
+        self.server_port = port;
+    }
+
     pub fn protocol(&self) -> Protocol {
         match &self.state {
             State::Fresh | State::Detecting(_) => Protocol::Undetermined,
             State::Http1(parser) if parser.is_tunnel() => Protocol::Unknown,
             State::Http1(_) => Protocol::Http1,
             State::Tls(_) => Protocol::Tls,
-            State::Sip(_) => Protocol::Sip,
+            State::Message(parser) => parser.messages().protocol(),
             State::Unknown => Protocol::Unknown,
             State::Released(protocol) => *protocol,
         }
@@ -90,22 +87,31 @@ impl AppLayer {
                 consumed: bytes.len(),
             };
         }
-        let consumed = match &mut self.state {
-            State::Http1(parser) => parser.data(direction, bytes, limits),
-            State::Tls(parser) => parser.data(direction, bytes, limits),
-            State::Sip(parser) => parser.data(direction, bytes, limits),
-            _ => bytes.len(),
-        };
-        Progress { consumed }
+        self.clear_touched();
+        Progress {
+            consumed: self.state.data(direction, bytes, limits),
+        }
     }
 
     /// One datagram of a protocol that has no stream; whether a parser has read it.
     pub fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> bool {
-        if matches!(self.state, State::Fresh) && sip::detect(bytes) == Some(true) {
-            self.state = State::Sip(Box::default());
+        if matches!(self.state, State::Fresh) {
+            let opening = Opening {
+                direction,
+                bytes,
+                server_port: self.server_port,
+                limits,
+            };
+            self.datagrams_tried += 1;
+            match of_datagram(&opening) {
+                Some(at) => self.begin(at),
+                None if self.datagrams_tried >= DATAGRAMS_TRIED => self.state = State::Unknown,
+                None => {}
+            }
         }
+        self.clear_touched();
         match &mut self.state {
-            State::Sip(parser) => {
+            State::Message(parser) => {
                 parser.datagram(direction, bytes, limits);
                 true
             }
@@ -115,10 +121,11 @@ impl AppLayer {
 
     /// So many bytes of a direction are missing.
     pub fn gap(&mut self, direction: Direction, length: u64) {
+        self.clear_touched();
         match &mut self.state {
             State::Http1(parser) => parser.gap(direction, length),
             State::Tls(parser) => parser.gap(direction, length),
-            State::Sip(parser) => parser.gap(direction, length),
+            State::Message(parser) => parser.gap(direction, length),
             // What begins behind a hole is the middle of something.
             State::Fresh | State::Detecting(_) => self.state = State::Unknown,
             State::Unknown | State::Released(_) => {}
@@ -127,10 +134,11 @@ impl AppLayer {
 
     /// The direction has ended.
     pub fn eof(&mut self, direction: Direction, limits: &Limits) {
+        self.clear_touched();
         match &mut self.state {
             State::Http1(parser) => parser.eof(direction, limits),
             State::Tls(parser) => parser.eof(direction),
-            State::Sip(parser) => parser.eof(direction),
+            State::Message(parser) => parser.eof(direction, limits),
             State::Detecting(detecting) => {
                 if let Some(ended) = detecting.ended.get_mut(direction.index()) {
                     *ended = true;
@@ -147,11 +155,11 @@ impl AppLayer {
             .into_iter()
             .flat_map(http1::Parser::transactions);
         let tls = self.tls().map(|parser| TxRef::Tls(parser.transaction()));
-        let sip = self.sip().into_iter().flat_map(sip::Parser::transactions);
+        let messages = self.message().into_iter().flat_map(|p| p.messages().all());
         http1
             .map(TxRef::Http1)
             .chain(tls)
-            .chain(sip.map(TxRef::Sip))
+            .chain(messages.map(TxRef::Message))
     }
 
     /// The transactions that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
@@ -161,11 +169,14 @@ impl AppLayer {
             .tls()
             .filter(|parser| parser.touched())
             .map(|parser| TxRef::Tls(parser.transaction()));
-        let sip = self.sip().into_iter().flat_map(sip::Parser::touched);
+        let messages = self
+            .message()
+            .into_iter()
+            .flat_map(|p| p.messages().touched());
         http1
             .map(TxRef::Http1)
             .chain(tls)
-            .chain(sip.map(TxRef::Sip))
+            .chain(messages.map(TxRef::Message))
     }
 
     pub fn http1(&self) -> Option<&http1::Parser> {
@@ -182,9 +193,9 @@ impl AppLayer {
         }
     }
 
-    pub fn sip(&self) -> Option<&sip::Parser> {
+    fn message(&self) -> Option<&dyn message::Parser> {
         match &self.state {
-            State::Sip(parser) => Some(parser),
+            State::Message(parser) => Some(&**parser),
             _ => None,
         }
     }
@@ -193,14 +204,18 @@ impl AppLayer {
     pub fn take_finished(&mut self) {
         match &mut self.state {
             State::Http1(parser) => parser.take_finished(),
-            State::Sip(parser) => parser.take_finished(),
+            State::Message(parser) => parser.messages_mut().take_finished(),
             _ => {}
         }
     }
 
     /// Both directions are encrypted: nothing more can be seen but record lengths.
     pub fn encrypted(&self) -> bool {
-        self.tls().is_some_and(tls::Parser::encrypted)
+        match &self.state {
+            State::Tls(parser) => parser.encrypted(),
+            State::Message(parser) => parser.encrypted(),
+            _ => false,
+        }
     }
 
     /// A direction that its parser has given up although its receiver may read on; an
@@ -209,7 +224,7 @@ impl AppLayer {
     pub fn failed(&self, direction: Direction) -> bool {
         match &self.state {
             State::Http1(parser) => parser.failed(direction),
-            State::Sip(parser) => parser.failed(direction),
+            State::Message(parser) => parser.failed(direction),
             _ => false,
         }
     }
@@ -223,7 +238,7 @@ impl AppLayer {
             }
             State::Http1(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
-            State::Sip(parser) => parser.held_bytes(),
+            State::Message(parser) => parser.held_bytes(),
         }
     }
 
@@ -232,17 +247,29 @@ impl AppLayer {
         match &self.state {
             State::Http1(parser) => parser.beyond_limit(direction),
             State::Tls(parser) => parser.beyond_limit(direction),
-            State::Sip(parser) => parser.beyond_limit(direction),
+            State::Message(parser) => parser.beyond_limit(direction),
             _ => 0,
+        }
+    }
+
+    fn clear_touched(&mut self) {
+        if let State::Message(parser) = &mut self.state {
+            parser.messages_mut().clear_touched();
         }
     }
 
     /// Whether the protocol is known now, so that `bytes` can go to its parser.
     fn detect(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> bool {
+        let opening = Opening {
+            direction,
+            bytes,
+            server_port: self.server_port,
+            limits,
+        };
         if let State::Fresh = self.state {
             // The usual case, without a copy: the first bytes tell.
-            let guess = guess(direction, bytes, limits);
-            if self.begin(guess) {
+            if let Guess::Is(at) = guess(&opening) {
+                self.begin(at);
                 return true;
             }
             self.state = State::Detecting(Box::default());
@@ -250,13 +277,12 @@ impl AppLayer {
         let State::Detecting(detecting) = &mut self.state else {
             return false;
         };
-        let guess = detecting.add(direction, bytes, limits);
-        let [to_server, to_client] = detecting.verdicts;
-        if (to_server, to_client) == (Guess::Neither, Guess::Neither) {
+        let known = detecting.add(&opening);
+        if detecting.verdicts == [Guess::Neither; 2] {
             self.state = State::Unknown;
             return false;
         }
-        let Some(known) = guess else {
+        let Some(at) = known else {
             return false;
         };
         let State::Detecting(mut detecting) = std::mem::take(&mut self.state) else {
@@ -264,33 +290,27 @@ impl AppLayer {
         };
         // The bytes of this call were added last; the caller gives them to the parser.
         detecting.take_back(direction, bytes);
-        self.begin(known);
+        self.begin(at);
         for replayed in [direction, direction.opposite()] {
             self.replay(replayed, &detecting, limits);
         }
         true
     }
 
-    fn begin(&mut self, guess: Guess) -> bool {
-        self.state = match guess {
-            Guess::Http1 => State::Http1(Box::default()),
-            Guess::Tls => State::Tls(Box::default()),
-            Guess::Sip => State::Sip(Box::default()),
-            Guess::Open | Guess::Neither => return false,
+    fn begin(&mut self, candidate: usize) {
+        self.state = match CANDIDATES.get(candidate).map(|c| &c.parser) {
+            Some(Start::Http1) => State::Http1(Box::default()),
+            Some(Start::Tls) => State::Tls(Box::default()),
+            Some(Start::Message(parser)) => State::Message(parser()),
+            None => State::Unknown,
         };
-        true
     }
 
     fn replay(&mut self, direction: Direction, detecting: &Detecting, limits: &Limits) {
         let index = direction.index();
         let mut rest = detecting.kept.get(index).map_or(&[][..], Vec::as_slice);
         while !rest.is_empty() {
-            let consumed = match &mut self.state {
-                State::Http1(parser) => parser.data(direction, rest, limits),
-                State::Tls(parser) => parser.data(direction, rest, limits),
-                State::Sip(parser) => parser.data(direction, rest, limits),
-                _ => rest.len(),
-            };
+            let consumed = self.state.data(direction, rest, limits);
             rest = rest.get(consumed..).unwrap_or_default();
         }
         if detecting.ended.get(index) == Some(&true) {
@@ -299,44 +319,45 @@ impl AppLayer {
     }
 }
 
+impl State {
+    /// Feeds the parser, if there is one; bytes taken.
+    fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
+        match self {
+            Self::Http1(parser) => parser.data(direction, bytes, limits),
+            Self::Tls(parser) => parser.data(direction, bytes, limits),
+            Self::Message(parser) => parser.data(direction, bytes, limits),
+            _ => bytes.len(),
+        }
+    }
+}
+
 impl Detecting {
-    /// Keeps bytes and judges their direction; `Some` once the protocol is known.
-    fn add(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> Option<Guess> {
-        let index = direction.index();
+    /// Keeps bytes and judges their direction; the candidate once it is known.
+    fn add(&mut self, opening: &Opening<'_>) -> Option<usize> {
+        let index = opening.direction.index();
         let kept = self.kept.get_mut(index)?;
         let verdict = self.verdicts.get_mut(index)?;
         // Of a direction that tells nothing a little is kept: it is a banner or a stray answer.
-        let bound = limits.header_bytes.saturating_add(1);
+        let bound = opening.limits.header_bytes.saturating_add(1);
         let room = bound.saturating_sub(kept.len());
-        kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        kept.extend_from_slice(opening.bytes.get(..room).unwrap_or(opening.bytes));
         if *verdict == Guess::Neither {
             return None;
         }
-        *verdict = guess(direction, kept, limits);
-        matches!(verdict, Guess::Http1 | Guess::Tls | Guess::Sip).then_some(*verdict)
+        *verdict = guess(&Opening {
+            bytes: kept,
+            ..*opening
+        });
+        match *verdict {
+            Guess::Is(at) => Some(at),
+            Guess::Open | Guess::Neither => None,
+        }
     }
 
     fn take_back(&mut self, direction: Direction, bytes: &[u8]) {
         if let Some(kept) = self.kept.get_mut(direction.index()) {
             kept.truncate(kept.len().saturating_sub(bytes.len()));
         }
-    }
-}
-
-/// Judges a direction by its first bytes.
-fn guess(direction: Direction, bytes: &[u8], limits: &Limits) -> Guess {
-    let tls = tls::detect(direction, bytes);
-    if tls == Some(true) {
-        return Guess::Tls;
-    }
-    let http1 = http1::detect(direction, bytes, limits.header_bytes);
-    if http1 == Some(true) {
-        return Guess::Http1;
-    }
-    match (tls, http1, sip::detect(bytes)) {
-        (_, Some(false), Some(true)) => Guess::Sip,
-        (Some(false), Some(false), Some(false)) => Guess::Neither,
-        _ => Guess::Open,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the engine found.
 
+use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
 use crate::verdict::Scope;
 
 /// At most this many bytes are copied as evidence.

@@ -8,7 +8,8 @@ use super::record::{
     Verdict, VerdictAction,
 };
 use super::text::Text;
-use crate::app_layer::{Protocol, TxRef, http1, sip, tls};
+use crate::app_layer::{Protocol, TxRef, http1, message, tls};
+use crate::buffer::Buffer;
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
@@ -52,7 +53,7 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 _ => None,
             },
             sip: match event.tx {
-                Some(TxRef::Sip(tx)) => Some(sip(tx)),
+                Some(TxRef::Message(tx)) if tx.protocol() == Protocol::Sip => Some(sip(tx)),
                 _ => None,
             },
             traffic: traffic(&event.shown),
@@ -320,16 +321,21 @@ fn ja3(tx: &tls::Transaction, direction: Direction) -> Option<Ja3> {
     })
 }
 
-fn sip(tx: &sip::Transaction) -> Sip {
-    let direction = tx.direction();
+fn sip(tx: &message::Transaction) -> Sip {
+    let get = |buffer| {
+        let mut both = Direction::BOTH
+            .into_iter()
+            .flat_map(|d| tx.fields(buffer, d));
+        both.next().map(field)
+    };
     Sip {
-        method: tx.method(direction).map(field),
-        uri: tx.uri(direction).map(field),
-        version: tx.protocol(direction).map(field),
-        request_line: tx.request_line(direction).map(field),
-        code: tx.status_code(direction).map(field),
-        reason: tx.status_message(direction).map(field),
-        response_line: tx.response_line(direction).map(field),
+        method: get(Buffer::SipMethod),
+        uri: get(Buffer::SipUri),
+        version: get(Buffer::SipProtocol),
+        request_line: get(Buffer::SipRequestLine),
+        code: get(Buffer::SipStatusCode),
+        reason: get(Buffer::SipStatusMessage),
+        response_line: get(Buffer::SipResponseLine),
     }
 }
 

@@ -9,11 +9,11 @@ use super::inspect::Inspection;
 use super::judge::{self, Case};
 use super::policy::WorkerConfig;
 use super::worker::Engine;
+use crate::buffer::Buffer;
 use crate::counters::{Counter, Counters};
 use crate::detect::{Evidence, Ruleset, Scratch};
 use crate::direction::Direction;
 use crate::flow::Flow;
-use crate::signature::buffer::Buffer;
 use crate::stream::{ChunkPool, Shared};
 use crate::time::Timestamp;
 

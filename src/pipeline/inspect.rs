@@ -42,6 +42,7 @@ impl<'a> Inspection<'a> {
         if config.passive && state.unanswered.is_none() {
             state.unanswered = Some(Box::default());
         }
+        state.app.set_server_port(ctx.server.1);
         let inspection = Self {
             ruleset,
             engine,

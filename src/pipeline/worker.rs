@@ -21,6 +21,7 @@ use super::judge::{self, Case, Ruling};
 use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
+use crate::buffer::Buffer;
 use crate::counters::{Counter, Counters};
 use crate::decode::{
     ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
@@ -28,7 +29,6 @@ use crate::decode::{
 use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
-use crate::signature::buffer::Buffer;
 use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
 use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};

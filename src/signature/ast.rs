@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::buffer::Buffer;
 use super::header_number::HeaderNumber;
 use crate::app_layer;
+use crate::buffer::Buffer;
 use crate::decode::DecodeEvents;
+use crate::number::Number;
 use crate::stream::StreamEvent;
 use crate::verdict::Action;
 
@@ -50,6 +51,8 @@ pub struct Signature {
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
     pub events: Vec<app_layer::Event>,
+    /// Tests of numbers of a transaction.
+    pub numbers: Vec<NumberTest>,
     /// `decode-event`: all of them.
     pub decode_events: DecodeEvents,
     /// `app-layer-protocol`.
@@ -106,11 +109,10 @@ pub enum Proto {
     Icmp,
     Icmp4,
     Icmp6,
-    Http,
-    Tls,
+    /// Flows of an application protocol.
+    App(app_layer::Protocol),
     /// `pkthdr`: any packet, also one whose headers cannot be read.
     PacketHeader,
-    Sip,
 }
 
 /// Addresses with variables resolved. Empty `include` means any.
@@ -187,6 +189,37 @@ impl BitsTest {
             BitsMode::All => value & self.bits == self.bits,
             BitsMode::Any => value & self.bits != 0,
             BitsMode::NotAll => value & self.bits != self.bits,
+        }
+    }
+}
+
+/// A test of a number that a parser read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NumberTest {
+    pub number: Number,
+    pub condition: NumberCondition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberCondition {
+    Range(Range),
+    /// Of the bits of `mask`: these and no others (or, `negated`, anything else).
+    Bits {
+        mask: u64,
+        value: u64,
+        negated: bool,
+    },
+}
+
+impl NumberCondition {
+    pub const fn matches(self, n: u64) -> bool {
+        match self {
+            Self::Range(range) => range.contains(n),
+            Self::Bits {
+                mask,
+                value,
+                negated,
+            } => (n & mask == value) != negated,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::header::PROTOCOLS;
+use super::header::protocol_words;
 use super::keywords::{KEYWORDS, Keyword, Kind};
 use crate::decode::DecodeEvent;
 
@@ -12,8 +12,7 @@ pub fn keywords_markdown() -> String {
         "# Keywords\n\nThe rule language is Suricata's, version 8. A rule with a keyword that is not \
          listed here is not loaded, and `stopgap check` says where it stands.\n",
     );
-    let words: Vec<String> = PROTOCOLS
-        .iter()
+    let words: Vec<String> = protocol_words()
         .map(|(word, _)| format!("`{word}`"))
         .collect();
     // Writing to a string cannot fail.

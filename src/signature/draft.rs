@@ -1,11 +1,11 @@
 //! A rule while its options are read.
 
 use super::ast::*;
-use super::buffer::Buffer;
 use super::classification::Classes;
 use super::lex::{Arg, Fault, Opt, Span};
 use super::suggest::nearest;
 use crate::app_layer;
+use crate::buffer::Buffer;
 use crate::decode::DecodeEvents;
 
 /// Most byte variables in one rule.
@@ -48,6 +48,7 @@ pub(super) struct Draft<'c> {
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
     pub events: Vec<app_layer::Event>,
+    pub numbers: Vec<NumberTest>,
     pub decode_events: DecodeEvents,
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
@@ -79,6 +80,7 @@ impl<'c> Draft<'c> {
             variables: Vec::new(),
             flowbits: Vec::new(),
             events: Vec::new(),
+            numbers: Vec::new(),
             decode_events: DecodeEvents::NONE,
             protocols: Vec::new(),
             threshold: None,

@@ -4,6 +4,7 @@ use super::ast::{Header, Proto};
 use super::lex::{Arg, Fault};
 use super::network::Resolver;
 use super::suggest::nearest;
+use crate::protocol::Protocol;
 use crate::verdict::Action;
 
 const ACTIONS: &[&str] = &[
@@ -16,8 +17,8 @@ const ACTIONS: &[&str] = &[
     "rejectboth",
 ];
 
-/// The protocol words that are read.
-pub const PROTOCOLS: &[(&str, Proto)] = &[
+/// The words for packets and bytes; those for application protocols are in their own table.
+const CARRIERS: &[(&str, Proto)] = &[
     ("ip", Proto::Ip),
     ("ip4", Proto::Ipv4),
     ("ipv4", Proto::Ipv4),
@@ -30,12 +31,17 @@ pub const PROTOCOLS: &[(&str, Proto)] = &[
     ("icmp", Proto::Icmp),
     ("icmpv4", Proto::Icmp4),
     ("icmpv6", Proto::Icmp6),
-    ("http", Proto::Http),
-    ("http1", Proto::Http),
-    ("tls", Proto::Tls),
     ("pkthdr", Proto::PacketHeader),
-    ("sip", Proto::Sip),
 ];
+
+/// The protocol words that are read.
+pub fn protocol_words() -> impl Iterator<Item = (&'static str, Proto)> {
+    let app = Protocol::ALL.iter().flat_map(|&protocol| {
+        let words = protocol.words().iter();
+        words.map(move |word| (*word, Proto::App(protocol)))
+    });
+    CARRIERS.iter().copied().chain(app)
+}
 
 /// Suricata's other protocol words: right, but not read here.
 const NOT_READ: &[&str] = &[
@@ -154,8 +160,8 @@ fn action(word: Arg<'_>) -> Result<Action, Fault> {
 
 fn protocol(word: Arg<'_>) -> Result<Proto, Fault> {
     let lower = word.text.to_ascii_lowercase();
-    if let Some((_, proto)) = PROTOCOLS.iter().find(|(name, _)| *name == lower) {
-        return Ok(*proto);
+    if let Some((_, proto)) = protocol_words().find(|(name, _)| *name == lower) {
+        return Ok(proto);
     }
     if let Some((name, _)) = lower.split_once(':') {
         return Err(word
@@ -168,7 +174,7 @@ fn protocol(word: Arg<'_>) -> Result<Proto, Fault> {
     if NOT_READ.contains(&lower.as_str()) {
         return Err(word.fault(format!("protocol `{lower}` is not read in this version")));
     }
-    let near = nearest(&lower, PROTOCOLS.iter().map(|(name, _)| *name));
+    let near = nearest(&lower, protocol_words().map(|(name, _)| name));
     Err(word
         .fault(format!("unknown protocol `{}`", word.text))
         .help_if(near.map(|n| format!("did you mean `{n}`?"))))
@@ -212,14 +218,14 @@ mod tests {
 
     #[test]
     fn reads_every_protocol_word() {
-        for (word, proto) in PROTOCOLS {
+        for (word, proto) in protocol_words() {
             let (_, header) = read(&format!("alert {word} any any -> any any")).unwrap();
-            assert_eq!(header.protocol, *proto);
+            assert_eq!(header.protocol, proto);
         }
         assert!(
             NOT_READ
                 .iter()
-                .all(|w| PROTOCOLS.iter().all(|(p, _)| p != w))
+                .all(|w| protocol_words().all(|(p, _)| p != *w))
         );
     }
 

@@ -1,9 +1,10 @@
 //! What a rule's parts say about each other: faults, and what is odd.
 
 use super::ast::{BufferTests, Content, Header, PacketTest, Proto, Test, Transform};
-use super::buffer::{Buffer, Owner};
 use super::draft::Draft;
 use super::lex::{Arg, Fault, Statement};
+use crate::buffer::{Buffer, Owner};
+use crate::protocol::Protocol;
 
 /// Shortest content that is worth looking for first, in bytes.
 const USABLE_PATTERN: usize = 2;
@@ -77,12 +78,13 @@ fn oddities_stand_alone(
         && draft.buffers.is_empty()
         && draft.flowbits.is_empty()
         && draft.events.is_empty()
+        && draft.numbers.is_empty()
         && draft.protocols.is_empty();
     if !alone {
         return Err(keyword.fault("`decode-event` stands with no test but the rule's header"));
     }
     match header.protocol {
-        Proto::Http | Proto::Tls | Proto::Sip | Proto::TcpStream => {
+        Proto::App(_) | Proto::TcpStream => {
             Err(keyword.fault("`decode-event` is about packets, not about streams"))
         }
         _ => Ok(()),
@@ -95,18 +97,26 @@ fn protocol_has_buffers(
     header: &Header,
     statement: &Statement<'_>,
 ) -> Result<(), Fault> {
-    let any_stream = matches!(
-        header.protocol,
-        Proto::Tcp | Proto::TcpStream | Proto::Ip | Proto::Ipv4 | Proto::Ipv6
-    );
+    let may_be = |protocol: &Protocol| match header.protocol {
+        Proto::Ip | Proto::Ipv4 | Proto::Ipv6 => true,
+        Proto::Tcp | Proto::TcpStream => protocol.carrier().has_streams(),
+        Proto::Udp => protocol.carrier().has_datagrams(),
+        Proto::App(app) => app.covers(*protocol),
+        _ => false,
+    };
+    let some = |has: &dyn Fn(Protocol) -> bool| Protocol::ALL.iter().any(|p| may_be(p) && has(*p));
+    for test in &draft.numbers {
+        let number = test.number;
+        if !some(&|p| number.protocol().covers(p)) {
+            return Err(at(statement, &[number.as_str()]).fault(format!(
+                "the protocol of this rule has no `{}`",
+                number.as_str()
+            )));
+        }
+    }
     for group in &draft.buffers {
-        let possible = match group.buffer.owner() {
-            Owner::Raw | Owner::Packet => true,
-            Owner::Http | Owner::File => any_stream || header.protocol == Proto::Http,
-            Owner::Tls => any_stream || header.protocol == Proto::Tls,
-            Owner::Sip => any_stream || matches!(header.protocol, Proto::Sip | Proto::Udp),
-        };
-        if !possible {
+        let owner = group.buffer.owner();
+        if !matches!(owner, Owner::Raw | Owner::Packet) && !some(&|p| owner.has(p)) {
             return Err(written(statement, group.buffer).fault(format!(
                 "the protocol of this rule has no `{}`",
                 group.buffer.as_str()
@@ -120,6 +130,7 @@ fn protocol_has_buffers(
 fn packet_and_transaction(draft: &Draft<'_>, statement: &Statement<'_>) -> Result<(), Fault> {
     let owner = |group: &BufferTests| group.buffer.owner();
     let transaction = !draft.events.is_empty()
+        || !draft.numbers.is_empty()
         || draft
             .buffers
             .iter()

@@ -4,7 +4,6 @@
 //! understood. A rule that is not understood whole is left out, with a [`Diagnostic`].
 
 pub mod ast;
-pub mod buffer;
 pub mod classification;
 pub mod diagnostic;
 pub mod docs;
@@ -24,7 +23,7 @@ mod suggest;
 
 pub use classification::Classes;
 pub use diagnostic::{Diagnostic, Severity};
-pub use header::PROTOCOLS;
+pub use header::protocol_words;
 pub use parse::{ParsedFile, parse_bytes, parse_file, parse_rule};
 pub use suggest::nearest;
 pub use vars::Variables;

@@ -184,6 +184,7 @@ impl Reader<'_> {
             variables: draft.variables,
             flowbits: draft.flowbits,
             events: draft.events,
+            numbers: draft.numbers,
             decode_events: draft.decode_events,
             protocols: draft.protocols,
             threshold: draft.threshold,

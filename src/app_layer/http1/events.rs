@@ -1,24 +1,6 @@
 //! What was wrong with a message, by the names rules know (`app-layer-event:http.NAME`).
 
-macro_rules! events {
-    ($($variant:ident = $name:literal, $help:literal;)+) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Event { $(#[doc = $help] $variant),+ }
-
-        impl Event {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            pub const fn help(self) -> &'static str {
-                match self { $(Self::$variant => $help),+ }
-            }
-        }
-    };
-}
+use crate::app_layer::event::events;
 
 events! {
     RequestLineIncomplete = "request_line_incomplete", "The client closed within its request line.";
@@ -66,24 +48,4 @@ events! {
     UnableToMatchResponseToRequest = "unable_to_match_response_to_request", "A response without a request.";
     RequestAuthUnrecognized = "request_auth_unrecognized", "An Authorization scheme other than Basic, Digest and Bearer.";
     TooManyTransactions = "too_many_transactions", "More requests without response than the limit; ours, not Suricata's.";
-}
-
-impl Event {
-    /// Reads the part behind `http.`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|e| e.as_str() == name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_back() {
-        for &event in Event::ALL {
-            assert_eq!(Event::from_name(event.as_str()), Some(event));
-        }
-        assert_eq!(Event::from_name("REQUEST_LINE_INVALID"), None);
-    }
 }

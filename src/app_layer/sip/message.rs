@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::transaction::Header;
+use crate::app_layer::message::Transaction;
+use crate::buffer::Buffer;
+use crate::direction::Direction;
 
 /// What the first line says, as places in the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,71 @@ pub(super) enum FirstLine {
         code: Range<usize>,
         reason: Range<usize>,
     },
+}
+
+/// Headers of one message that are kept.
+const MAX_HEADERS: usize = 64;
+
+/// Headers that have a buffer: the name, its compact form (RFC 3261 section 7.3.3) where it has
+/// one, and the buffer.
+const HEADERS: &[(&[u8], &[u8], Buffer)] = &[
+    (b"From", b"f", Buffer::SipFrom),
+    (b"To", b"t", Buffer::SipTo),
+    (b"Via", b"v", Buffer::SipVia),
+    (b"User-Agent", b"", Buffer::SipUserAgent),
+    (b"Content-Type", b"c", Buffer::SipContentType),
+    (b"Content-Length", b"l", Buffer::SipContentLength),
+];
+
+/// Puts a head, with or without its empty line, into a transaction. Whether its first line is one.
+pub(super) fn read(tx: &mut Transaction, direction: Direction, head: &[u8]) -> bool {
+    let mut lines = lines(head);
+    let line = lines.next().unwrap_or(0..0);
+    let text = &head[line];
+    let first = first_line(text);
+    let known = first.is_some();
+    let parts = match first {
+        Some(FirstLine::Request {
+            method,
+            uri,
+            protocol,
+        }) => vec![
+            (Buffer::SipRequestLine, 0..text.len()),
+            (Buffer::SipMethod, method),
+            (Buffer::SipUri, uri),
+            (Buffer::SipProtocol, protocol),
+        ],
+        Some(FirstLine::Response {
+            protocol,
+            code,
+            reason,
+        }) => vec![
+            (Buffer::SipResponseLine, 0..text.len()),
+            (Buffer::SipProtocol, protocol),
+            (Buffer::SipStatusCode, code),
+            (Buffer::SipStatusMessage, reason),
+        ],
+        None => Vec::new(),
+    };
+    for (buffer, part) in parts {
+        tx.put(buffer, direction, &text[part]);
+    }
+    let headers = lines.filter_map(|line| header(&head[line]));
+    for (buffer, value) in headers.take(MAX_HEADERS) {
+        tx.put(buffer, direction, value);
+    }
+    known
+}
+
+/// Bytes of body that follow (RFC 3261 section 20.14): none where the header is missing. `None`:
+/// the header says nothing that can be followed.
+pub(super) fn body_bytes(tx: &Transaction, direction: Direction) -> Option<u64> {
+    let Some(value) = tx.fields(Buffer::SipContentLength, direction).next() else {
+        return Some(0);
+    };
+    let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(value).ok().filter(|_| digits)?;
+    text.parse().ok()
 }
 
 /// RFC 3261 section 25.1.
@@ -112,21 +179,12 @@ pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// A header line: which it is, if it is one that is kept, and where its value stands. Compact
-/// forms are those of RFC 3261 section 7.3.3.
-pub(super) fn header(head: &[u8], line: Range<usize>) -> Option<(Header, Range<usize>)> {
-    let bytes = &head[line.clone()];
-    let colon = memchr::memchr(b':', bytes)?;
-    let name = bytes[..colon].trim_ascii_end();
-    let header = Header::ALL.iter().copied().find(|header| {
-        let (long, short) = header.names();
+/// A header line that is kept: its buffer and its value.
+fn header(line: &[u8]) -> Option<(Buffer, &[u8])> {
+    let colon = memchr::memchr(b':', line)?;
+    let name = line[..colon].trim_ascii_end();
+    let (_, _, buffer) = HEADERS.iter().find(|(long, short, _)| {
         name.eq_ignore_ascii_case(long) || (!short.is_empty() && name.eq_ignore_ascii_case(short))
     })?;
-    let value = bytes[colon + 1..].trim_ascii();
-    let start = line.start + colon + 1 + leading_blanks(&bytes[colon + 1..]);
-    Some((header, start..start + value.len()))
-}
-
-fn leading_blanks(bytes: &[u8]) -> usize {
-    bytes.len() - bytes.trim_ascii_start().len()
+    Some((*buffer, line[colon + 1..].trim_ascii()))
 }

@@ -7,12 +7,10 @@ mod detect;
 mod events;
 mod message;
 mod parser;
-mod transaction;
 
 pub(super) use detect::detect;
 pub use events::Event;
 pub use parser::Parser;
-pub use transaction::{Header, Transaction, progress};
 
 #[cfg(test)]
 mod tests;

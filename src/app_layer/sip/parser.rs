@@ -1,19 +1,26 @@
 //! The incremental parser: messages in any segmentation, or one in each datagram.
 
 use super::Event;
-use super::message::{head_end, is_blank_line};
-use super::transaction::Transaction;
-use crate::app_layer::Limits;
+use super::message::{body_bytes, head_end, is_blank_line, read};
+use crate::app_layer::message::{self, Messages};
+use crate::app_layer::{self, Limits};
 use crate::direction::Direction;
+use crate::protocol::Protocol;
 
 /// SIP of one flow.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Parser {
     readers: [Reader; 2],
-    messages: Vec<Transaction>,
-    /// Messages that the last call read.
-    touched: usize,
-    next_id: u64,
+    messages: Messages,
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self {
+            readers: Default::default(),
+            messages: Messages::new(Protocol::Sip),
+        }
+    }
 }
 
 /// Where one direction stands.
@@ -27,52 +34,9 @@ struct Reader {
     beyond: u64,
 }
 
-impl Parser {
-    /// Bytes that the parser takes, itself included.
-    pub fn held_bytes(&self) -> usize {
-        size_of::<Self>()
-            + self
-                .readers
-                .iter()
-                .map(|r| r.head.capacity())
-                .sum::<usize>()
-            + self.messages.capacity() * size_of::<Transaction>()
-            + self
-                .messages
-                .iter()
-                .map(Transaction::held_bytes)
-                .sum::<usize>()
-    }
-
-    /// Messages that were not taken out yet.
-    pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
-        self.messages.iter()
-    }
-
-    /// Those of the last call.
-    pub fn touched(&self) -> impl Iterator<Item = &Transaction> {
-        let first = self.messages.len().saturating_sub(self.touched);
-        self.messages[first..].iter()
-    }
-
-    pub fn take_finished(&mut self) {
-        self.messages.clear();
-        self.touched = 0;
-    }
-
-    /// This direction cannot be read any more; an event tells why.
-    pub fn failed(&self, direction: Direction) -> bool {
-        self.readers[direction.index()].failed
-    }
-
-    /// Bytes so far that were not looked at: bodies, and what follows a failure.
-    pub fn beyond_limit(&self, direction: Direction) -> u64 {
-        self.readers[direction.index()].beyond
-    }
-
+impl message::Parser for Parser {
     /// Reads on, up to the end of the next head.
-    pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
-        self.touched = 0;
+    fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
         let reader = &mut self.readers[direction.index()];
         if reader.failed {
             reader.beyond += bytes.len() as u64;
@@ -113,15 +77,15 @@ impl Parser {
     }
 
     /// One datagram holds one message (RFC 3261 section 18.3).
-    pub fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
+    fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
         self.readers[direction.index()] = Reader::default();
-        self.touched = 0;
+        let known = self.messages.all().len();
         let mut rest = bytes;
-        while !rest.is_empty() && self.touched == 0 {
+        while !rest.is_empty() && self.messages.all().len() == known {
             rest = &rest[self.data(direction, rest, limits)..];
         }
         let reader = &mut self.readers[direction.index()];
-        if self.touched == 0 && !reader.head.is_empty() {
+        if self.messages.all().len() == known && !reader.head.is_empty() {
             self.message(direction, Some(Event::IncompleteData));
         }
         // The next datagram begins anew, whatever became of this one.
@@ -129,8 +93,7 @@ impl Parser {
     }
 
     /// So many bytes are missing.
-    pub fn gap(&mut self, direction: Direction, length: u64) {
-        self.touched = 0;
+    fn gap(&mut self, direction: Direction, length: u64) {
         let reader = &mut self.readers[direction.index()];
         match reader.body_left.checked_sub(length) {
             Some(left) if reader.body_left > 0 => reader.body_left = left,
@@ -140,27 +103,52 @@ impl Parser {
     }
 
     /// The direction has ended.
-    pub fn eof(&mut self, direction: Direction) {
-        self.touched = 0;
+    fn eof(&mut self, direction: Direction, _: &Limits) {
         if !self.readers[direction.index()].head.is_empty() {
             self.message(direction, Some(Event::IncompleteData));
         }
     }
 
+    fn messages(&self) -> &Messages {
+        &self.messages
+    }
+
+    fn messages_mut(&mut self) -> &mut Messages {
+        &mut self.messages
+    }
+
+    fn failed(&self, direction: Direction) -> bool {
+        self.readers[direction.index()].failed
+    }
+
+    /// Bodies, and what follows a failure.
+    fn beyond_limit(&self, direction: Direction) -> u64 {
+        self.readers[direction.index()].beyond
+    }
+
+    fn held_bytes(&self) -> usize {
+        let heads = self.readers.iter().map(|r| r.head.capacity());
+        size_of::<Self>() + heads.sum::<usize>() + self.messages.held_bytes()
+    }
+}
+
+impl Parser {
     /// The head that was kept is a message.
     fn message(&mut self, direction: Direction, event: Option<Event>) {
         let reader = &mut self.readers[direction.index()];
         let head = std::mem::take(&mut reader.head);
-        let mut message = Transaction::read(self.next_id, direction, head);
-        self.next_id += 1;
-        match message.body_bytes() {
+        let message = self.messages.begin();
+        let mut events = [None, event];
+        if !read(message, direction, &head) {
+            events[0] = Some(Event::InvalidData);
+        }
+        match body_bytes(message, direction) {
             Some(length) => reader.body_left = length,
-            None => message.raise(Event::InvalidData),
+            None => events[0] = Some(Event::InvalidData),
         }
-        if let Some(event) = event {
-            message.raise(event);
+        for event in events.into_iter().flatten() {
+            message.raise(direction, app_layer::Event::Sip(event));
         }
-        self.messages.push(message);
-        self.touched += 1;
+        message.finish_both();
     }
 }

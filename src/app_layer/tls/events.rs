@@ -1,24 +1,6 @@
 //! What was wrong with a session, by the names rules know (`app-layer-event:tls.NAME`).
 
-macro_rules! events {
-    ($($variant:ident = $name:literal, $help:literal;)+) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Event { $(#[doc = $help] $variant),+ }
-
-        impl Event {
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            pub const fn help(self) -> &'static str {
-                match self { $(Self::$variant => $help),+ }
-            }
-        }
-    };
-}
+use crate::app_layer::event::events;
 
 events! {
     InvalidSslv2Header = "invalid_sslv2_header", "An SSLv2 hello whose parts do not fill it.";
@@ -49,24 +31,4 @@ events! {
     OverflowHeartbeatMessage = "overflow_heartbeat_message", "A heartbeat request whose payload is longer than its record: CVE-2014-0160.";
     InvalidHeartbeatMessage = "invalid_heartbeat_message", "A heartbeat of unknown type, or without its 16 bytes of padding.";
     DataleakHeartbeatMismatch = "dataleak_heartbeat_mismatch", "A heartbeat response with more bytes than the request carried.";
-}
-
-impl Event {
-    /// Reads the part behind `tls.`.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|e| e.as_str() == name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_read_back() {
-        for &event in Event::ALL {
-            assert_eq!(Event::from_name(event.as_str()), Some(event));
-        }
-        assert_eq!(Event::from_name("overflow"), None);
-    }
 }

@@ -2,8 +2,8 @@
 
 use super::View;
 use crate::app_layer::http1::Transaction;
+use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
 
 pub(super) fn view(tx: &Transaction, buffer: Buffer, direction: Direction) -> Option<View<'_>> {
     let header = |name: &[u8]| tx.header_value(direction, name);

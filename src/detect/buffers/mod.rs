@@ -1,15 +1,15 @@
 //! From a sticky buffer's name to its bytes.
 
 mod http;
-mod sip;
 mod tls;
 mod transform;
 
 pub(crate) use transform::apply;
 
 use crate::app_layer::{Event, Protocol, TxRef};
+use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::buffer::{Buffer, Owner};
+use crate::number::Number;
 
 /// What a buffer holds now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +44,13 @@ pub(crate) trait Transaction {
     /// How many instances the buffer has now; one for most. Zero: not there, or not yet.
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize;
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
+    /// Whether one of the values that the number has now will do.
+    fn has_number(
+        &self,
+        number: Number,
+        direction: Direction,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool;
 }
 
 /// Buffers that grow while a transaction goes on. All others are whole once they are there.
@@ -52,16 +59,6 @@ pub(crate) const fn grows(buffer: Buffer) -> bool {
         buffer,
         Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData
     )
-}
-
-/// The protocol whose transactions have the buffer.
-pub(crate) const fn protocol_of(buffer: Buffer) -> Option<Protocol> {
-    match buffer.owner() {
-        Owner::Raw | Owner::Packet => None,
-        Owner::Http | Owner::File => Some(Protocol::Http1),
-        Owner::Tls => Some(Protocol::Tls),
-        Owner::Sip => Some(Protocol::Sip),
-    }
 }
 
 impl Transaction for TxRef<'_> {
@@ -88,14 +85,14 @@ impl Transaction for TxRef<'_> {
     fn amendable_bytes(&self, direction: Direction) -> usize {
         match self {
             Self::Http1(tx) => tx.header_raw(direction).map_or(0, <[u8]>::len),
-            Self::Tls(_) | Self::Sip(_) => 0,
+            Self::Tls(_) | Self::Message(_) => 0,
         }
     }
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
             Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
-            Self::Sip(tx) if buffer.has_instances() => sip::instances(tx, buffer, direction),
+            Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
     }
@@ -104,8 +101,28 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) if instance == 0 => http::view(tx, buffer, direction),
             Self::Http1(_) => None,
-            Self::Sip(tx) => sip::view(tx, buffer, direction, instance),
+            Self::Message(tx) if buffer.has_instances() => {
+                tx.fields(buffer, direction).nth(instance).map(View::whole)
+            }
+            Self::Message(_) if instance > 0 => None,
+            Self::Message(tx) => {
+                let (bytes, complete) = tx.field(buffer, direction)?;
+                Some(View { bytes, complete })
+            }
             Self::Tls(tx) => tls::view(tx, buffer, direction, instance),
+        }
+    }
+
+    fn has_number(
+        &self,
+        number: Number,
+        direction: Direction,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool {
+        match self {
+            Self::Http1(_) => false,
+            Self::Tls(tx) => tls::number(tx, number, direction).is_some_and(will_do),
+            Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }
     }
 }

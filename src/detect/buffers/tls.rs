@@ -2,8 +2,9 @@
 
 use super::View;
 use crate::app_layer::tls::{Chain, Transaction};
+use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
+use crate::number::Number;
 
 /// How many instances the buffer has, where it may have several.
 pub(super) fn instances(tx: &Transaction, buffer: Buffer, direction: Direction) -> usize {
@@ -52,4 +53,11 @@ pub(super) fn view(
 
 fn at(list: &[Vec<u8>], instance: usize) -> Option<&[u8]> {
     list.get(instance).map(Vec::as_slice)
+}
+
+pub(super) fn number(tx: &Transaction, number: Number, direction: Direction) -> Option<u64> {
+    match number {
+        Number::TlsChainLength => tx.chain(direction).map(|chain| u64::from(chain.length())),
+        _ => None,
+    }
 }

@@ -1,5 +1,8 @@
 //! Sorts signatures into the tables of a layer.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::address_index::AddressIndex;
 use super::addresses::Interner;
 use super::fast_pattern::{self, Choice};
@@ -7,15 +10,17 @@ use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
 use super::{
-    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, TRANSACTION_PROTOCOLS,
-    Traffic, TransactionRules, program, transaction_index,
+    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionRules,
+    program,
 };
-use crate::app_layer::{Event, Protocol};
-use crate::detect::buffers::protocol_of;
+use crate::buffer::{Buffer, Owner};
 use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
+use crate::protocol::Protocol;
 use crate::signature::ast::{BufferTests, Content, Proto, Signature, Test};
-use crate::signature::buffer::{Buffer, Owner};
+
+/// A fast pattern, and the rule it calls for.
+type Call = (Pattern, u32);
 
 pub(crate) struct Builder {
     options: CompileOptions,
@@ -27,9 +32,9 @@ pub(crate) struct Builder {
     each_packet: Vec<u32>,
     protocol_only: Vec<u32>,
     odd: Vec<u32>,
-    /// Fast patterns by slot; slots are of one protocol and direction.
-    patterns: Vec<Vec<(Pattern, u32)>>,
-    transactions: [[TransactionRules; 2]; TRANSACTION_PROTOCOLS],
+    /// Fast patterns by protocol and slot; slots are of one direction.
+    patterns: BTreeMap<(usize, u32), Vec<Call>>,
+    transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
     summary: Summary,
 }
 
@@ -45,8 +50,8 @@ impl Builder {
             each_packet: Vec::new(),
             protocol_only: Vec::new(),
             odd: Vec::new(),
-            patterns: Vec::new(),
-            transactions: Default::default(),
+            patterns: BTreeMap::new(),
+            transactions: Box::new(std::array::from_fn(|_| Default::default())),
             summary: Summary::default(),
         }
     }
@@ -71,9 +76,7 @@ impl Builder {
         let number = self.rules.len() as u32;
         let app = AppTest {
             protocol: match signature.header.protocol {
-                Proto::Http => Some(Protocol::Http1),
-                Proto::Tls => Some(Protocol::Tls),
-                Proto::Sip => Some(Protocol::Sip),
+                Proto::App(protocol) => Some(protocol),
                 _ => None,
             },
             tests: signature.protocols.clone().into(),
@@ -93,7 +96,9 @@ impl Builder {
                 .filter(|b| !matches!(b.buffer.owner(), Owner::Raw | Owner::Packet))
                 .enumerate()
         };
-        let directions = directions(signature, of_transaction().map(|(_, b)| b.buffer));
+        let numbers = signature.numbers.iter().map(|t| t.number.direction());
+        let sided = of_transaction().map(|(_, b)| b.buffer.direction());
+        let directions = directions(signature, sided.chain(numbers).flatten());
 
         // Only what is scanned when the rule is evaluated can call for the rule.
         let scanned = |b: &BufferTests| b.buffer.direction().is_none_or(|d| directions[d.index()]);
@@ -104,7 +109,8 @@ impl Builder {
                 self.buffer_group(tests, fast_test(&transaction_choice, at), decoded)
             })
             .collect();
-        let is_transaction_rule = !groups.is_empty() || !signature.events.is_empty();
+        let is_transaction_rule =
+            !groups.is_empty() || !signature.events.is_empty() || !signature.numbers.is_empty();
         let payload_choice = fast_pattern::choose(raw.map(|b| (0, b)).into_iter(), |_| true);
         let payload = raw.map(|tests| {
             let fast = fast_test(&payload_choice, 0);
@@ -127,6 +133,7 @@ impl Builder {
             payload,
             buffers: groups,
             events: signature.events.clone().into(),
+            numbers: signature.numbers.clone().into(),
             decode_events: signature.decode_events,
             directions,
             has_variables: !signature.variables.is_empty(),
@@ -136,7 +143,8 @@ impl Builder {
             self.place_payload(number, signature, &rule, tests, payload_choice.as_ref());
         }
         if rule.has_transaction_part() {
-            self.place_transaction(number, &rule, transaction_choice.as_ref());
+            let places = places(signature, buffers);
+            self.place_transaction(number, &rule, &places, transaction_choice.as_ref());
         }
         if rule.payload.is_none() && !rule.has_transaction_part() {
             self.place_header_only(number, &rule);
@@ -193,7 +201,6 @@ impl Builder {
             return id as u32;
         }
         self.slots.push(slot);
-        self.patterns.push(Vec::new());
         self.slots.len() as u32 - 1
     }
 
@@ -254,19 +261,21 @@ impl Builder {
         self.summary.payload += 1;
     }
 
-    fn place_transaction(&mut self, number: u32, rule: &Rule, choice: Option<&Choice>) {
-        let protocol = rule
-            .buffers
-            .first()
-            .and_then(|g| self.slots.get(g.slots[0] as usize))
-            .and_then(|slot| protocol_of(slot.buffer))
-            .or_else(|| rule.events.first().map(event_protocol));
-        let Some(place) = protocol.and_then(transaction_index) else {
-            return;
-        };
+    fn place_transaction(
+        &mut self,
+        number: u32,
+        rule: &Rule,
+        places: &[usize],
+        choice: Option<&Choice>,
+    ) {
         self.summary.transaction += 1;
         let choice = choice.filter(|_| self.options.prefilter && rule.events.is_empty());
-        for direction in Direction::BOTH {
+        self.summary.without_prefilter +=
+            usize::from(choice.is_none() && rule.events.is_empty() && !places.is_empty());
+        let ways = places
+            .iter()
+            .flat_map(|&place| Direction::BOTH.map(|d| (place, d)));
+        for (place, direction) in ways {
             if !rule.directions[direction.index()] {
                 continue;
             }
@@ -280,11 +289,38 @@ impl Builder {
                 Some((slot, c.pattern.clone()))
             });
             match slot {
-                Some((slot, pattern)) => self.patterns[slot as usize].push((pattern, number)),
-                None => {
-                    side.always.push(number);
-                    self.summary.without_prefilter += 1;
+                Some((slot, pattern)) => {
+                    let patterns = self.patterns.entry((place, slot)).or_default();
+                    patterns.push((pattern, number));
                 }
+                None => side.always.push(number),
+            }
+        }
+    }
+
+    /// One matcher for each buffer of each protocol; the same patterns share one.
+    fn build_screens(&mut self) {
+        let patterns = std::mem::take(&mut self.patterns);
+        let mut by_slot: BTreeMap<u32, Vec<(usize, Vec<Call>)>> = BTreeMap::new();
+        for ((place, slot), patterns) in patterns {
+            by_slot.entry(slot).or_default().push((place, patterns));
+        }
+        for (id, places) in by_slot {
+            let mut built: Vec<(&[Call], Arc<Screen>)> = Vec::new();
+            for (place, patterns) in &places {
+                let known = built.iter().find(|(p, _)| *p == patterns.as_slice());
+                let screen = known.map(|(_, screen)| Arc::clone(screen)).or_else(|| {
+                    let each = patterns.iter().map(|(p, rule)| (p, *rule));
+                    Screen::build(each, self.options.matcher).map(Arc::new)
+                });
+                let Some(screen) = screen else {
+                    continue;
+                };
+                built.push((patterns, Arc::clone(&screen)));
+                let direction = self.slots[id as usize].direction;
+                self.transactions[*place][direction.index()]
+                    .screens
+                    .push((id, screen));
             }
         }
     }
@@ -311,6 +347,7 @@ impl Builder {
     }
 
     fn finish(mut self, signatures: Vec<CompiledSignature>) -> Layer {
+        self.build_screens();
         let kind = self.options.matcher;
         let sets = Sets {
             addresses: self.sets.addresses,
@@ -337,16 +374,6 @@ impl Builder {
             ]
             .map(|(d, entries)| PortGroups::build(&entries, d, &rules, |id| sets.ports(id), kind))
         });
-        for (id, patterns) in self.patterns.iter().enumerate() {
-            let slot = &self.slots[id];
-            let place = protocol_of(slot.buffer).and_then(transaction_index);
-            let screen = Screen::build(patterns.iter().map(|(p, rule)| (p, *rule)), kind);
-            if let (Some(place), Some(screen)) = (place, screen) {
-                self.transactions[place][slot.direction.index()]
-                    .screens
-                    .push((id as u32, screen));
-            }
-        }
         for side in self.transactions.iter_mut().flatten() {
             side.events.sort_unstable();
         }
@@ -360,7 +387,7 @@ impl Builder {
             self.transactions
                 .iter()
                 .flatten()
-                .flat_map(|t| t.screens.iter().map(|(_, s)| s)),
+                .flat_map(|t| t.screens.iter().map(|(_, s)| &**s)),
         );
         for screen in screens {
             summary.matchers += 1;
@@ -409,11 +436,45 @@ fn fast_test(choice: &Option<Choice>, buffer: usize) -> Option<usize> {
         .map(|c| c.test)
 }
 
-/// In which directions a rule is held against transactions: as `flow` says, else where its last
-/// buffer comes from, else both.
-fn directions(signature: &Signature, buffers: impl Iterator<Item = Buffer>) -> [bool; 2] {
-    let of_buffers = buffers.filter_map(Buffer::direction).max();
-    match signature.flow.direction.or(of_buffers) {
+/// The protocols to whose transactions a rule belongs, by their place: those that have all it
+/// asks for.
+fn places(signature: &Signature, buffers: &[BufferTests]) -> Vec<usize> {
+    let may_be = |protocol: &&Protocol| {
+        let protocol = **protocol;
+        let by_header = match signature.header.protocol {
+            Proto::App(app) => app.covers(protocol),
+            Proto::Tcp | Proto::TcpStream => protocol.carrier().has_streams(),
+            Proto::Udp => protocol.carrier().has_datagrams(),
+            _ => true,
+        };
+        let of_transaction =
+            |b: &&BufferTests| !matches!(b.buffer.owner(), Owner::Raw | Owner::Packet);
+        by_header
+            && buffers
+                .iter()
+                .filter(of_transaction)
+                .all(|b| b.buffer.owner().has(protocol))
+            && signature.events.iter().all(|e| e.protocol() == protocol)
+            && signature
+                .numbers
+                .iter()
+                .all(|t| t.number.protocol().covers(protocol))
+            && signature
+                .protocols
+                .iter()
+                .all(|t| t.protocol.covers(protocol) != t.negated)
+    };
+    Protocol::ALL
+        .iter()
+        .filter(may_be)
+        .filter_map(|p| p.index())
+        .collect()
+}
+
+/// In which directions a rule is held against transactions: as `flow` says, else where the last
+/// of what it asks for comes from, else both.
+fn directions(signature: &Signature, sided: impl Iterator<Item = Direction>) -> [bool; 2] {
+    match signature.flow.direction.or(sided.max()) {
         Some(Direction::ToServer) => [true, false],
         Some(Direction::ToClient) => [false, true],
         None => [true, true],
@@ -470,17 +531,10 @@ const fn carries(protocol: Proto, traffic: Traffic) -> bool {
         (Proto::Ip, _) => true,
         (Proto::Ipv4, t) => !matches!(t, Traffic::Icmp6),
         (Proto::Ipv6, t) => !matches!(t, Traffic::Icmp4),
-        (Proto::Udp | Proto::Sip, Traffic::Udp) => true,
+        (Proto::Udp, Traffic::Udp) => true,
+        (Proto::App(app), Traffic::Udp) => app.carrier().has_datagrams(),
         (Proto::Icmp | Proto::Icmp4, Traffic::Icmp4) => true,
         (Proto::Icmp | Proto::Icmp6, Traffic::Icmp6) => true,
         _ => false,
-    }
-}
-
-const fn event_protocol(event: &Event) -> Protocol {
-    match event {
-        Event::Http1(_) => Protocol::Http1,
-        Event::Tls(_) => Protocol::Tls,
-        Event::Sip(_) => Protocol::Sip,
     }
 }

@@ -1,9 +1,9 @@
 //! Which content of a rule the multi-pattern matcher looks for.
 
+use crate::buffer::Buffer;
 use crate::detect::keywords::Needle;
 use crate::detect::prefilter::Pattern;
 use crate::signature::ast::{BufferTests, Content, FastPattern, Test};
-use crate::signature::buffer::Buffer;
 
 /// The content that stands for its rule: where it is not, the rule cannot match.
 #[derive(Clone, Debug)]

@@ -15,9 +15,9 @@ use std::sync::Arc;
 use super::policy::PatchInfo;
 use super::prefilter::Kind;
 use crate::app_layer::{Event, Protocol};
+use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::signature::ast::{Signature, SignatureId, Transform};
-use crate::signature::buffer::Buffer;
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
@@ -113,7 +113,7 @@ pub struct Layer {
     pub(crate) protocol_only: Vec<u32>,
     /// Rules that ask for `decode-event`.
     pub(crate) odd: Vec<u32>,
-    transactions: [[TransactionRules; 2]; TRANSACTION_PROTOCOLS],
+    transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
     summary: Summary,
 }
 
@@ -153,7 +153,7 @@ pub(crate) struct Slot {
 #[derive(Debug, Default)]
 pub(crate) struct TransactionRules {
     /// Slot, and the fast patterns looked for in it.
-    pub(crate) screens: Vec<(u32, Screen)>,
+    pub(crate) screens: Vec<(u32, Arc<Screen>)>,
     /// Candidates from a transaction's beginning.
     pub(crate) always: Vec<u32>,
     /// Sorted by event.
@@ -163,19 +163,6 @@ pub(crate) struct TransactionRules {
 impl TransactionRules {
     pub(crate) fn is_empty(&self) -> bool {
         self.screens.is_empty() && self.always.is_empty() && self.events.is_empty()
-    }
-}
-
-/// Protocols that have transactions.
-pub(crate) const TRANSACTION_PROTOCOLS: usize = 3;
-
-/// The place of a protocol's transactions in tables.
-pub(crate) const fn transaction_index(protocol: Protocol) -> Option<usize> {
-    match protocol {
-        Protocol::Http1 => Some(0),
-        Protocol::Tls => Some(1),
-        Protocol::Sip => Some(2),
-        Protocol::Undetermined | Protocol::Unknown => None,
     }
 }
 
@@ -203,6 +190,6 @@ impl Layer {
         protocol: Protocol,
         direction: Direction,
     ) -> Option<&TransactionRules> {
-        Some(&self.transactions[transaction_index(protocol)?][direction.index()])
+        Some(&self.transactions[protocol.index()?][direction.index()])
     }
 }

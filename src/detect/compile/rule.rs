@@ -2,13 +2,15 @@
 
 use super::addresses::{ANY_ADDRESS, AddressSet, port_in};
 use crate::app_layer::{Event, Protocol};
+use crate::buffer::Buffer;
 use crate::decode::{DecodeEvents, protocol};
 use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
 use crate::direction::Direction;
-use crate::signature::ast::{Flowbit, FlowbitCommand, PacketTest, Proto, ProtocolTest, StreamSize};
-use crate::signature::buffer::Buffer;
+use crate::signature::ast::{
+    Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest, StreamSize,
+};
 
 /// Addresses and ports, by the numbers of the layer's sets.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +83,8 @@ impl HeaderTest {
     /// Whether it is for transactions of flows of an IP protocol.
     pub(crate) fn is_for_transaction(&self, ip_protocol: u8, is_v6: bool) -> bool {
         let carrier = match self.protocol {
-            Proto::Ip | Proto::Ipv4 | Proto::Ipv6 | Proto::Sip => true,
-            Proto::Tcp | Proto::TcpStream | Proto::Http | Proto::Tls => {
-                ip_protocol == protocol::TCP
-            }
+            Proto::Ip | Proto::Ipv4 | Proto::Ipv6 | Proto::App(_) => true,
+            Proto::Tcp | Proto::TcpStream => ip_protocol == protocol::TCP,
             Proto::Udp => ip_protocol == protocol::UDP,
             Proto::TcpPacket | Proto::Icmp | Proto::Icmp4 | Proto::Icmp6 | Proto::PacketHeader => {
                 false
@@ -222,8 +222,11 @@ impl AppTest {
             return true;
         }
         app != Protocol::Undetermined
-            && self.protocol.is_none_or(|p| p == app)
-            && self.tests.iter().all(|t| (t.protocol == app) != t.negated)
+            && self.protocol.is_none_or(|p| p.covers(app))
+            && self
+                .tests
+                .iter()
+                .all(|t| t.protocol.covers(app) != t.negated)
     }
 }
 
@@ -266,6 +269,8 @@ pub(crate) struct Rule {
     /// Of the transaction; all must match.
     pub(crate) buffers: Box<[BufferGroup]>,
     pub(crate) events: Box<[Event]>,
+    /// Of the transaction; all must hold.
+    pub(crate) numbers: Box<[NumberTest]>,
     /// `decode-event`: all must be seen. Such a rule tests nothing else but its header.
     pub(crate) decode_events: DecodeEvents,
     /// In which directions the transaction part is evaluated.
@@ -283,7 +288,7 @@ impl Rule {
 
     /// Whether it looks at a transaction.
     pub(crate) fn has_transaction_part(&self) -> bool {
-        !self.buffers.is_empty() || !self.events.is_empty()
+        !self.buffers.is_empty() || !self.events.is_empty() || !self.numbers.is_empty()
     }
 
     /// Whether nothing else waits for its match on a stream, nor it for anything else.

@@ -56,7 +56,7 @@ impl Round<'_> {
             Proto::Icmp => matches!(number, protocol::ICMP | protocol::ICMPV6),
             Proto::Icmp4 => number == protocol::ICMP,
             Proto::Icmp6 => number == protocol::ICMPV6,
-            Proto::TcpStream | Proto::Http | Proto::Tls | Proto::Sip => false,
+            Proto::TcpStream | Proto::App(_) => false,
         };
         protocol
             && header.ip_version_matches(src.0.is_ipv6())

@@ -2,6 +2,7 @@
 
 use super::Round;
 use crate::app_layer::Protocol;
+use crate::buffer::Buffer;
 use crate::decode::{Packet, Transport, protocol};
 use crate::detect::compile::{Rule, Traffic};
 use crate::detect::context::{Endpoints, FlowContext};
@@ -12,7 +13,6 @@ use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
-use crate::signature::buffer::Buffer;
 use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 use crate::verdict::Scope;
@@ -230,11 +230,15 @@ fn is_for_packet(rule: &Rule, packet: &Packet<'_>) -> bool {
     let transport = &packet.transport;
     let protocol = match rule.header.protocol {
         Proto::Ip | Proto::Ipv4 | Proto::Ipv6 => true,
-        Proto::Tcp | Proto::TcpPacket | Proto::Http | Proto::Tls => {
+        Proto::Tcp | Proto::TcpPacket => {
             packet.ip.protocol == protocol::TCP && matches!(transport, Transport::Tcp(_))
         }
         Proto::TcpStream | Proto::PacketHeader => false,
-        Proto::Sip => matches!(transport, Transport::Tcp(_) | Transport::Udp(_)),
+        Proto::App(app) => match transport {
+            Transport::Tcp(_) => app.carrier().has_streams(),
+            Transport::Udp(_) => app.carrier().has_datagrams(),
+            _ => false,
+        },
         Proto::Udp => matches!(transport, Transport::Udp(_)),
         Proto::Icmp => matches!(transport, Transport::Icmp4(_) | Transport::Icmp6(_)),
         Proto::Icmp4 => matches!(transport, Transport::Icmp4(_)),

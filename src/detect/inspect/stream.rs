@@ -1,6 +1,7 @@
 //! Reassembled bytes.
 
 use super::Round;
+use crate::buffer::Buffer;
 use crate::detect::compile::{PayloadTests, Rule, Traffic};
 use crate::detect::context::{FlowContext, StreamRules, StreamWindow};
 use crate::detect::flow_state::{FlowDetect, RuleRef, StreamCandidate};
@@ -9,7 +10,6 @@ use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
 use crate::verdict::Scope;
 
 /// After so many matches of one rule in the same new bytes, the rest of them is not looked at for

@@ -99,7 +99,7 @@ impl Ruleset {
 
 /// Whether rules that wait for a growing buffer are tried now.
 fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction) -> bool {
-    use crate::signature::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody};
+    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody};
     let body = match direction {
         Direction::ToServer => HttpRequestBody,
         Direction::ToClient => HttpResponseBody,
@@ -246,6 +246,10 @@ impl Round<'_> {
                 && rule.app.matches(tx.protocol())
                 && rule.bits.matches(&flow.bits)
                 && rule.events.iter().all(|e| tx.events().contains(e))
+                && rule.numbers.iter().all(|t| {
+                    let direction = t.number.direction().unwrap_or(self.direction);
+                    tx.has_number(t.number, direction, &|n| t.condition.matches(n))
+                })
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
             // Buffers of a mixed rule are tried all the same: what can never match ends the wait.

@@ -1,9 +1,9 @@
 //! Tests of single packets, and the header buffers that contents are looked for in.
 
+use crate::buffer::Buffer;
 use crate::decode::{IcmpHeader, Packet, Transport};
 use crate::detect::context::FlowContext;
 use crate::signature::ast::PacketTest;
-use crate::signature::buffer::Buffer;
 use crate::signature::header_number::HeaderNumber;
 
 /// Whether the packet fulfils the test. What it does not have fulfils nothing, negated or not.

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::app_layer::{Event, Protocol};
+use crate::buffer::Buffer;
 use crate::decode::{ChecksumTrust, decode_ip};
 use crate::detect::buffers::{Transaction, View};
 use crate::detect::prefilter::Kind;
@@ -12,7 +13,7 @@ use crate::detect::{
     StreamWindow,
 };
 use crate::direction::Direction;
-use crate::signature::buffer::Buffer;
+use crate::number::Number;
 use crate::signature::{Classes, Variables, parse_file};
 use crate::stream::StreamEvents;
 use crate::time::Timestamp;
@@ -196,6 +197,7 @@ pub(super) struct FakeTx {
     pub(super) events: Vec<Event>,
     /// Buffer, direction, bytes, and whether that is all.
     pub(super) buffers: Vec<(Buffer, Direction, Vec<u8>, bool)>,
+    pub(super) numbers: Vec<(Number, Direction, u64)>,
 }
 
 impl FakeTx {
@@ -207,6 +209,7 @@ impl FakeTx {
             complete: [false; 2],
             events: Vec::new(),
             buffers: Vec::new(),
+            numbers: Vec::new(),
         }
     }
 
@@ -288,6 +291,16 @@ impl Transaction for FakeTx {
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         self.of(buffer, direction).count()
+    }
+
+    fn has_number(
+        &self,
+        number: Number,
+        direction: Direction,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool {
+        let of = |(n, d, _): &&(Number, Direction, u64)| (*n, *d) == (number, direction);
+        self.numbers.iter().filter(of).any(|(_, _, n)| will_do(*n))
     }
 
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {

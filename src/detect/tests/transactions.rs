@@ -2,8 +2,9 @@ use proptest::prelude::*;
 
 use super::fixture::{FakeTx, Rig, ways};
 use crate::app_layer::{Event, Protocol};
+use crate::buffer::Buffer;
 use crate::direction::Direction::{ToClient, ToServer};
-use crate::signature::buffer::Buffer;
+use crate::number::Number;
 
 const NONE: [u32; 0] = [];
 
@@ -393,5 +394,22 @@ fn a_rule_on_messages_is_for_flows_of_its_own_carrier() {
         let mut rig = Rig::new(rules, &way);
         rig.ctx.protocol = 17;
         assert_eq!(rig.tx(ToServer, &tx), [1, 2]);
+    }
+}
+
+#[test]
+fn a_number_is_asked_for_among_all_that_came() {
+    let rules = "alert tls any any -> any any (msg:\"m\"; tls.cert_chain_len:>2; sid:1;)
+alert tls any any -> any any (msg:\"m\"; tls.cert_chain_len:2; tls.sni; content:\"a\"; sid:2;)
+alert tcp any any -> any any (msg:\"m\"; tls.cert_chain_len:!3; sid:3;)";
+    for options in ways() {
+        let mut rig = Rig::new(rules, &options);
+        let mut tx = FakeTx::tls(0);
+        assert_eq!(rig.tx(ToClient, tx.touch(ToClient)), NONE);
+        tx.numbers.push((Number::TlsChainLength, ToClient, 3));
+        assert_eq!(rig.tx(ToClient, tx.touch(ToClient)), [1]);
+        assert_eq!(rig.tx(ToServer, tx.end(ToServer)), NONE);
+        tx.numbers.push((Number::TlsChainLength, ToClient, 2));
+        assert_eq!(rig.tx(ToClient, tx.end(ToClient)), [3]);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Keyword, Kind};
 use crate::app_layer::{Event, Protocol};
+use crate::buffer::Buffer;
 use crate::signature::ast::{Content, FastPattern, ProtocolTest, Test};
-use crate::signature::buffer::Buffer;
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Fault, Opt};
 
@@ -18,7 +18,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
         ),
         k(
             "app-layer-protocol",
-            "app-layer-protocol:[!]http|tls|failed|unknown;",
+            "app-layer-protocol:[!]PROTOCOL|failed|unknown;",
             "The protocol found on the flow, whatever its port.",
             protocol,
         ),
@@ -48,14 +48,10 @@ fn protocol(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         return Err(value.fault("a mode behind the protocol is not read in this version"));
     }
     let protocol = match value.text {
-        "http" | "http1" => Protocol::Http1,
-        "tls" => Protocol::Tls,
-        "sip" => Protocol::Sip,
         "failed" => Protocol::Unknown,
         "unknown" => Protocol::Undetermined,
-        other => {
-            return Err(value.fault(format!("protocol `{other}` is not read in this version")));
-        }
+        word => Protocol::from_word(word)
+            .ok_or_else(|| value.fault(format!("protocol `{word}` is not read in this version")))?,
     };
     if draft.protocols.iter().any(|p| !p.negated || !negated) {
         return Err(opt

@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use super::{Keyword, Kind};
+use crate::buffer::Buffer;
 use crate::signature::ast::{Content, FastPattern, IsDataAt, Test, Value};
-use crate::signature::buffer::Buffer;
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt, Span};
 

@@ -6,6 +6,7 @@ mod content;
 mod decode;
 mod flow;
 mod meta;
+mod number;
 mod packet;
 pub(super) mod pcre;
 mod rate;
@@ -17,11 +18,12 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::ast::Transform;
-use super::buffer::Buffer;
 use super::draft::Draft;
 use super::header_number::HeaderNumber;
 use super::lex::{Fault, Opt};
 use super::suggest::nearest;
+use crate::buffer::Buffer;
+use crate::number::Number;
 
 /// One keyword of the rule language.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub enum Kind {
     Meta,
     /// Tests the flow, its bits or its protocol.
     Flow,
+    /// Tests a number of a transaction.
+    Number,
     /// Tests the packet.
     Packet,
     /// Tests bytes of the buffer in force.
@@ -64,6 +68,7 @@ impl Kind {
     pub const ALL: &'static [Self] = &[
         Self::Meta,
         Self::Flow,
+        Self::Number,
         Self::Packet,
         Self::Payload,
         Self::Modifier,
@@ -77,6 +82,7 @@ impl Kind {
         match self {
             Self::Meta => "About the rule",
             Self::Flow => "Flow and application layer",
+            Self::Number => "Numbers of transactions",
             Self::Packet => "Packet",
             Self::Payload => "Tests of bytes",
             Self::Modifier => "Modifiers of the content before",
@@ -97,6 +103,7 @@ enum Parser {
     MoveContent(Buffer),
     Transform(Transform),
     Number(HeaderNumber),
+    TransactionNumber(Number),
 }
 
 impl Keyword {
@@ -148,7 +155,10 @@ impl Keyword {
     pub const fn buffer(&self) -> Option<Buffer> {
         match self.parser {
             Parser::Sticky(buffer) | Parser::MoveContent(buffer) => Some(buffer),
-            Parser::Option(_) | Parser::Transform(_) | Parser::Number(_) => None,
+            Parser::Option(_)
+            | Parser::Transform(_)
+            | Parser::Number(_)
+            | Parser::TransactionNumber(_) => None,
         }
     }
 
@@ -165,6 +175,7 @@ impl Keyword {
                 .no_value()
                 .and_then(|()| draft.add_transform(opt, transform.clone())),
             Parser::Number(number) => packet::number(draft, opt, *number),
+            Parser::TransactionNumber(n) => number::number(draft, opt, *n),
         };
         result.map_err(|fault| {
             if fault.help.is_some() {
@@ -271,6 +282,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         meta::keywords(),
         flow::keywords(),
         app::keywords(),
+        number::keywords(),
         size::keywords(),
         decode::keywords(),
         packet::keywords(),

@@ -3,8 +3,8 @@
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 use super::{Keyword, Kind};
+use crate::buffer::Buffer;
 use crate::signature::ast::{Pcre, Test};
-use crate::signature::buffer::Buffer;
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt, Span};
 use crate::signature::perl;

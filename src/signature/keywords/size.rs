@@ -1,8 +1,8 @@
 //! Lengths of payload and buffers.
 
 use super::{Keyword, Kind};
+use crate::buffer::Buffer;
 use crate::signature::ast::{PacketTest, Range, Test};
-use crate::signature::buffer::Buffer;
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 

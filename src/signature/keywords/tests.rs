@@ -33,6 +33,11 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
     (
+        "tls.cert_chain_len",
+        "tls.cert_chain_len:>2;",
+        "tls.cert_chain_len:^many;",
+    ),
+    (
         "decode-event",
         "decode-event:ipv6.trunc_exthdr; decode-event:ipv6.exthdr_useless_fh;",
         "decode-event:^ipv4.no_such_event;",

@@ -1,6 +1,6 @@
 use super::*;
+use crate::buffer::Buffer;
 use crate::signature::ast::*;
-use crate::signature::buffer::Buffer;
 use crate::verdict::Action;
 
 fn read(text: &str) -> ParsedFile {

@@ -1,8 +1,13 @@
 //! The sticky buffers: one table drives the parser, help, docs and tests.
 
 use crate::direction::Direction;
+use crate::protocol::Protocol;
 
 macro_rules! buffers {
+    (@owner Raw) => { Owner::Raw };
+    (@owner Packet) => { Owner::Packet };
+    (@owner File) => { Owner::File };
+    (@owner $protocol:ident) => { Owner::App(Protocol::$protocol) };
     ($($variant:ident { $name:literal, $aliases:expr, $direction:expr, $owner:ident, $help:literal })+) => {
         /// The bytes that following keywords inspect.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,7 +34,7 @@ macro_rules! buffers {
             }
 
             pub const fn owner(self) -> Owner {
-                match self { $(Self::$variant => Owner::$owner),+ }
+                match self { $(Self::$variant => buffers!(@owner $owner)),+ }
             }
 
             pub const fn help(self) -> &'static str {
@@ -46,9 +51,8 @@ pub enum Owner {
     Raw,
     /// Headers of a single packet.
     Packet,
-    Http,
-    Tls,
-    Sip,
+    /// Transactions of a protocol.
+    App(Protocol),
     /// Bodies of any protocol that carries files.
     File,
 }
@@ -123,6 +127,22 @@ buffers! {
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
     TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
+}
+
+impl Owner {
+    /// Whether transactions of `protocol` have such a buffer.
+    pub const fn has(self, protocol: Protocol) -> bool {
+        match self {
+            Self::Raw | Self::Packet => false,
+            Self::App(owner) => owner.covers(protocol),
+            Self::File => carries_files(protocol),
+        }
+    }
+}
+
+/// Protocols whose transactions carry files.
+const fn carries_files(protocol: Protocol) -> bool {
+    Protocol::Http.covers(protocol)
 }
 
 impl Buffer {

@@ -1,0 +1,92 @@
+//! The live transactions of one flow.
+
+use super::Transaction;
+use crate::direction::Direction;
+use crate::protocol::Protocol;
+
+/// Transactions that were not taken out yet, oldest first, and which the last call changed.
+#[derive(Debug)]
+pub struct Messages {
+    protocol: Protocol,
+    live: Vec<Transaction>,
+    touched: Vec<u64>,
+    next_id: u64,
+}
+
+impl Messages {
+    pub const fn new(protocol: Protocol) -> Self {
+        Self {
+            protocol,
+            live: Vec::new(),
+            touched: Vec::new(),
+            next_id: 0,
+        }
+    }
+
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Begins a transaction. It counts as changed.
+    pub fn begin(&mut self) -> &mut Transaction {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.touched.push(id);
+        self.live.push(Transaction::new(id, self.protocol));
+        let newest = self.live.len() - 1;
+        &mut self.live[newest]
+    }
+
+    /// A live transaction, to be changed.
+    pub fn edit(&mut self, id: u64) -> Option<&mut Transaction> {
+        let at = self.live.binary_search_by_key(&id, Transaction::id).ok()?;
+        if !self.touched.contains(&id) {
+            self.touched.push(id);
+        }
+        self.live.get_mut(at)
+    }
+
+    /// The newest that is live, to be changed.
+    pub fn edit_last(&mut self) -> Option<&mut Transaction> {
+        let id = self.live.last()?.id();
+        self.edit(id)
+    }
+
+    /// The oldest whose direction is not complete, to be changed: what a response belongs to where
+    /// responses come in the order of their requests.
+    pub fn edit_oldest_open(&mut self, direction: Direction) -> Option<&mut Transaction> {
+        let open = |tx: &&Transaction| !tx.is_complete(direction);
+        let id = self.live.iter().find(open)?.id();
+        self.edit(id)
+    }
+
+    pub fn all(&self) -> &[Transaction] {
+        &self.live
+    }
+
+    /// Those that the last call changed, oldest first.
+    pub fn touched(&self) -> impl Iterator<Item = &Transaction> {
+        self.live
+            .iter()
+            .filter(|tx| self.touched.contains(&tx.id()))
+    }
+
+    /// Another call begins.
+    pub fn clear_touched(&mut self) {
+        self.touched.clear();
+    }
+
+    /// Takes out those that are complete both ways.
+    pub fn take_finished(&mut self) {
+        self.live
+            .retain(|tx| !Direction::BOTH.into_iter().all(|d| tx.is_complete(d)));
+    }
+
+    /// Bytes of the heap that this holds.
+    pub fn held_bytes(&self) -> usize {
+        let spare = self.live.capacity() - self.live.len();
+        self.live.iter().map(Transaction::held_bytes).sum::<usize>()
+            + spare * size_of::<Transaction>()
+            + self.touched.capacity() * size_of::<u64>()
+    }
+}

@@ -1,0 +1,286 @@
+//! One transaction: fields and numbers by the names rules use.
+
+use std::ops::Range;
+
+use crate::app_layer::Event;
+use crate::buffer::Buffer;
+use crate::direction::Direction;
+use crate::number::Number;
+use crate::protocol::Protocol;
+
+/// How far a direction of a transaction has come.
+pub mod progress {
+    /// Nothing yet.
+    pub const NONE: u8 = 0;
+    /// All there will be.
+    pub const COMPLETE: u8 = 4;
+}
+
+/// Fields and numbers that one transaction keeps; what comes beyond is not there for rules.
+const MAX_FIELDS: usize = 4096;
+
+/// A request with its response, or one message of a protocol that does not pair them.
+#[derive(Debug)]
+pub struct Transaction {
+    id: u64,
+    protocol: Protocol,
+    progress: [u8; 2],
+    revisions: [u32; 2],
+    /// The bytes of all fields, one after the other.
+    bytes: Vec<u8>,
+    fields: Vec<Field>,
+    /// Buffers that grow while the transaction goes on.
+    growing: Vec<Growing>,
+    numbers: Vec<(Number, Direction, u64)>,
+    events: Vec<Event>,
+    full: bool,
+}
+
+#[derive(Debug)]
+struct Field {
+    buffer: Buffer,
+    direction: Direction,
+    place: Range<u32>,
+}
+
+#[derive(Debug)]
+struct Growing {
+    buffer: Buffer,
+    direction: Direction,
+    bytes: Vec<u8>,
+    complete: bool,
+}
+
+impl Transaction {
+    pub fn new(id: u64, protocol: Protocol) -> Self {
+        Self {
+            id,
+            protocol,
+            progress: [progress::NONE; 2],
+            revisions: [0; 2],
+            bytes: Vec::new(),
+            fields: Vec::new(),
+            growing: Vec::new(),
+            numbers: Vec::new(),
+            events: Vec::new(),
+            full: false,
+        }
+    }
+
+    /// Increases within a flow.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// How far a direction has come; it never goes back. Between [`progress::NONE`] and
+    /// [`progress::COMPLETE`] the numbers are the protocol's own.
+    pub const fn progress(&self, direction: Direction) -> u8 {
+        self.progress[direction.index()]
+    }
+
+    /// Another number whenever a field or an event of this direction has come or grown.
+    pub const fn revision(&self, direction: Direction) -> u32 {
+        self.revisions[direction.index()]
+    }
+
+    pub const fn is_complete(&self, direction: Direction) -> bool {
+        self.progress(direction) >= progress::COMPLETE
+    }
+
+    /// What was wrong with it, each once, in the order it was found.
+    pub fn events(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Adds a field, or another instance of one that has several.
+    pub fn put(&mut self, buffer: Buffer, direction: Direction, bytes: &[u8]) {
+        let start = self.bytes.len();
+        let places = (u32::try_from(start), u32::try_from(start + bytes.len()));
+        let (Ok(start), Ok(end)) = places else {
+            self.full = true;
+            return;
+        };
+        if self.fields.len() >= MAX_FIELDS {
+            self.full = true;
+            return;
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.fields.push(Field {
+            buffer,
+            direction,
+            place: start..end,
+        });
+        self.changed(direction);
+    }
+
+    /// Adds to a buffer that grows; the first call begins it.
+    pub fn append(&mut self, buffer: Buffer, direction: Direction, bytes: &[u8]) {
+        self.changed(direction);
+        if let Some(known) = self.growing_mut(buffer, direction) {
+            known.bytes.extend_from_slice(bytes);
+            return;
+        }
+        self.growing.push(Growing {
+            buffer,
+            direction,
+            bytes: bytes.to_vec(),
+            complete: false,
+        });
+    }
+
+    /// A buffer that grew will not grow any more.
+    pub fn close(&mut self, buffer: Buffer, direction: Direction) {
+        if let Some(known) = self.growing_mut(buffer, direction) {
+            known.complete = true;
+            self.changed(direction);
+        }
+    }
+
+    pub fn put_number(&mut self, number: Number, direction: Direction, value: u64) {
+        if self.numbers.len() >= MAX_FIELDS {
+            self.full = true;
+            return;
+        }
+        self.numbers.push((number, direction, value));
+        self.changed(direction);
+    }
+
+    pub fn raise(&mut self, direction: Direction, event: Event) {
+        if !self.events.contains(&event) {
+            self.events.push(event);
+            self.changed(direction);
+        }
+    }
+
+    /// The direction has come so far.
+    pub fn advance(&mut self, direction: Direction, to: u8) {
+        let known = &mut self.progress[direction.index()];
+        if to > *known {
+            *known = to;
+            self.changed(direction);
+        }
+    }
+
+    /// Nothing more will come from this direction.
+    pub fn finish(&mut self, direction: Direction) {
+        for growing in &mut self.growing {
+            growing.complete |= growing.direction == direction;
+        }
+        self.advance(direction, progress::COMPLETE);
+    }
+
+    /// The whole of a message that stands for itself.
+    pub fn finish_both(&mut self) {
+        for direction in Direction::BOTH {
+            self.finish(direction);
+        }
+    }
+
+    /// Something came that found no room; rules do not see it.
+    pub const fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Instances of a field, in the order they came.
+    pub fn fields(&self, buffer: Buffer, direction: Direction) -> impl Iterator<Item = &[u8]> {
+        self.fields
+            .iter()
+            .filter(move |f| f.buffer == buffer && f.direction == direction)
+            .filter_map(|f| self.bytes.get(f.place.start as usize..f.place.end as usize))
+    }
+
+    /// The first instance of a field, or a buffer that grows: its bytes, and whether that is all.
+    pub fn field(&self, buffer: Buffer, direction: Direction) -> Option<(&[u8], bool)> {
+        let growing = self
+            .growing
+            .iter()
+            .find(|g| g.buffer == buffer && g.direction == direction);
+        match growing {
+            Some(growing) => Some((&growing.bytes, growing.complete)),
+            None => self.fields(buffer, direction).next().map(|f| (f, true)),
+        }
+    }
+
+    pub fn numbers(&self, number: Number, direction: Direction) -> impl Iterator<Item = u64> {
+        self.numbers
+            .iter()
+            .filter(move |(n, d, _)| *n == number && *d == direction)
+            .map(|(_, _, value)| *value)
+    }
+
+    /// Bytes that it takes, itself included.
+    pub fn held_bytes(&self) -> usize {
+        let grown: usize = self.growing.iter().map(|g| g.bytes.capacity()).sum();
+        size_of::<Self>()
+            + self.bytes.capacity()
+            + self.fields.capacity() * size_of::<Field>()
+            + self.growing.capacity() * size_of::<Growing>()
+            + grown
+            + self.numbers.capacity() * size_of::<(Number, Direction, u64)>()
+            + self.events.capacity() * size_of::<Event>()
+    }
+
+    fn growing_mut(&mut self, buffer: Buffer, direction: Direction) -> Option<&mut Growing> {
+        self.growing
+            .iter_mut()
+            .find(|g| g.buffer == buffer && g.direction == direction)
+    }
+
+    fn changed(&mut self, direction: Direction) {
+        let revision = &mut self.revisions[direction.index()];
+        *revision = revision.wrapping_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Direction::{ToClient, ToServer};
+
+    #[test]
+    fn fields_are_found_by_name_direction_and_order() {
+        let mut tx = Transaction::new(7, Protocol::Sip);
+        let first = tx.revision(ToServer);
+        tx.put(Buffer::SipVia, ToServer, b"a");
+        tx.put(Buffer::SipVia, ToServer, b"bc");
+        tx.put(Buffer::SipVia, ToClient, b"d");
+        let via = |d| tx.fields(Buffer::SipVia, d).collect::<Vec<_>>();
+        assert_eq!(via(ToServer), [&b"a"[..], b"bc"]);
+        assert_eq!(via(ToClient), [b"d"]);
+        assert_ne!(tx.revision(ToServer), first);
+        assert_eq!(tx.field(Buffer::SipTo, ToServer), None);
+        assert!(!tx.is_complete(ToServer));
+        tx.finish(ToServer);
+        assert!(tx.is_complete(ToServer) && !tx.is_complete(ToClient));
+    }
+
+    #[test]
+    fn what_grows_is_one_buffer() {
+        let mut tx = Transaction::new(1, Protocol::Sip);
+        tx.append(Buffer::FileData, ToServer, b"ab");
+        tx.append(Buffer::FileData, ToServer, b"c");
+        assert_eq!(
+            tx.field(Buffer::FileData, ToServer),
+            Some((&b"abc"[..], false))
+        );
+        tx.close(Buffer::FileData, ToServer);
+        assert_eq!(
+            tx.field(Buffer::FileData, ToServer),
+            Some((&b"abc"[..], true))
+        );
+    }
+
+    #[test]
+    fn a_transaction_does_not_grow_without_bound() {
+        let mut tx = Transaction::new(1, Protocol::Sip);
+        for _ in 0..MAX_FIELDS + 10 {
+            tx.put(Buffer::SipVia, ToServer, b"x");
+        }
+        assert!(tx.is_full());
+        assert_eq!(tx.fields(Buffer::SipVia, ToServer).count(), MAX_FIELDS);
+    }
+}

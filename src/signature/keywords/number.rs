@@ -1,0 +1,159 @@
+//! Numbers that parsers read out of transactions.
+
+use super::size::range;
+use super::{Keyword, Kind, Parser};
+use crate::number::{Number, Values};
+use crate::signature::ast::{NumberCondition, NumberTest, Range};
+use crate::signature::draft::Draft;
+use crate::signature::lex::{Arg, Fault, Opt};
+use crate::signature::suggest::nearest;
+
+pub(super) fn keywords() -> Vec<Keyword> {
+    let keyword = |&number: &Number| Keyword {
+        name: number.as_str(),
+        aliases: number.aliases(),
+        syntax: syntax(number).into(),
+        help: number.help(),
+        kind: Kind::Number,
+        parser: Parser::TransactionNumber(number),
+    };
+    Number::ALL.iter().map(keyword).collect()
+}
+
+fn syntax(number: Number) -> String {
+    let name = number.as_str();
+    let words = |list: &[(&str, u64)]| -> Vec<String> {
+        list.iter().map(|(word, _)| (*word).to_owned()).collect()
+    };
+    let plain = format!(
+        "{name}:[!][<|>|<=|>=]NUMBER; {name}:[!]NUMBER-NUMBER; {name}:&MASK[=NUMBER|!=NUMBER];"
+    );
+    match number.values() {
+        Values::Plain => plain,
+        Values::Named(list) => format!("{plain} {name}:[!]{};", words(list).join("|")),
+        Values::Flags(list) => format!(
+            "{plain} {name}:[!]FLAG,...; out of {}",
+            words(list).join(", ")
+        ),
+    }
+}
+
+pub(super) fn number(draft: &mut Draft<'_>, opt: &Opt<'_>, number: Number) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let condition = condition(value, number)?;
+    draft.numbers.push(NumberTest { number, condition });
+    Ok(())
+}
+
+fn condition(value: Arg<'_>, number: Number) -> Result<NumberCondition, Fault> {
+    if let Some(mask) = value.strip_prefix("&") {
+        return bits(mask, number.max());
+    }
+    match number.values() {
+        Values::Flags(words) if begins_with_a_word(value) => flags(value, words),
+        Values::Named(words) if begins_with_a_word(value) => named(value, words),
+        _ => range(value, number.max()).map(NumberCondition::Range),
+    }
+}
+
+fn begins_with_a_word(value: Arg<'_>) -> bool {
+    let (_, bare) = value.negation();
+    bare.text.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// `&0xF0`: any of the bits; `&0xF0=0x40`, `&0xF0!=0x40`: the bits are so, or not so.
+fn bits(value: Arg<'_>, max: u64) -> Result<NumberCondition, Fault> {
+    let number = |arg: Arg<'_>| {
+        let arg = arg.trim();
+        let read = arg.integer_in(0..=i64::try_from(max).unwrap_or(i64::MAX))?;
+        u64::try_from(read).map_err(|_| arg.fault("a mask is not negative"))
+    };
+    if let Some((mask, wanted)) = value.split_once("!=") {
+        return Ok(NumberCondition::Bits {
+            mask: number(mask)?,
+            value: number(wanted)?,
+            negated: true,
+        });
+    }
+    match value.split_once("=") {
+        Some((mask, wanted)) => Ok(NumberCondition::Bits {
+            mask: number(mask)?,
+            value: number(wanted)?,
+            negated: false,
+        }),
+        None => Ok(NumberCondition::Bits {
+            mask: number(value)?,
+            value: 0,
+            negated: true,
+        }),
+    }
+}
+
+fn named(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault> {
+    let (negated, word) = value.negation();
+    let known = lookup(word, words)?;
+    Ok(NumberCondition::Range(Range {
+        min: known,
+        max: known,
+        negated,
+    }))
+}
+
+/// Flags that must be set, and with `!` those that must not.
+fn flags(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault> {
+    let (mut mask, mut wanted) = (0, 0);
+    for part in value.split(',') {
+        let (negated, word) = part.trim().negation();
+        let bit = lookup(word, words)?;
+        mask |= bit;
+        if !negated {
+            wanted |= bit;
+        }
+    }
+    Ok(NumberCondition::Bits {
+        mask,
+        value: wanted,
+        negated: false,
+    })
+}
+
+fn lookup(word: Arg<'_>, words: &[(&str, u64)]) -> Result<u64, Fault> {
+    let known = words
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(word.text));
+    known.map(|(_, value)| *value).ok_or_else(|| {
+        let near = nearest(word.text, words.iter().map(|(name, _)| *name));
+        word.fault(format!("`{}` is no value of this", word.text))
+            .help_if(near.map(|n| format!("did you mean `{n}`?")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: &[(&str, u64)] = &[("dup", 8), ("retain", 1)];
+
+    fn arg(text: &str) -> Arg<'_> {
+        Arg { text, start: 0 }
+    }
+
+    #[test]
+    fn masks_flags_and_names() {
+        for (text, fits, not) in [
+            ("0x0c", &[4_u64, 8, 15][..], &[0_u64, 1][..]),
+            ("0x0c=0x08", &[8, 9], &[12, 4]),
+            ("0x0c!=0x08", &[12, 4], &[8, 9]),
+        ] {
+            let read = bits(arg(text), 255).unwrap();
+            assert!(fits.iter().all(|n| read.matches(*n)), "{text}");
+            assert!(!not.iter().any(|n| read.matches(*n)), "{text}");
+        }
+        let read = flags(arg("dup,!retain"), WORDS).unwrap();
+        assert!(read.matches(8) && read.matches(10) && !read.matches(9) && !read.matches(0));
+        let read = named(arg("!DUP"), WORDS).unwrap();
+        assert!(read.matches(1) && !read.matches(8));
+        assert!(named(arg("dupe"), WORDS).is_err());
+        assert!(bits(arg("x"), 255).is_err());
+    }
+}
