@@ -126,7 +126,6 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
-    TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
 }
 
 impl Owner {
@@ -170,10 +169,7 @@ impl Buffer {
     pub const fn is_hexadecimal(self) -> bool {
         matches!(
             self,
-            Self::TlsCertSerial
-                | Self::TlsCertFingerprint
-                | Self::Ja3Hash
-                | Self::Ja3sHash
+            Self::TlsCertSerial | Self::TlsCertFingerprint | Self::Ja3Hash | Self::Ja3sHash
         )
     }
 

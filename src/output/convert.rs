@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::record::{
     Alert, AlertAction, AlertRecord, Certificate, DropRecord, Envelope, Evidence, FlowRecord, Http,
-    Ja3, PacketFacts, PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls, Traffic, Tunnel,
-    Verdict, VerdictAction,
+    Ja3, PacketFacts, PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls,
+    Traffic, Tunnel, Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, message, tls};
@@ -341,7 +341,7 @@ fn sip(tx: &message::Transaction) -> Sip {
 
 /// As EVE's `tls.version`.
 const fn eve_version(version: tls::Version) -> &'static str {
-    match version.0 {
+    match version.number() {
         0x0301 => "TLSv1",
         0x0302 => "TLS 1.1",
         0x0303 => "TLS 1.2",

@@ -190,10 +190,10 @@ impl<'c> Draft<'c> {
         }
     }
 
-    /// Adds a test of a buffer's length without touching the sticky buffer.
-    pub fn add_size(&mut self, buffer: Buffer, range: Range) {
+    /// Adds a test of a buffer without touching the sticky buffer.
+    pub fn add_aside(&mut self, buffer: Buffer, test: Test) {
         let group = self.group_for(buffer, Vec::new());
-        self.push(group, Test::Size(range));
+        self.push(group, test);
     }
 
     /// The group of `buffer`: one a rule, but for transformed buffers and for those of

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use sha1::{Digest, Sha1};
-use x509_parser::asn1_rs::Error as DerError;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -67,7 +66,7 @@ impl Chain {
             Ok((_, certificate)) => self.first = Some(describe(&certificate, raise)),
             Err(error) => {
                 raise(Event::InvalidCertificate);
-                if let Some(event) = event_of(&error) {
+                if let Some(event) = event_of(der, &error) {
                     raise(event);
                 }
             }
@@ -117,8 +116,9 @@ impl Chain {
     pub(super) fn held_bytes(&self) -> usize {
         let lists = self.certificates.iter().chain(self.names());
         let texts = self.first.as_ref();
-        let texts =
-            texts.map_or(0, |d| d.subject.capacity() + d.issuer.capacity() + d.serial.capacity());
+        let texts = texts.map_or(0, |d| {
+            d.subject.capacity() + d.issuer.capacity() + d.serial.capacity()
+        });
         lists
             .map(|bytes| size_of::<Vec<u8>>() + bytes.capacity())
             .sum::<usize>()
@@ -160,21 +160,26 @@ fn name_bytes(name: &GeneralName<'_>) -> Option<Vec<u8>> {
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
-            v4.or_else(|_| v6()).ok().map(|a| a.to_string().into_bytes())
+            v4.or_else(|_| v6())
+                .ok()
+                .map(|a| a.to_string().into_bytes())
         }
         GeneralName::Invalid(tag, bytes) if matches!(tag.0, 1 | 2 | 6) => Some(bytes.to_vec()),
         _ => None,
     }
 }
 
-fn event_of(error: &x509_parser::nom::Err<X509Error>) -> Option<Event> {
+/// What is wrong with a certificate that does not parse, as far as there is a name for it.
+fn event_of(der: &[u8], error: &x509_parser::nom::Err<X509Error>) -> Option<Event> {
     use x509_parser::nom::Err::{Error, Failure, Incomplete};
+    if let Some(event) = outer_fault(der) {
+        return Some(event);
+    }
     let error = match error {
         Incomplete(_) => return Some(Event::CertificateInvalidLength),
         Error(error) | Failure(error) => error,
     };
     Some(match error {
-        X509Error::Der(DerError::Incomplete(_)) => Event::CertificateInvalidLength,
         X509Error::Der(_) => Event::CertificateInvalidDer,
         X509Error::InvalidVersion => Event::CertificateInvalidVersion,
         X509Error::InvalidSerial => Event::CertificateInvalidSerial,
@@ -188,6 +193,29 @@ fn event_of(error: &x509_parser::nom::Err<X509Error>) -> Option<Event> {
     })
 }
 
+/// A certificate is one sequence (X.690 sections 8.1.3 and 8.9) that fills its bytes.
+fn outer_fault(der: &[u8]) -> Option<Event> {
+    let rest = match der {
+        [0x30, rest @ ..] => rest,
+        [_, ..] => return Some(Event::CertificateInvalidDer),
+        [] => return Some(Event::CertificateInvalidLength),
+    };
+    let Some((&first, rest)) = rest.split_first() else {
+        return Some(Event::CertificateInvalidLength);
+    };
+    let length_bytes = usize::from(first & 0x7f);
+    let (length, content) = if first & 0x80 == 0 {
+        (length_bytes, rest)
+    } else {
+        let Some((bytes, content)) = rest.split_at_checked(length_bytes) else {
+            return Some(Event::CertificateInvalidLength);
+        };
+        let fold = |n: usize, b: &u8| n.saturating_mul(256).saturating_add(usize::from(*b));
+        (bytes.iter().fold(0, fold), content)
+    };
+    (length > content.len()).then_some(Event::CertificateInvalidLength)
+}
+
 fn hex_with_colons(bytes: &[u8], upper: bool) -> String {
     let mut text = String::with_capacity(3 * bytes.len());
     for byte in bytes {
@@ -198,4 +226,37 @@ fn hex_with_colons(bytes: &[u8], upper: bool) -> String {
         };
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_ends_too_early_is_told_from_one_that_is_none() {
+        let (length, der) = (
+            Some(Event::CertificateInvalidLength),
+            Some(Event::CertificateInvalidDer),
+        );
+        for (bytes, expected) in [
+            (&[][..], length),
+            (&[0x30], length),
+            (&[0x30, 0x82, 1], length),
+            (&[0x30, 0x82, 1, 0, 5, 0], length),
+            (&[0x30, 3, 5, 0], length),
+            (&[0x31, 2, 5, 0], der),
+            (&[0x30, 2, 5, 0], None),
+        ] {
+            assert_eq!(outer_fault(bytes), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_bytes_whatever_they_hold() {
+        let bytes = |name: GeneralName<'_>| name_bytes(&name).unwrap();
+        assert_eq!(bytes(GeneralName::DNSName("a.example")), b"a.example");
+        assert_eq!(bytes(GeneralName::IPAddress(&[192, 0, 2, 1])), b"192.0.2.1");
+        let odd = GeneralName::Invalid(x509_parser::asn1_rs::Tag(2), b"\xff");
+        assert_eq!(bytes(odd), b"\xff");
+    }
 }

@@ -72,10 +72,7 @@ pub(in crate::app_layer) fn ja3(hello: &Hello<'_>) -> String {
     push_list(&mut text, hello.ciphers());
     push_list(&mut text, hello.extensions().map(|(kind, _)| kind));
     if hello.direction == Direction::ToServer {
-        push_list(
-            &mut text,
-            two_byte_list(hello, extension::SUPPORTED_GROUPS),
-        );
+        push_list(&mut text, two_byte_list(hello, extension::SUPPORTED_GROUPS));
         let formats = hello.data_of(extension::EC_POINT_FORMATS);
         let formats = formats.filter_map(|data| take_u8_prefixed(data).map(|(list, _)| list));
         push_list(&mut text, formats.flatten().map(|&f| u16::from(f)));

@@ -15,8 +15,8 @@ mod read;
 mod record;
 mod transaction;
 
-pub(super) use detect::detect;
 pub use certificate::Chain;
+pub(super) use detect::detect;
 pub use events::Event;
 pub use parser::Parser;
 pub use transaction::{HandshakeState, Transaction, Version, progress};

@@ -33,15 +33,23 @@ impl Version {
         matches!(self.0, 0x0002 | 0x0300..=0x0304 | 0x7f01..=0x7fff)
     }
 
+    /// Its number, that of TLS 1.3 for a draft of it.
+    pub const fn number(self) -> u16 {
+        match self.0 {
+            0x7f01..=0x7fff => Self::TLS13.0,
+            other => other,
+        }
+    }
+
     /// As in `tls.version`.
     pub const fn as_str(self) -> &'static str {
-        match self.0 {
+        match self.number() {
             0x0002 => "SSLv2",
             0x0300 => "SSLv3",
             0x0301 => "1.0",
             0x0302 => "1.1",
             0x0303 => "1.2",
-            0x0304 | 0x7f01..=0x7fff => "1.3",
+            0x0304 => "1.3",
             _ => "undetermined",
         }
     }

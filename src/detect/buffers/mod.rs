@@ -121,7 +121,7 @@ impl Transaction for TxRef<'_> {
     ) -> bool {
         match self {
             Self::Http1(_) => false,
-            Self::Tls(tx) => tls::number(tx, number, direction).is_some_and(will_do),
+            Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }
     }

@@ -12,6 +12,7 @@ pub(super) mod pcre;
 mod rate;
 mod size;
 mod stream;
+mod tls;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -254,9 +255,9 @@ fn transforms() -> [Keyword; 6] {
     ]
 }
 
-/// Not sticky buffers by that name: `tls.version` takes a value, the payload is `pkt_data`.
+/// The payload is a sticky buffer by the name `pkt_data`.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
-    !matches!(buffer, Buffer::TlsVersion | Buffer::Payload)
+    !matches!(buffer, Buffer::Payload)
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
@@ -287,6 +288,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         decode::keywords(),
         packet::keywords(),
         stream::keywords(),
+        tls::keywords(),
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),
