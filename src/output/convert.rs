@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::app_object::AppObject;
 use super::record::{
     Alert, AlertAction, AlertRecord, Certificate, DropRecord, Envelope, Evidence, FlowRecord, Http,
-    Ja3, PacketFacts, PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls,
-    Traffic, Tunnel, Verdict, VerdictAction,
+    Ja3, PacketFacts, PacketInfo, PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic,
+    Tunnel, Verdict, VerdictAction,
 };
 use super::text::Text;
-use crate::app_layer::{Protocol, TxRef, http1, message, tls};
-use crate::buffer::Buffer;
+use crate::app_layer::{Protocol, TxRef, http1, tls};
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
@@ -52,8 +52,8 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 Some(TxRef::Tls(tx)) => Some(tls(tx)),
                 _ => None,
             },
-            sip: match event.tx {
-                Some(TxRef::Message(tx)) if tx.protocol() == Protocol::Sip => Some(sip(tx)),
+            app: match event.tx {
+                Some(TxRef::Message(tx)) => AppObject::of(tx),
                 _ => None,
             },
             traffic: traffic(&event.shown),
@@ -319,24 +319,6 @@ fn ja3(tx: &tls::Transaction, direction: Direction) -> Option<Ja3> {
         hash: tx.ja3_hash(direction)?.into(),
         string: field(tx.ja3(direction)?.as_bytes()),
     })
-}
-
-fn sip(tx: &message::Transaction) -> Sip {
-    let get = |buffer| {
-        let mut both = Direction::BOTH
-            .into_iter()
-            .flat_map(|d| tx.fields(buffer, d));
-        both.next().map(field)
-    };
-    Sip {
-        method: get(Buffer::SipMethod),
-        uri: get(Buffer::SipUri),
-        version: get(Buffer::SipProtocol),
-        request_line: get(Buffer::SipRequestLine),
-        code: get(Buffer::SipStatusCode),
-        reason: get(Buffer::SipStatusMessage),
-        response_line: get(Buffer::SipResponseLine),
-    }
 }
 
 /// As EVE's `tls.version`.

@@ -75,7 +75,7 @@ fn an_alert_is_written_as_eve() {
             ..Http::default()
         }),
         tls: None,
-        sip: None,
+        app: None,
         traffic: Traffic::default(),
     }));
     let expected = concat!(
@@ -129,7 +129,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             serial: Some("01:02".into()),
             ..Tls::default()
         }),
-        sip: None,
+        app: None,
         traffic: Traffic {
             pcap_cnt: Some(7),
             pkt_src: Some("wire/pcap"),
@@ -296,7 +296,7 @@ proptest::proptest! {
             evidence: Some(Evidence::new("payload", 0, 80, &bytes)),
             http: Some(Http { url: Some(text), ..Http::default() }),
             tls: None,
-            sip: None,
+            app: None,
         traffic: Traffic::default(),
         }));
         let line = line(&record);
