@@ -91,7 +91,7 @@ impl Transaction for TxRef<'_> {
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
-            Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
+            Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
@@ -121,7 +121,7 @@ impl Transaction for TxRef<'_> {
     ) -> bool {
         match self {
             Self::Http1(_) => false,
-            Self::Tls(tx) => tls::number(tx, number, direction).is_some_and(will_do),
+            Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }
     }

@@ -243,13 +243,14 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
+            let now = ctx.now.as_secs();
             let ready = rule.flow.matches(ctx, self.direction)
                 && rule.app.matches(tx.protocol())
                 && rule.bits.matches(&flow.bits)
                 && rule.events.iter().all(|e| tx.events().contains(e))
                 && rule.numbers.iter().all(|t| {
                     let direction = t.number.direction().unwrap_or(self.direction);
-                    tx.has_number(t.number, direction, &|n| t.condition.matches(n))
+                    tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
                 })
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());

@@ -31,7 +31,6 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!tls;",
         "app-layer-protocol:!^smb;",
     ),
-    ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
     ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
     (
         "mqtt.flags",
@@ -59,6 +58,53 @@ const CASES: &[(&str, &str, &str)] = &[
         "mqtt.connack.session_present:true;",
         "mqtt.connack.session_present:^maybe;",
     ),
+    (
+        "tls.version",
+        "tls.version:1.2; tls.version:0x0303;",
+        "tls.version:^1.4;",
+    ),
+    (
+        "ssl_version",
+        "ssl_version:tls1.2,tls1.3;",
+        "ssl_version:^tls1.4;",
+    ),
+    (
+        "ssl_state",
+        "ssl_state:!client_hello|!client_keyx;",
+        "ssl_state:client_hello,^!server_hello;",
+    ),
+    (
+        "tls_cert_notbefore",
+        "tls_cert_notbefore:2025-01<>2026-01-31T12:00:00;",
+        "tls_cert_notbefore:^2026<>2025;",
+    ),
+    (
+        "tls_cert_notafter",
+        "tls_cert_notafter:>2026;",
+        "tls_cert_notafter:>^soon;",
+    ),
+    (
+        "tls_cert_expired",
+        "tls_cert_expired;",
+        "tls_cert_expired:^1;",
+    ),
+    ("tls_cert_valid", "tls_cert_valid;", "tls_cert_valid:^1;"),
+    (
+        "tls.subject",
+        r#"tls.subject:!"CN=a|2e|example";"#,
+        "tls.subject:^CN=a;",
+    ),
+    (
+        "tls.issuerdn",
+        r#"tls.issuerdn:"CN=a";"#,
+        r#"tls.issuerdn:^"";"#,
+    ),
+    (
+        "tls.fingerprint",
+        r#"tls.fingerprint:"0A:1b:2c:3d:4e:5f:60:71:82:93:a4:b5:c6:d7:e8:f9:0a:1b:2c:3d";"#,
+        r#"tls.fingerprint:^"0a:1b";"#,
+    ),
+    ("tls.store", "tls.store;", "tls.store:^now;"),
     (
         "tls.cert_chain_len",
         "tls.cert_chain_len:>2;",
