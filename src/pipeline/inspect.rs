@@ -105,34 +105,45 @@ impl Inspection<'_> {
     /// What is buffered of the flow, held against a ruleset it has not met.
     pub fn again(&mut self) {
         for dir in Direction::BOTH {
-            for tx in self.app.transactions() {
-                self.ruleset.on_transaction(
-                    &mut self.engine.scratch,
-                    &self.ctx,
-                    self.detect,
-                    dir,
-                    tx,
-                    &mut self.engine.hits,
-                );
-            }
-            let window = &self.windows[dir.index()];
-            if !window.bytes().is_empty() {
-                let window = StreamWindow {
-                    bytes: window.bytes(),
-                    start_offset: window.start_offset(),
-                    new_from: 0,
-                    rules: StreamRules::All,
-                };
-                self.ruleset.on_stream(
-                    &mut self.engine.scratch,
-                    &self.ctx,
-                    self.detect,
-                    dir,
-                    window,
-                    &mut self.engine.hits,
-                );
-            }
+            self.transactions(dir);
+            self.window(dir);
         }
+    }
+
+    /// All that is buffered of a direction's transactions.
+    fn transactions(&mut self, dir: Direction) {
+        for tx in self.app.transactions() {
+            self.ruleset.on_transaction(
+                &mut self.engine.scratch,
+                &self.ctx,
+                self.detect,
+                dir,
+                tx,
+                &mut self.engine.hits,
+            );
+        }
+    }
+
+    /// All that is kept of a direction's stream.
+    fn window(&mut self, dir: Direction) {
+        let window = &self.windows[dir.index()];
+        if window.bytes().is_empty() {
+            return;
+        }
+        let window = StreamWindow {
+            bytes: window.bytes(),
+            start_offset: window.start_offset(),
+            new_from: 0,
+            rules: StreamRules::All,
+        };
+        self.ruleset.on_stream(
+            &mut self.engine.scratch,
+            &self.ctx,
+            self.detect,
+            dir,
+            window,
+            &mut self.engine.hits,
+        );
     }
 
     /// The end of a direction can complete a body that has no other end.
@@ -149,9 +160,15 @@ impl Inspection<'_> {
         let mut rest = bytes;
         let mut raw_done = false;
         while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
+            let was_open = self.app.protocol() == Protocol::Undetermined;
             let progress = self.app.data(dir, rest, &self.config.app_layer);
             self.ctx.app = self.app.protocol();
             self.note_new_transactions();
+            // What the other end said before waited for the protocol as well.
+            if was_open && self.ctx.app != Protocol::Undetermined {
+                self.window(dir.opposite());
+                self.transactions(dir.opposite());
+            }
             if !std::mem::replace(&mut raw_done, true) {
                 self.raw(dir, bytes);
             }

@@ -116,7 +116,8 @@ impl Builder {
             let fast = fast_test(&payload_choice, 0);
             let mut payload = payload_tests(signature, tests, fast, decoded, !headers.is_empty());
             payload.span = self.span(tests, app.is_some() || bits.asks());
-            if app.is_some() || is_transaction_rule {
+            // What a protocol carries is looked at as its stream, unless the rule asks for packets.
+            if is_transaction_rule || (app.is_some() && payload.on_stream) {
                 payload.on_packet = false;
                 payload.on_loose_packet = false;
             }
@@ -327,7 +328,7 @@ impl Builder {
 
     fn place_header_only(&mut self, number: u32, rule: &Rule) {
         let flow = &rule.flow;
-        let plain = !rule.bits.asks() && !rule.has_packet_part() && flow.stream_sizes.is_empty();
+        let plain = !rule.bits.asks() && !rule.asks_each_packet() && flow.stream_sizes.is_empty();
         self.summary.header_only += 1;
         if !rule.decode_events.is_empty() {
             self.odd.push(number);

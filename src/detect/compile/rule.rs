@@ -11,6 +11,7 @@ use crate::direction::Direction;
 use crate::signature::ast::{
     Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest, StreamSize,
 };
+use crate::signature::header_number::HeaderNumber;
 
 /// Addresses and ports, by the numbers of the layer's sets.
 #[derive(Clone, Copy, Debug)]
@@ -281,9 +282,11 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Whether it asks about a packet's headers or length.
-    pub(crate) fn has_packet_part(&self) -> bool {
-        !self.packet.is_empty() || !self.headers.is_empty()
+    /// Whether it asks about a packet's headers or length what another packet of the flow may
+    /// answer differently. The protocol of the IP payload is the flow's.
+    pub(crate) fn asks_each_packet(&self) -> bool {
+        let of_flow = |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::IpProtocol, _));
+        !self.packet.iter().all(of_flow) || !self.headers.is_empty()
     }
 
     /// Whether it looks at a transaction.
