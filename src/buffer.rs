@@ -15,6 +15,11 @@ macro_rules! buffers {
         pub enum Buffer { $(#[doc = $help] $variant),+ }
 
         impl Buffer {
+    /// Whether it is known of the flow, whatever of it is in hand.
+    pub const fn is_address(self) -> bool {
+        matches!(self, Self::IpSource | Self::IpDestination)
+    }
+
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
             pub const COUNT: usize = Self::ALL.len();
 
@@ -63,6 +68,8 @@ const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 buffers! {
     Payload { "payload", &["pkt_data"], None, Raw, "Payload of the packet or reassembled bytes of the stream; the default." }
     Base64Data { "base64_data", &[], None, Raw, "What `base64_decode` has decoded." }
+    IpSource { "ip.src", &[], None, Packet, "Source address: 4 or 16 bytes." }
+    IpDestination { "ip.dst", &[], None, Packet, "Destination address: 4 or 16 bytes." }
     Ipv4Header { "ipv4.hdr", &[], None, Packet, "IPv4 header with its options." }
     Ipv6Header { "ipv6.hdr", &[], None, Packet, "IPv6 header with its extension headers." }
     TcpHeader { "tcp.hdr", &[], None, Packet, "TCP header with its options." }

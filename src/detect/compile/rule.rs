@@ -9,7 +9,8 @@ use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
 use crate::direction::Direction;
 use crate::signature::ast::{
-    Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest, StreamSize,
+    Absent, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest,
+    StreamSize,
 };
 use crate::signature::header_number::HeaderNumber;
 
@@ -111,6 +112,8 @@ pub(crate) struct FlowTest {
     pub(crate) only_fragments: Option<bool>,
     /// `stream_size`
     pub(crate) stream_sizes: Box<[StreamSize]>,
+    /// `flow.pkts` and the like.
+    pub(crate) counts: Box<[FlowCountTest]>,
     /// Anything is asked that only a flow can answer.
     pub(crate) needs_flow: bool,
 }
@@ -123,6 +126,7 @@ impl FlowTest {
                 .stream_sizes
                 .iter()
                 .all(|s| ctx.stream && s.matches(ctx.stream_sizes))
+            && self.counts.iter().all(|t| ctx.counts.fulfil(t))
     }
 }
 
@@ -251,6 +255,7 @@ pub(crate) struct BufferGroup {
     /// The layer's slot, by the direction in which the rule is evaluated.
     pub(crate) slots: [u32; 2],
     pub(crate) program: Program,
+    pub(crate) absent: Option<Absent>,
     /// Evaluated when the buffer is complete only.
     pub(crate) needs_whole: bool,
 }
