@@ -379,6 +379,23 @@ pub enum Test {
     Size(Range),
 }
 
+impl Test {
+    /// Whether it counts from the match before it.
+    pub const fn is_relative(&self) -> bool {
+        match self {
+            Self::Content(c) => c.is_relative(),
+            Self::Pcre(p) => p.relative,
+            Self::ByteTest(t) => t.format.relative,
+            Self::ByteJump(j) => j.format.relative,
+            Self::ByteExtract(x) => x.format.relative,
+            Self::ByteMath(m) => m.format.relative,
+            Self::IsDataAt(d) => d.relative,
+            Self::Base64Decode(d) => d.relative,
+            Self::Size(_) | Self::Entropy(_) => false,
+        }
+    }
+}
+
 /// An index into [`Signature::variables`].
 pub type VarIndex = u8;
 

@@ -58,6 +58,8 @@ pub(super) struct Draft<'c> {
     /// Where each content was written, for faults found only at the end of the rule.
     contents: Vec<(Place, Span)>,
     last_content: Option<Place>,
+    /// Where the last test stands.
+    last_group: Option<usize>,
     sticky: Option<Sticky>,
 }
 
@@ -90,6 +92,7 @@ impl<'c> Draft<'c> {
             warnings: Vec::new(),
             contents: Vec::new(),
             last_content: None,
+            last_group: None,
             sticky: None,
         }
     }
@@ -197,7 +200,11 @@ impl<'c> Draft<'c> {
                 }
                 group
             }
-            None => self.group_for(Buffer::Payload, Vec::new()),
+            // What counts from the match before looks where that was found.
+            None => match self.last_group.filter(|_| test.is_relative()) {
+                Some(group) => group,
+                None => self.group_for(Buffer::Payload, Vec::new()),
+            },
         };
         self.push(group, test);
     }
@@ -263,6 +270,7 @@ impl<'c> Draft<'c> {
                 content.nocase |= tests.buffer.is_hexadecimal();
             }
             tests.tests.push(test);
+            self.last_group = Some(group);
             if is_content {
                 self.last_content = Some(Place {
                     group,

@@ -38,7 +38,7 @@ fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
         Test::Pcre(p) => Op::Pattern(PatternOp {
             negated: p.negated,
             relative: p.relative,
-            retry: rest.first().is_some_and(is_relative),
+            retry: rest.first().is_some_and(Test::is_relative),
             pattern: Arc::new(LazyPattern::new(p.clone())),
         }),
         Test::ByteTest(t) => Op::ByteTest(Box::new(*t)),
@@ -52,21 +52,6 @@ fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
             program: decoded.map(|tests| compile(tests, None, None)),
         })),
         Test::Size(r) => Op::Size(*r),
-    }
-}
-
-/// Whether a test counts from the match before it.
-fn is_relative(test: &Test) -> bool {
-    match test {
-        Test::Content(c) => c.is_relative(),
-        Test::Pcre(p) => p.relative,
-        Test::ByteTest(t) => t.format.relative,
-        Test::ByteJump(j) => j.format.relative,
-        Test::ByteExtract(x) => x.format.relative,
-        Test::ByteMath(m) => m.format.relative,
-        Test::IsDataAt(d) => d.relative,
-        Test::Base64Decode(d) => d.relative,
-        Test::Size(_) | Test::Entropy(_) => false,
     }
 }
 
@@ -87,7 +72,7 @@ fn retry_helps(rest: &[Test]) -> bool {
         }
         _ => false,
     };
-    is_relative(next) && !free
+    next.is_relative() && !free
 }
 
 /// Whether what a program says of a buffer may change when the buffer grows, other than from no

@@ -322,7 +322,7 @@ impl Round<'_> {
         let mut complete = ended;
         match group.absent {
             Some(_) if tx.instances(slot.buffer, slot.direction) == 0 => {
-                return if ended {
+                return if tx.is_settled(slot.buffer, slot.direction) {
                     Outcome::Match(None)
                 } else {
                     Outcome::NotYet

@@ -116,7 +116,7 @@ impl Machine<'_> {
         holds != t.negated
     }
 
-    /// Where the jump lands; it must land on a byte of the buffer.
+    /// Where the jump lands: on a byte of the buffer, or at its start where it goes before that.
     pub(super) fn byte_jump(&self, j: &ByteJump, cursor: i64) -> Option<i64> {
         let count = usize::try_from(self.value(j.bytes)).ok()?;
         let (at, bytes) = self.bytes_from(j.format.relative, cursor, self.value(j.offset))?;
@@ -140,7 +140,7 @@ impl Machine<'_> {
         } else {
             (at + taken) as i64
         };
-        let to = origin.checked_add(jump)?;
+        let to = origin.checked_add(jump)?.max(-self.base);
         (0..length).contains(&to).then_some(to)
     }
 

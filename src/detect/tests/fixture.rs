@@ -294,6 +294,10 @@ impl Transaction for FakeTx {
         self.of(buffer, direction).count()
     }
 
+    fn is_settled(&self, _: Buffer, direction: Direction) -> bool {
+        self.is_complete(direction)
+    }
+
     fn has_number(
         &self,
         number: Number,
