@@ -150,6 +150,11 @@ impl FlowDetect {
         self.epoch = 0;
     }
 
+    /// The flow's protocol was not known before, or another one follows.
+    pub fn expect_protocol(&mut self) {
+        self.protocol_done = [false; 2];
+    }
+
     /// Another ruleset: rule numbers mean something else now. Flowbits stay: their names do too.
     pub(crate) fn sync(&mut self, epoch: u64, scratch: &mut Scratch) {
         if self.epoch != epoch {

@@ -150,7 +150,11 @@ impl Inspection<'_> {
         let mut raw_done = false;
         while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
             let progress = self.app.data(dir, rest, &self.config.app_layer);
-            self.ctx.app = self.app.protocol();
+            let protocol = self.app.protocol();
+            if protocol != self.ctx.app {
+                self.detect.expect_protocol();
+                self.ctx.app = protocol;
+            }
             self.note_new_transactions();
             if !std::mem::replace(&mut raw_done, true) {
                 self.raw(dir, bytes);

@@ -4,7 +4,7 @@ use super::Event;
 use super::framing::{Asked, Framing, Plan};
 use super::headers::{FieldFault, copy_within, is_token};
 use super::line::{self, Shape};
-use super::parser::{Parser, Step, may_be_status_line};
+use super::parser::{Parser, Step, Upgrade, may_be_status_line};
 use super::reader::{AsSent, Leftover, Line, State};
 use super::side::Side;
 use super::span::{Span, is_blank};
@@ -293,6 +293,10 @@ impl Parser {
             connect: request.is_method(b"CONNECT"),
             upgrade: request.header_value(b"upgrade").is_some(),
         };
+        let upgrade = match request.header_value(b"upgrade") {
+            Some(header) if !asked.connect => Upgrade::of(header),
+            _ => Upgrade::Tunnel,
+        };
         let side = tx.side_mut(direction);
         let status = side.status();
         let plan = side.response_framing(asked, &mut |e| raised.push(e));
@@ -314,7 +318,7 @@ impl Parser {
         raised.give(tx, direction);
         self.begin_body(direction, plan, limits);
         if asked.is_answered_by_switch(status) {
-            self.become_tunnel();
+            self.leave(upgrade);
         }
     }
 

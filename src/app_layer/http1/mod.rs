@@ -26,7 +26,7 @@ pub(super) use detect::detect;
 use side::Head;
 
 pub use events::Event;
-pub use parser::Parser;
+pub use parser::{Parser, Upgrade};
 pub use transaction::{File, Transaction, progress};
 
 #[cfg(test)]

@@ -32,9 +32,38 @@ pub struct Parser {
     next_response: u64,
     /// The transaction that holds bytes which are no request, while it may grow.
     foreign: Option<u64>,
-    tunnel: bool,
+    upgrade: Option<Upgrade>,
     /// First and last transaction that the last call changed.
     touched: Option<(u64, u64)>,
+}
+
+/// What another protocol that follows HTTP is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Anything: the way through to another server (CONNECT, RFC 9110 section 9.3.6).
+    Tunnel,
+    /// HTTP/2 (RFC 7540 section 3.2).
+    H2c,
+    /// RFC 6455.
+    WebSocket,
+    Other,
+}
+
+impl Upgrade {
+    /// Reads the request's Upgrade header (RFC 9110 section 7.8).
+    pub(super) fn of(header: &[u8]) -> Self {
+        let names = |name: &[u8]| {
+            let mut list = header.split(|&b| b == b',');
+            list.any(|n| n.trim_ascii().eq_ignore_ascii_case(name))
+        };
+        if names(b"websocket") {
+            Self::WebSocket
+        } else if names(b"h2c") {
+            Self::H2c
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// How far a step went.
@@ -74,9 +103,19 @@ impl Parser {
             .take_while(move |tx| tx.id <= last)
     }
 
-    /// Another protocol has taken over: `101`, or CONNECT with `2xx`.
-    pub const fn is_tunnel(&self) -> bool {
-        self.tunnel
+    /// Another protocol has taken over: `101` to a request for it, or CONNECT with `2xx`.
+    pub const fn upgrade(&self) -> Option<Upgrade> {
+        self.upgrade
+    }
+
+    /// The id of the first transaction, before there is one.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.next_id = id;
+    }
+
+    /// The id that the next transaction would have.
+    pub(in crate::app_layer) const fn next_id(&self) -> u64 {
+        self.next_id
     }
 
     /// This direction cannot be read any more, or not as its receiver reads it; an event
@@ -495,8 +534,8 @@ impl Parser {
     }
 
     /// Another protocol takes over behind a response.
-    pub(super) fn become_tunnel(&mut self) {
-        self.tunnel = true;
+    pub(super) fn leave(&mut self, upgrade: Upgrade) {
+        self.upgrade = Some(upgrade);
         for reader in &mut self.readers {
             reader.state = State::Closed;
             reader.decoder = None;

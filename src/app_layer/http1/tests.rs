@@ -213,7 +213,7 @@ fn tunnels_end_http() {
     ] {
         let parser = exchange(request, response);
         assert_eq!(
-            parser.is_tunnel(),
+            parser.upgrade().is_some(),
             tunnel,
             "{}",
             String::from_utf8_lossy(response)
