@@ -9,7 +9,7 @@ use crate::verdict::DropReason;
 
 /// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
 /// what completes a handshake: the listen queue that web servers ask for (nginx and Apache: 511).
-const MANY_HALF_OPEN: usize = 511;
+pub(super) const MANY_HALF_OPEN: usize = 511;
 
 impl Worker {
     pub(super) fn judge_tcp(
