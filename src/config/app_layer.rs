@@ -15,6 +15,7 @@ pub struct AppLayer {
     pub http: Http,
     pub tls: Tls,
     pub sip: Sip,
+    pub dns: Dns,
 }
 
 impl Default for AppLayer {
@@ -23,6 +24,7 @@ impl Default for AppLayer {
             memory_bytes: 256 << 20,
             http: Http::default(),
             sip: Sip::default(),
+            dns: Dns::default(),
             tls: Tls::default(),
         }
     }
@@ -114,6 +116,24 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.dns]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    /// Bytes that the names of one message have together. Beyond it the message is read no further.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub name_bytes: usize,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            name_bytes: 128 << 10,
         }
     }
 }
