@@ -7,7 +7,11 @@ use super::{
 
 impl Worker {
     /// UDP, ICMP and everything else that comes in single packets.
-    pub(super) fn judge_datagram(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+    pub(super) fn judge_datagram(
+        &mut self,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
         let key = FlowKey::of(passage.packet);
         let found = self.flows.find(&key);
         let id = match found {
