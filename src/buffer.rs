@@ -136,6 +136,8 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    DcerpcInterface { "dcerpc.iface", &[], None, Dcerpc, "Interface that a DCE/RPC call is for: its UUID, then its major version in two bytes." }
+    DcerpcStub { "dcerpc.stub_data", &["dce_stub_data"], None, Dcerpc, "Arguments of a DCE/RPC call, or what it gives back, put together from its fragments." }
     MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
     MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
     MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }

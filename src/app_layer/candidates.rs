@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dns, http1, message, mqtt, sip, tls};
+use super::{Limits, Protocol, dcerpc, dns, http1, message, mqtt, sip, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -38,6 +38,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| tls::detect(o.direction, o.bytes),
         datagram: never,
         parser: Start::Tls,
+    },
+    Candidate {
+        protocol: Protocol::Dcerpc,
+        stream: |o| dcerpc::detect(o.bytes),
+        datagram: |o| dcerpc::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Http1,

@@ -80,6 +80,7 @@ protocols_events! {
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
     Mqtt(mqtt) { "mqtt" }
+    Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }
 

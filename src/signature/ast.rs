@@ -200,15 +200,17 @@ impl BitsTest {
 }
 
 /// A test of a number that a parser read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberTest {
     pub number: Number,
     pub condition: NumberCondition,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NumberCondition {
     Range(Range),
+    /// Within one of these, both ends included.
+    OneOf(Box<[(u64, u64)]>),
     /// Of the bits of `mask`: these and no others (or, `negated`, anything else).
     Bits {
         mask: u64,
@@ -227,16 +229,19 @@ pub enum NumberCondition {
 
 impl NumberCondition {
     /// `now`: seconds since 1970.
-    pub const fn matches(self, n: u64, now: u64) -> bool {
+    pub fn matches(&self, n: u64, now: u64) -> bool {
         match self {
-            Self::Past { negated } => (n < now) != negated,
-            Self::Future { negated } => (n > now) != negated,
+            Self::Past { negated } => (n < now) != *negated,
+            Self::Future { negated } => (n > now) != *negated,
             Self::Range(range) => range.contains(n),
+            Self::OneOf(ranges) => ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&n)),
             Self::Bits {
                 mask,
                 value,
                 negated,
-            } => (n & mask == value) != negated,
+            } => (n & mask == *value) != *negated,
         }
     }
 }
@@ -500,6 +505,8 @@ impl CaptureScope {
 pub enum Endian {
     Big,
     Little,
+    /// `dce`: as the sender of a DCE/RPC message writes.
+    Sender,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,7 +47,6 @@ pub fn protocol_words() -> impl Iterator<Item = (&'static str, Proto)> {
 const NOT_READ: &[&str] = &[
     "arp",
     "bittorrent-dht",
-    "dcerpc",
     "dhcp",
     "dnp3",
     "doh2",

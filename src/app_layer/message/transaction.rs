@@ -33,6 +33,7 @@ pub struct Transaction {
     growing: Vec<Growing>,
     numbers: Vec<(Number, Direction, u64)>,
     facts: Vec<(&'static str, Told)>,
+    little_endian: [bool; 2],
     events: Vec<Event>,
     full: bool,
 }
@@ -79,6 +80,7 @@ impl Transaction {
             growing: Vec::new(),
             numbers: Vec::new(),
             facts: Vec::new(),
+            little_endian: [false; 2],
             events: Vec::new(),
             full: false,
         }
@@ -166,6 +168,15 @@ impl Transaction {
             self.events.push(event);
             self.changed(direction);
         }
+    }
+
+    /// The direction's integers have their lowest byte first.
+    pub fn set_little_endian(&mut self, direction: Direction) {
+        self.little_endian[direction.index()] = true;
+    }
+
+    pub const fn is_little_endian(&self, direction: Direction) -> bool {
+        self.little_endian[direction.index()]
     }
 
     /// The direction has come so far.

@@ -47,6 +47,10 @@ pub(crate) trait Transaction {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
     /// What is not there of the buffer will not come any more.
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool;
+    /// Whether the sender of that direction writes integers with their lowest byte first.
+    fn is_little_endian(&self, _: Direction) -> bool {
+        false
+    }
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -60,7 +64,7 @@ pub(crate) trait Transaction {
 pub(crate) const fn grows(buffer: Buffer) -> bool {
     matches!(
         buffer,
-        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData
+        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData | Buffer::DcerpcStub
     )
 }
 
@@ -121,6 +125,13 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
             _ => TxRef::is_complete(self, direction),
+        }
+    }
+
+    fn is_little_endian(&self, direction: Direction) -> bool {
+        match self {
+            Self::Http1(_) | Self::Tls(_) => false,
+            Self::Message(tx) => tx.is_little_endian(direction),
         }
     }
 

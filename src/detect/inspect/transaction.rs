@@ -355,6 +355,7 @@ impl Round<'_> {
                 continue;
             }
             let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
+            scratch.variables.little_endian = tx.is_little_endian(slot.direction);
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
             if let Some(found) = evaluate(&group.program, bytes, 0, variables, limits) {
                 let matched = found

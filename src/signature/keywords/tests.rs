@@ -32,6 +32,12 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!tls;",
         "app-layer-protocol:!^smb;",
     ),
+    (
+        "dcerpc.iface",
+        "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003,>1;",
+        "dcerpc.iface:^367abb81;",
+    ),
+    ("dcerpc.opnum", "dcerpc.opnum:1,3-5;", "dcerpc.opnum:^5-3;"),
     ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
     (
         "mqtt.flags",
