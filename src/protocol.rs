@@ -79,6 +79,7 @@ protocols! {
     Http { "http", &["http"], Tcp, "HTTP of any version; no flow is of it, rules ask for it." }
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
+    Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
 }
 

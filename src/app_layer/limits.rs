@@ -29,6 +29,12 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Handshake bytes of one end of a QUIC connection. Beyond them the direction is given up
+    /// (`crypto_frag_too_long`).
+    pub quic_crypto_bytes: usize,
+    /// Connections of one QUIC flow that are followed at once. Beyond them the direction is given
+    /// up if a hello is lost by it (`too_many_connections`).
+    pub quic_connections: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
 }
@@ -47,6 +53,8 @@ impl Default for Limits {
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            quic_crypto_bytes: 16 * 1024,
+            quic_connections: 8,
             sip_header_bytes: 64 * 1024,
         }
     }
