@@ -16,6 +16,11 @@ macro_rules! buffers {
         pub enum Buffer { $(#[doc = $help] $variant),+ }
 
         impl Buffer {
+    /// Whether it is known of the flow, whatever of it is in hand.
+    pub const fn is_address(self) -> bool {
+        matches!(self, Self::IpSource | Self::IpDestination)
+    }
+
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
             pub const COUNT: usize = Self::ALL.len();
 
@@ -66,6 +71,8 @@ const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 buffers! {
     Payload { "payload", &["pkt_data"], None, Raw, "Payload of the packet or reassembled bytes of the stream; the default." }
     Base64Data { "base64_data", &[], None, Raw, "What `base64_decode` has decoded." }
+    IpSource { "ip.src", &[], None, Packet, "Source address: 4 or 16 bytes." }
+    IpDestination { "ip.dst", &[], None, Packet, "Destination address: 4 or 16 bytes." }
     Ipv4Header { "ipv4.hdr", &[], None, Packet, "IPv4 header with its options." }
     Ipv6Header { "ipv6.hdr", &[], None, Packet, "IPv6 header with its extension headers." }
     TcpHeader { "tcp.hdr", &[], None, Packet, "TCP header with its options." }
@@ -134,6 +141,16 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
+    MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
+    MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }
+    MqttPassword { "mqtt.connect.password", &[], None, Mqtt, "Password of CONNECT." }
+    MqttWillTopic { "mqtt.connect.willtopic", &[], None, Mqtt, "Topic of the will in CONNECT." }
+    MqttWillMessage { "mqtt.connect.willmessage", &[], None, Mqtt, "Message of the will in CONNECT." }
+    MqttPublishTopic { "mqtt.publish.topic", &[], None, Mqtt, "Topic of PUBLISH." }
+    MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
+    MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
+    MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
 }
 
 impl Owner {
@@ -166,6 +183,8 @@ impl Buffer {
                 | Self::TlsRandom
                 | Self::TlsRandomTime
                 | Self::TlsRandomBytes
+                | Self::MqttSubscribeTopic
+                | Self::MqttUnsubscribeTopic
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia

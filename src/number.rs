@@ -65,6 +65,32 @@ pub enum Values {
     Own,
 }
 
+const BYTE: u64 = u8::MAX as u64;
+const BOOLEAN: &[(&str, u64)] = &[("true", 1), ("yes", 1), ("false", 0), ("no", 0)];
+const MQTT_TYPES: &[(&str, u64)] = &[
+    ("CONNECT", 1),
+    ("CONNACK", 2),
+    ("PUBLISH", 3),
+    ("PUBACK", 4),
+    ("PUBREC", 5),
+    ("PUBREL", 6),
+    ("PUBCOMP", 7),
+    ("SUBSCRIBE", 8),
+    ("SUBACK", 9),
+    ("UNSUBSCRIBE", 10),
+    ("UNSUBACK", 11),
+    ("PINGREQ", 12),
+    ("PINGRESP", 13),
+    ("DISCONNECT", 14),
+    ("AUTH", 15),
+];
+const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
+    ("username", 0x80),
+    ("password", 0x40),
+    ("will_retain", 0x20),
+    ("will", 0x04),
+    ("clean_session", 0x02),
+];
 const SHORT: u64 = u16::MAX as u64;
 const LONG: u64 = u32::MAX as u64;
 /// Seconds since 1970 of the year 9999.
@@ -100,4 +126,11 @@ numbers! {
     SslState { "ssl_state", &[], Tls, None, SHORT, SSL_STATES, "Handshake messages that came from this end, each by itself." }
     TlsCertNotBefore { "tls_cert_notbefore", &[], Tls, None, LAST_DATE, Values::Own, "First second in which an end's own certificate is valid." }
     TlsCertNotAfter { "tls_cert_notafter", &[], Tls, None, LAST_DATE, Values::Own, "Last second in which an end's own certificate is valid." }
+    MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
+    MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
+    MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }
+    MqttReasonCode { "mqtt.reason_code", &["mqtt.connack.return_code"], Mqtt, None, BYTE, Values::Plain, "Return or reason code of an answer." }
+    MqttVersion { "mqtt.protocol_version", &[], Mqtt, None, BYTE, Values::Plain, "Version in CONNECT: 3, 4 for 3.1.1, 5." }
+    MqttConnectFlags { "mqtt.connect.flags", &[], Mqtt, None, BYTE, Values::Flags(MQTT_CONNECT_FLAGS), "Flags of CONNECT." }
+    MqttSessionPresent { "mqtt.connack.session_present", &[], Mqtt, None, 1, Values::Named(BOOLEAN), "Whether CONNACK says that there is a session." }
 }

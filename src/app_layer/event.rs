@@ -76,6 +76,7 @@ protocols_events! {
     Tls(tls) { "tls" }
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }
+    Mqtt(mqtt) { "mqtt" }
 }
 
 #[cfg(test)]

@@ -35,6 +35,9 @@ pub struct Limits {
     /// Connections of one QUIC flow that are followed at once. Beyond them the direction is given
     /// up if a hello is lost by it (`too_many_connections`).
     pub quic_connections: usize,
+    /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
+    /// of a longer one is passed over.
+    pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
 }
@@ -55,6 +58,7 @@ impl Default for Limits {
             tls_certificates: 16,
             quic_crypto_bytes: 16 * 1024,
             quic_connections: 8,
+            message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
         }
     }

@@ -130,6 +130,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_certificates: tls.certificates,
             quic_crypto_bytes: quic.crypto_bytes,
             quic_connections: quic.connections,
+            message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,

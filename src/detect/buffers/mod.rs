@@ -4,9 +4,9 @@ mod http;
 mod tls;
 mod transform;
 
-pub(crate) use transform::apply;
+pub(crate) use transform::Shaper;
 
-use crate::app_layer::{Event, Protocol, TxRef};
+use crate::app_layer::{Event, Protocol, TxRef, http1};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
@@ -44,6 +44,8 @@ pub(crate) trait Transaction {
     /// How many instances the buffer has now; one for most. Zero: not there, or not yet.
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize;
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
+    /// What is not there of the buffer will not come any more.
+    fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool;
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -110,6 +112,14 @@ impl Transaction for TxRef<'_> {
                 Some(View { bytes, complete })
             }
             Self::Tls(tx) => tls::view(tx, buffer, direction, instance),
+        }
+    }
+
+    fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool {
+        let progress = TxRef::progress(self, direction);
+        match self {
+            Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
+            _ => TxRef::is_complete(self, direction),
         }
     }
 

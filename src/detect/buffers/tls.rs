@@ -73,6 +73,7 @@ pub(super) fn has_number(
             let states = u64::from(tx.states(direction));
             return (0..8).any(|bit| states & (1 << bit) != 0 && will_do(1 << bit));
         }
+        _ => None,
     };
     value.is_some_and(will_do)
 }

@@ -191,6 +191,7 @@ mod tests {
             .map(|(buffer, contents)| BufferTests {
                 buffer: *buffer,
                 transforms: vec![],
+                absent: None,
                 tests: contents.iter().cloned().map(Test::Content).collect(),
             })
             .collect();

@@ -38,7 +38,7 @@ fn syntax(number: Number) -> String {
         Values::AnyOf(list) => format!("{name}:[!]{};", words(list).join("|")),
         Values::Named(list) => format!("{plain} {name}:[!]{};", words(list).join("|")),
         Values::Flags(list) => format!(
-            "{plain} {name}:[!]FLAG,...; out of {}",
+            "{plain} {name}:[!]FLAG,[!]FLAG...; FLAG one of {};",
             words(list).join(", ")
         ),
     }
