@@ -90,7 +90,9 @@ impl Round<'_> {
                 continue;
             };
             let matches = rule.app.matches(ctx.app)
-                && rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+                && rule
+                    .header
+                    .is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())
                 && rule.flow.matches(ctx, self.direction)
                 && rule.header.endpoints_match(&self.layer.sets, &self.ends);
             if matches {
@@ -122,10 +124,13 @@ impl Ruleset {
         direction: Direction,
         hits: &mut Hits,
     ) {
-        if ctx.app == Protocol::Undetermined || flow.protocol_done[direction.index()] {
+        // A flow that nobody could read may become of a protocol later.
+        let asked = flow.protocol_done[direction.index()];
+        let asked = asked.is_some_and(|known| known == ctx.app || known != Protocol::Unknown);
+        if ctx.app == Protocol::Undetermined || asked {
             return;
         }
-        flow.protocol_done[direction.index()] = true;
+        flow.protocol_done[direction.index()] = Some(ctx.app);
         for round in self.rounds(ctx.endpoints(direction), direction) {
             round.protocol_only(ctx, flow, hits);
         }
