@@ -82,6 +82,7 @@ protocols! {
     Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
 }
 
 impl Protocol {

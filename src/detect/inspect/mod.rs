@@ -124,13 +124,10 @@ impl Ruleset {
         direction: Direction,
         hits: &mut Hits,
     ) {
-        // A flow that nobody could read may become of a protocol later.
-        let asked = flow.protocol_done[direction.index()];
-        let asked = asked.is_some_and(|known| known == ctx.app || known != Protocol::Unknown);
-        if ctx.app == Protocol::Undetermined || asked {
+        if ctx.app == Protocol::Undetermined || flow.protocol_done[direction.index()] {
             return;
         }
-        flow.protocol_done[direction.index()] = Some(ctx.app);
+        flow.protocol_done[direction.index()] = true;
         for round in self.rounds(ctx.endpoints(direction), direction) {
             round.protocol_only(ctx, flow, hits);
         }
