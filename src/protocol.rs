@@ -80,6 +80,7 @@ protocols! {
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
     Dcerpc { "dcerpc", &["dcerpc"], Any, "DCE/RPC (C706, MS-RPCE)." }
+    Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
     Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }

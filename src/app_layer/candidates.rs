@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dcerpc, dns, http1, message, mqtt, sip, tls};
+use super::{Limits, Protocol, dcerpc, dns, http1, message, mqtt, quic, sip, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -52,6 +52,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Http1,
     },
     Candidate {
+        protocol: Protocol::Quic,
+        stream: |_| Some(false),
+        datagram: |o| quic::detect(o.bytes),
+        parser: Start::Message(|| Box::<quic::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Sip,
         stream: |o| sip::detect(o.bytes),
         datagram: |o| sip::detect(o.bytes) == Some(true),
@@ -70,6 +76,10 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::<dns::Parser>::default()),
     },
 ];
+
+/// Protocols whose mark is so strong that any datagram may begin them, whatever came before that
+/// nobody could read: their receivers ignore it too.
+const AT_ANY_TIME: &[Protocol] = &[Protocol::Quic];
 
 const fn never(_: &Opening<'_>) -> bool {
     false
@@ -103,6 +113,13 @@ pub(super) fn of_datagram(opening: &Opening<'_>) -> Option<usize> {
     CANDIDATES
         .iter()
         .position(|c| c.protocol.carrier().has_datagrams() && (c.datagram)(opening))
+}
+
+/// The candidate that a datagram is of which came after others that were of none.
+pub(super) fn of_late_datagram(opening: &Opening<'_>) -> Option<usize> {
+    CANDIDATES
+        .iter()
+        .position(|c| AT_ANY_TIME.contains(&c.protocol) && (c.datagram)(opening))
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ macro_rules! protocols_events {
 protocols_events! {
     Http1(http1) { "http", "http1" }
     Tls(tls) { "tls" }
+    Quic(quic) { "quic" }
     Sip(sip) { "sip" }
     Mqtt(mqtt) { "mqtt" }
     Dcerpc(dcerpc) { "dcerpc" }

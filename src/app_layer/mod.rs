@@ -15,6 +15,7 @@ pub mod dns;
 pub mod http1;
 pub mod message;
 pub mod mqtt;
+pub mod quic;
 pub mod sip;
 pub mod tls;
 

@@ -200,7 +200,11 @@ impl Inspection<'_> {
         if !self.app.datagram(dir, bytes, &self.config.app_layer) {
             return;
         }
-        self.ctx.app = self.app.protocol();
+        let protocol = self.app.protocol();
+        if protocol != self.ctx.app {
+            self.detect.expect_protocol();
+            self.ctx.app = protocol;
+        }
         self.note_new_transactions();
         self.touched_transactions(dir);
         if self.engine.hits.is_empty() {

@@ -69,7 +69,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
-    let sip = &config.app_layer.sip;
+    let (quic, sip) = (&config.app_layer.quic, &config.app_layer.sip);
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -129,6 +129,8 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            quic_crypto_bytes: quic.crypto_bytes,
+            quic_connections: quic.connections,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
             dns_name_bytes: config.app_layer.dns.name_bytes,

@@ -65,7 +65,6 @@ const NOT_READ: &[&str] = &[
     "ntp",
     "pgsql",
     "pop3",
-    "quic",
     "rdp",
     "rfb",
     "sctp",

@@ -448,7 +448,7 @@ fn rule(options: &str) -> (String, usize) {
     } else {
         " sid:1;"
     };
-    let head = "alert tcp any any -> any any (";
+    let head = "alert ip any any -> any any (";
     (format!("{head}{options}{sid})"), head.len())
 }
 
