@@ -81,6 +81,10 @@ impl From<&DropEvent<'_>> for DropRecord {
             patch: event
                 .signature
                 .and_then(|s| patch(s, s.patch.as_ref().map(|p| p.mode))),
+            traffic: Traffic {
+                pcap_cnt: event.packet_number,
+                ..Traffic::default()
+            },
         }
     }
 }
@@ -184,12 +188,13 @@ fn alert(signature: &CompiledSignature, done: Action) -> Alert {
 fn verdict(event: &AlertEvent<'_>) -> Verdict {
     // Only TCP is answered, and not through a tunnel.
     let answered = |ends: &Ends| ends.protocol == protocol::TCP && ends.tunnel.is_none();
-    let target = match event.done {
+    let target = match event.outcome {
         Action::Reject(target) if event.ends.as_ref().is_some_and(answered) => Some(target),
         _ => None,
     };
     Verdict {
-        action: match event.done {
+        action: match event.outcome {
+            Action::Accept => VerdictAction::Accept,
             Action::Alert => VerdictAction::Alert,
             Action::Pass => VerdictAction::Pass,
             Action::Drop | Action::Reject(_) => VerdictAction::Drop,

@@ -148,6 +148,7 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictAction {
+    Accept,
     Alert,
     Pass,
     Drop,
@@ -258,6 +259,7 @@ pub struct DropRecord {
     /// The signature and patch that refused the flow.
     pub alert: Option<Alert>,
     pub patch: Option<PatchRef>,
+    pub traffic: Traffic,
 }
 
 /// Header fields of a dropped packet.
@@ -352,11 +354,12 @@ impl Record {
             Self::Drop(r) => Line {
                 drop: Some(DropLine {
                     packet: &r.packet,
-                    reason: r.reason.as_str(),
+                    reason: r.reason.in_eve(),
                 }),
                 alert: r.alert.as_ref(),
                 verdict: r.verdict.as_ref(),
                 patch: r.patch.as_ref(),
+                traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "drop")
             },
             Self::Flow(r) => Line {

@@ -78,8 +78,10 @@ pub struct AlertEvent<'a> {
     pub signature: &'a CompiledSignature,
     /// What the signature and its patch ask for.
     pub asked: Action,
-    /// What was done.
+    /// What was done for it.
     pub done: Action,
+    /// What was done to the packet, all in all.
+    pub outcome: Action,
     /// The mode that was in force for the signature's patch; `None`: not from a pack.
     pub mode: Option<Mode>,
     /// Why less was done than asked: a mode, an exception.
@@ -132,6 +134,8 @@ pub struct DropEvent<'a> {
     pub reason: DropReason,
     /// `None`: the headers could not be read.
     pub packet: Option<&'a Packet<'a>>,
+    /// In its capture, from 1.
+    pub packet_number: Option<u64>,
     /// The signature that refused the flow, where one did.
     pub signature: Option<&'a CompiledSignature>,
 }

@@ -9,7 +9,7 @@ use crate::buffer::Buffer;
 use crate::decode::DecodeEvents;
 use crate::number::Number;
 use crate::stream::StreamEvent;
-use crate::verdict::Action;
+use crate::verdict::{Action, Scope};
 
 /// `gid:sid`, the stable name of a signature across reloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,8 @@ pub struct Signature {
     pub id: SignatureId,
     pub rev: u32,
     pub action: Action,
+    /// Of a firewall's rule: it belongs to tables of its own.
+    pub firewall: Option<FirewallAction>,
     pub header: Header,
     pub message: String,
     pub class: Option<Class>,
@@ -59,9 +61,18 @@ pub struct Signature {
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
     pub noalert: bool,
+    /// `alert`: also what makes no record otherwise (`pass`, a firewall's rule) makes one.
+    pub alert: bool,
     pub source: Source,
     /// The rule as written.
     pub text: Arc<str>,
+}
+
+impl Signature {
+    /// Whether a match is told of in the log.
+    pub fn makes_record(&self) -> bool {
+        !self.noalert && (self.alert || self.action != Action::Pass)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +97,8 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     pub protocol: Proto,
+    /// Written behind the protocol: when the rule is asked.
+    pub hook: Option<Hook>,
     pub src: Addresses,
     pub src_ports: Ports,
     /// `<>` instead of `->`.
@@ -113,6 +126,74 @@ pub enum Proto {
     App(app_layer::Protocol),
     /// `pkthdr`: any packet, also one whose headers cannot be read.
     PacketHeader,
+}
+
+/// What a firewall's rule does besides its action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirewallAction {
+    pub scope: ActionScope,
+    /// `pass` behind it: other rules are not held against so much, if it is accepted.
+    pub pass: Option<Scope>,
+}
+
+/// How far an action of a firewall's rule reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionScope {
+    /// What is asked at this hook; the next ones are asked too.
+    Hook,
+    /// The transaction.
+    Tx,
+    Packet,
+    Flow,
+}
+
+impl ActionScope {
+    pub const ALL: [(&str, Self); 4] = [
+        ("hook", Self::Hook),
+        ("tx", Self::Tx),
+        ("packet", Self::Packet),
+        ("flow", Self::Flow),
+    ];
+}
+
+/// When a rule is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Packet(PacketHook),
+    App(AppHook),
+}
+
+/// When a packet is held against a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketHook {
+    All,
+    /// The first of each direction of a flow.
+    FlowStart,
+    /// Before its flow is looked up.
+    PreFlow,
+    /// Before its stream is told of it.
+    PreStream,
+}
+
+impl PacketHook {
+    pub const ALL: [(&str, Self); 4] = [
+        ("all", Self::All),
+        ("flow_start", Self::FlowStart),
+        ("pre_flow", Self::PreFlow),
+        ("pre_stream", Self::PreStream),
+    ];
+}
+
+/// A state of a transaction, of those of [`app_layer::hooks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppHook {
+    pub direction: crate::direction::Direction,
+    /// Its place among the states of its direction.
+    pub place: u8,
+    /// The progress of the transaction that it waits for.
+    pub progress: u8,
+    /// `<`: a firewall accepts the states before it as well.
+    pub and_before: bool,
 }
 
 /// Addresses with variables resolved. Empty `include` means any.

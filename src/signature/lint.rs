@@ -1,6 +1,6 @@
 //! What a rule's parts say about each other: faults, and what is odd.
 
-use super::ast::{BufferTests, Content, Header, PacketTest, Proto, Test, Transform};
+use super::ast::{BufferTests, Content, Header, Hook, PacketTest, Proto, Test, Transform};
 use super::draft::Draft;
 use super::lex::{Arg, Fault, Statement};
 use crate::buffer::{Buffer, Owner};
@@ -18,6 +18,7 @@ pub(super) fn check(
     protocol_has_buffers(draft, header, statement)?;
     oddities_stand_alone(draft, header, statement)?;
     packet_and_transaction(draft, statement)?;
+    hook_has_what_is_asked(draft, header, statement)?;
     base64_belongs_together(draft, statement)?;
     let found = [
         lacks_fast_pattern(draft, statement),
@@ -32,6 +33,55 @@ pub(super) fn check(
     }
     for fault in contents_that_cannot_be(draft) {
         draft.warn(fault);
+    }
+    Ok(())
+}
+
+/// What a firewall cannot ask when it has to decide.
+pub(super) fn firewall(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    let of_segment = |t: &&PacketTest| matches!(t, PacketTest::StreamEvent(_));
+    if draft.packet.iter().any(|t| of_segment(&t)) {
+        return Err(at(statement, &["stream-event"])
+            .fault("a firewall is asked before the stream is told of its packet"));
+    }
+    if !draft.decode_events.is_empty() {
+        return Err(at(statement, &["decode-event"])
+            .fault("a firewall is asked about packets that were decoded"));
+    }
+    let raw = draft
+        .buffers
+        .iter()
+        .find(|g| g.buffer.owner() == Owner::Raw);
+    match (header.hook, raw) {
+        (Some(Hook::App(_)), Some(_)) => Err(at(statement, &["content", "pcre", "pkt_data"])
+            .fault("at a state of a transaction there is no raw payload")
+            .help("look into one of its buffers, such as `http.uri`")),
+        _ => Ok(()),
+    }
+}
+
+/// A packet is held against a rule at its hook before a parser has read it.
+fn hook_has_what_is_asked(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    if !matches!(header.hook, Some(Hook::Packet(_))) {
+        return Ok(());
+    }
+    let of_transaction = |g: &&BufferTests| !matches!(g.buffer.owner(), Owner::Raw | Owner::Packet);
+    if let Some(group) = draft.buffers.iter().find(of_transaction) {
+        return Err(written(statement, group.buffer)
+            .fault("a hook of packets comes before transactions are known"));
+    }
+    if !draft.events.is_empty() || !draft.numbers.is_empty() {
+        return Err(statement
+            .header
+            .fault("a hook of packets comes before transactions are known"));
     }
     Ok(())
 }

@@ -182,6 +182,7 @@ fn a_drop_is_written_as_eve() {
         verdict: None,
         alert: None,
         patch: None,
+        traffic: Traffic::default(),
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","flow_id":1234567890123,"event_type":"drop","#,

@@ -9,7 +9,7 @@ use crate::verdict::DropReason;
 
 /// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
 /// what completes a handshake: the listen queue that web servers ask for (nginx and Apache: 511).
-const MANY_HALF_OPEN: usize = 511;
+pub(super) const MANY_HALF_OPEN: usize = 511;
 
 impl Worker {
     pub(super) fn judge_tcp(
@@ -36,7 +36,7 @@ impl Worker {
         let id = match found {
             Some(id) => id,
             None => {
-                let (from_server, state) = if opens {
+                let (from_server, mut state) = if opens {
                     let syn = passage.segment(Direction::ToServer, tcp);
                     (false, FlowState::opened_by(&syn, replaces_refused))
                 } else {
@@ -48,6 +48,10 @@ impl Worker {
                         }
                     }
                 };
+                let denied = self.filter_opening(key, from_server, &mut state, passage, sink);
+                if let Some(verdict) = denied {
+                    return verdict;
+                }
                 match self.open(key, from_server, state, passage, sink) {
                     Ok(id) => id,
                     Err(verdict) => return verdict,
@@ -58,6 +62,11 @@ impl Worker {
             return self.recover(passage.now);
         };
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
+            return verdict;
+        }
+        if found.is_some()
+            && let Some(verdict) = self.filter_known(id, dir, passage, sink)
+        {
             return verdict;
         }
         let unconfirmed = self
@@ -84,6 +93,7 @@ impl Worker {
             && !self.config.passive
         {
             self.engine.hits.clear();
+            self.engine.gate.close();
             let policy = self.policy_for(reason);
             if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
@@ -207,6 +217,8 @@ impl Worker {
     ) -> Result<(bool, FlowState), ExceptionPolicy> {
         let from_server = tcp.flags().has(TcpFlags::SYN) || tcp.src_port() < tcp.dst_port();
         let within_grace = match self.config.midstream {
+            // A firewall wants to know how a connection began.
+            Midstream::PacketsOnly if self.engine.gate.asks_hooks => false,
             Midstream::PacketsOnly => return Ok((from_server, FlowState::default())),
             Midstream::PickUp => true,
             Midstream::PickUpFor(grace) => self

@@ -7,15 +7,26 @@ use super::{
 
 impl Worker {
     /// UDP, ICMP and everything else that comes in single packets.
-    pub(super) fn judge_datagram(&mut self, passage: &Passage<'_>, sink: &mut dyn EventSink) -> Verdict {
+    pub(super) fn judge_datagram(
+        &mut self,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
         let key = FlowKey::of(passage.packet);
         let found = self.flows.find(&key);
         let id = match found {
             Some(id) => id,
-            None => match self.open(key, false, FlowState::default(), passage, sink) {
-                Ok(id) => id,
-                Err(verdict) => return verdict,
-            },
+            None => {
+                let mut state = FlowState::default();
+                let denied = self.filter_opening(key, false, &mut state, passage, sink);
+                if let Some(verdict) = denied {
+                    return verdict;
+                }
+                match self.open(key, false, state, passage, sink) {
+                    Ok(id) => id,
+                    Err(verdict) => return verdict,
+                }
+            }
         };
         let Some(dir) = self.enter(id, passage) else {
             return self.recover(passage.now);
@@ -25,6 +36,11 @@ impl Worker {
             if let Some(verdict) = self.settled(id, dir, None, passage, sink) {
                 return verdict;
             }
+        }
+        if found.is_some()
+            && let Some(verdict) = self.filter_known(id, dir, passage, sink)
+        {
+            return verdict;
         }
         if self.lacks_memory(id) {
             return self.except_memory(id, passage, sink);

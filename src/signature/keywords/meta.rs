@@ -63,6 +63,12 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "Matches, and acts on flowbits, without an alert.",
             noalert,
         ),
+        k(
+            "alert",
+            "alert;",
+            "Makes a record of what makes none otherwise: a `pass` rule, or a rule of a firewall.",
+            alert,
+        ),
     ]
 }
 
@@ -183,5 +189,11 @@ fn target(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 fn noalert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     opt.no_value()?;
     draft.noalert = true;
+    Ok(())
+}
+
+fn alert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.alert = true;
     Ok(())
 }
