@@ -11,6 +11,7 @@
 
 pub mod http1;
 pub mod message;
+pub mod mqtt;
 pub mod sip;
 pub mod tls;
 

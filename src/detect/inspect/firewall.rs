@@ -207,6 +207,9 @@ impl Round<'_> {
         if rule.on_the_way {
             return Some(None);
         }
+        if !self.addresses_match(scratch, compiled) {
+            return None;
+        }
         let mut candidate = TxCandidate::new(self.number, rule.rule);
         self.match_buffers(scratch, compiled, &mut candidate, tx)
     }
