@@ -48,7 +48,7 @@ pub struct Ends {
     pub dst: (IpAddr, u16),
     /// IANA protocol number.
     pub protocol: u8,
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     /// Type and code of an ICMP message.
     pub icmp: Option<(u8, u8)>,
     /// The packet around it, where it is inside a tunnel.
@@ -148,7 +148,7 @@ pub struct FlowEvent {
     pub client: (IpAddr, u16),
     pub server: (IpAddr, u16),
     pub protocol: u8,
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     pub app: Protocol,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,

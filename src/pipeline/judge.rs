@@ -16,6 +16,8 @@ use crate::verdict::{Action, RejectTarget, Scope};
 pub(super) enum Ruling {
     Continue,
     Pass(Scope),
+    /// A rule that says `bypass` matched: the rest of the flow is not looked at.
+    Bypass,
     /// By a firewall.
     Deny(Denial),
     Refuse {
@@ -135,18 +137,21 @@ pub(super) fn rule(
         }
         match done {
             Action::Pass => {
-                if ruling == Ruling::Continue {
+                if matches!(ruling, Ruling::Continue | Ruling::Bypass) {
                     ruling = Ruling::Pass(hit.scope);
                 }
                 break;
             }
             Action::Drop => ruling = widest(ruling, hit, None),
             Action::Reject(target) => ruling = widest(ruling, hit, Some(target)),
+            Action::Alert if signature.signature.bypass && ruling == Ruling::Continue => {
+                ruling = Ruling::Bypass;
+            }
             Action::Alert | Action::Accept => {}
         }
     }
     let outcome = match ruling {
-        Ruling::Continue => Action::Alert,
+        Ruling::Continue | Ruling::Bypass => Action::Alert,
         Ruling::Pass(_) => Action::Pass,
         Ruling::Refuse {
             reject: Some(target),

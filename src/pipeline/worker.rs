@@ -30,7 +30,9 @@ use crate::counters::{Counter, Counters};
 use crate::decode::{
     ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
 };
-use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
+use crate::detect::{
+    CompiledSignature, Evidence, FlowContext, Hits, Ruleset, Scratch, ThresholdTable,
+};
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
@@ -279,11 +281,20 @@ impl Worker {
     }
 
     /// Signatures that look at the packet itself.
-    fn packet_signatures(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+    fn packet_signatures(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        established: bool,
+        passage: &Passage<'_>,
+    ) {
         let Some(flow) = self.flows.get_mut(id) else {
             return;
         };
-        let ctx = context(flow, passage.now);
+        let ctx = FlowContext {
+            established,
+            ..context(flow, passage.now)
+        };
         if flow.state.tcp.is_none() {
             self.counters
                 .add(Counter::InspectedBytes, passage.packet.payload.len() as u64);
@@ -375,7 +386,9 @@ impl Worker {
                 self.except_flow(id, dir, refused, passage, sink)
             }
             Ruling::Continue | Ruling::Pass(Scope::Packet) => Verdict::Forward,
-            Ruling::Pass(Scope::Flow) => {
+            // Who only looks on has no time to save.
+            Ruling::Bypass if self.config.passive => Verdict::Forward,
+            Ruling::Bypass | Ruling::Pass(Scope::Flow) => {
                 flow.state.standing = Standing::Passed;
                 Verdict::Forward
             }

@@ -65,6 +65,8 @@ pub struct Signature {
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
     pub noalert: bool,
+    /// `bypass`: once it matched, the rest of the flow is not looked at.
+    pub bypass: bool,
     /// `alert`: also what makes no record otherwise (`pass`, a firewall's rule) makes one.
     pub alert: bool,
     pub source: Source,
@@ -107,6 +109,8 @@ pub struct Header {
     pub src_ports: Ports,
     /// `<>` instead of `->`.
     pub bidirectional: bool,
+    /// `=>`: both directions of a transaction, from the client to the server.
+    pub transactional: bool,
     pub dst: Addresses,
     pub dst_ports: Ports,
 }
@@ -239,12 +243,31 @@ pub enum PacketTest {
     TcpFlags(BitsTest),
     /// `fragbits`, of the upper three bits of the byte that holds them.
     FragmentBits(BitsTest),
+    /// `vlan.id`
+    VlanId(VlanTest),
     /// `sameip`
     SameAddress,
     /// `ipopts`: the IPv4 header has an option of this type; `None`: of any.
     IpOption(Option<u8>),
     /// `stream-event`
     StreamEvent(StreamEvent),
+}
+
+/// A test of the ids of a packet's VLAN tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VlanTest {
+    pub range: Range,
+    pub layers: VlanLayers,
+}
+
+/// Of which tags; the outermost comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VlanLayers {
+    Any,
+    All,
+    One(u8),
+    /// From the innermost.
+    FromLast(u8),
 }
 
 /// A test of flag bits.

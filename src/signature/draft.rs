@@ -55,6 +55,7 @@ pub(super) struct Draft<'c> {
     pub threshold: Option<Threshold>,
     pub noalert: bool,
     pub alert: bool,
+    pub bypass: bool,
     pub warnings: Vec<Fault>,
     /// Where each content was written, for faults found only at the end of the rule.
     contents: Vec<(Place, Span)>,
@@ -91,6 +92,7 @@ impl<'c> Draft<'c> {
             threshold: None,
             noalert: false,
             alert: false,
+            bypass: false,
             warnings: Vec::new(),
             contents: Vec::new(),
             last_content: None,

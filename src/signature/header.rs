@@ -99,6 +99,7 @@ pub(super) fn parse(
         protocol,
         hook,
         bidirectional: bidirectional(arrow)?,
+        transactional: arrow.text == "=>",
         src: resolver.addresses(src)?,
         src_ports: resolver.ports(src_ports)?,
         dst: resolver.addresses(dst)?,
@@ -160,15 +161,12 @@ fn protocol(word: Arg<'_>) -> Result<(Proto, Option<Hook>), Fault> {
 
 fn bidirectional(arrow: Arg<'_>) -> Result<bool, Fault> {
     match arrow.text {
-        "->" => Ok(false),
+        "->" | "=>" => Ok(false),
         "<>" => Ok(true),
         "<-" => Err(arrow
             .fault("`<-` is no direction")
             .help("swap the ends and write `->`")),
-        "=>" => {
-            Err(arrow.fault("rules over whole transactions (`=>`) are not read in this version"))
-        }
-        other => Err(arrow.fault(format!("`{other}` is not `->` or `<>`"))),
+        other => Err(arrow.fault(format!("`{other}` is not `->`, `<>` or `=>`"))),
     }
 }
 
@@ -227,7 +225,6 @@ mod tests {
             ("alert tls:x any any -> any any", 10..11, "hook"),
             ("alert htp any any -> any any", 6..9, "unknown protocol"),
             ("alert tcp any any <- any any", 18..20, "no direction"),
-            ("alert tcp any any => any any", 18..20, "not read"),
             ("alert tcp any any - any any", 18..19, "not `->`"),
             ("alert tcp any any -> any any x", 29..30, "does not belong"),
             ("alert tcp [any any -> any any", 10..29, "no `]`"),

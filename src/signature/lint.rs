@@ -4,6 +4,7 @@ use super::ast::{BufferTests, Content, Header, Hook, PacketTest, Proto, Test, Tr
 use super::draft::Draft;
 use super::lex::{Arg, Fault, Statement};
 use crate::buffer::{Buffer, Owner};
+use crate::direction::Direction;
 use crate::protocol::Protocol;
 
 /// Shortest content that is worth looking for first, in bytes.
@@ -19,11 +20,14 @@ pub(super) fn check(
     oddities_stand_alone(draft, header, statement)?;
     packet_and_transaction(draft, statement)?;
     hook_has_what_is_asked(draft, header, statement)?;
+    whole_transaction(draft, header, statement)?;
     base64_belongs_together(draft, statement)?;
     let found = [
         lacks_fast_pattern(draft, statement),
         contradicts_direction(draft, statement),
-        mixes_directions(draft, statement),
+        (!header.transactional)
+            .then(|| mixes_directions(draft, statement))
+            .flatten(),
         contents_outgrow_payload(draft),
         acts_on_nothing(draft, statement),
         lacks_message(draft, statement),
@@ -43,6 +47,11 @@ pub(super) fn firewall(
     header: &Header,
     statement: &Statement<'_>,
 ) -> Result<(), Fault> {
+    if draft.bypass {
+        return Err(at(statement, &["bypass"])
+            .fault("a firewall's rule says how far it reaches by its action")
+            .help("write `accept:flow,pass:flow`"));
+    }
     let of_segment = |t: &&PacketTest| matches!(t, PacketTest::StreamEvent(_));
     if draft.packet.iter().any(|t| of_segment(&t)) {
         return Err(at(statement, &["stream-event"])
@@ -62,6 +71,42 @@ pub(super) fn firewall(
             .help("look into one of its buffers, such as `http.uri`")),
         _ => Ok(()),
     }
+}
+
+/// `=>` asks for something of either direction, and each buffer must tell of which.
+fn whole_transaction(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    if !header.transactional {
+        return Ok(());
+    }
+    if let Some(group) = draft
+        .buffers
+        .iter()
+        .find(|g| g.buffer.direction().is_none())
+    {
+        return Err(written(statement, group.buffer)
+            .fault("a rule with `=>` does not tell of which direction this is")
+            .help("look into a buffer of one direction, such as `http.request_body`"));
+    }
+    if draft.flow.is_some_and(|flow| flow.direction.is_some()) {
+        return Err(at(statement, &["flow"]).fault("`=>` is about both directions"));
+    }
+    let has = |direction| {
+        draft
+            .buffers
+            .iter()
+            .any(|g| g.buffer.direction() == Some(direction))
+    };
+    if Direction::BOTH.into_iter().all(has) {
+        return Ok(());
+    }
+    Err(statement
+        .header
+        .fault("a rule with `=>` looks into buffers of both directions")
+        .help("write `->` for a rule about one of them"))
 }
 
 /// A packet is held against a rule at its hook before a parser has read it.

@@ -208,6 +208,7 @@ impl Reader<'_> {
             threshold: draft.threshold,
             noalert: draft.noalert,
             alert: draft.alert || alert,
+            bypass: draft.bypass,
             source: Source {
                 file: Arc::clone(&self.file),
                 line: rule.line,

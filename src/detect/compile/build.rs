@@ -187,14 +187,22 @@ impl Builder {
 
     fn header(&mut self, signature: &Signature) -> HeaderTest {
         let h = &signature.header;
-        HeaderTest {
+        let (src, src_ports) = (self.sets.addresses(&h.src), self.sets.ports(&h.src_ports));
+        let (dst, dst_ports) = (self.sets.addresses(&h.dst), self.sets.ports(&h.dst_ports));
+        let mut test = HeaderTest {
             protocol: h.protocol,
-            src: self.sets.addresses(&h.src),
-            dst: self.sets.addresses(&h.dst),
-            src_ports: self.sets.ports(&h.src_ports),
-            dst_ports: self.sets.ports(&h.dst_ports),
+            src,
+            dst,
+            src_ports,
+            dst_ports,
             bidirectional: h.bidirectional,
+        };
+        // It is evaluated with the response.
+        if h.transactional {
+            std::mem::swap(&mut test.src, &mut test.dst);
+            std::mem::swap(&mut test.src_ports, &mut test.dst_ports);
         }
+        test
     }
 
     /// How far apart the parts of a match may lie. Zero: one content alone, found or not at once.

@@ -203,6 +203,8 @@ impl Round<'_> {
         let of_flow = rule.payload.is_none()
             && !rule.asks_each_packet()
             && !rule.flow.needs_flow
+            && rule.flow.established.is_none()
+            && rule.flow.only_fragments.is_none()
             && !rule.bits.asks()
             && !rule.first_only;
         Some(PacketMatch {

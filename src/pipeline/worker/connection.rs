@@ -88,6 +88,7 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
+        let was_established = self.flows.get(id).is_some_and(|f| f.state.established);
         let outcome = self.segment(id, dir, tcp, passage);
         if let Some(reason) = outcome.refused
             && !self.config.passive
@@ -112,7 +113,8 @@ impl Worker {
                 flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
             }
         }
-        self.packet_signatures(id, dir, passage);
+        // The segment that completes a handshake comes before the connection is established.
+        self.packet_signatures(id, dir, was_established, passage);
         let refused = Refused {
             ends: passage.ends,
             tcp,
@@ -220,6 +222,12 @@ impl Worker {
             // A firewall wants to know how a connection began.
             Midstream::PacketsOnly if self.engine.gate.asks_hooks => false,
             Midstream::PacketsOnly => return Ok((from_server, FlowState::default())),
+            // Behind a segment that its receiver ignores (RFC 9293 section 3.10.7.4) there is no stream.
+            Midstream::PickUp
+                if tcp.flags().0 & (TcpFlags::ACK | TcpFlags::SYN | TcpFlags::RST) == 0 =>
+            {
+                return Ok((from_server, FlowState::default()));
+            }
             Midstream::PickUp => true,
             Midstream::PickUpFor(grace) => self
                 .started

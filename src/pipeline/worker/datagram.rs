@@ -46,7 +46,8 @@ impl Worker {
             return self.except_memory(id, passage, sink);
         }
         self.datagram(id, dir, passage);
-        self.packet_signatures(id, dir, passage);
+        let established = self.flows.get(id).is_some_and(|f| f.state.established);
+        self.packet_signatures(id, dir, established, passage);
         let class = match self.flows.get(id) {
             Some(flow) if flow.state.established => TimeoutClass::Datagram,
             _ => TimeoutClass::New,

@@ -69,6 +69,12 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "Makes a record of what makes none otherwise: a `pass` rule, or a rule of a firewall.",
             alert,
         ),
+        k(
+            "bypass",
+            "bypass;",
+            "Once the rule has matched, the rest of the flow passes without being looked at.",
+            bypass,
+        ),
     ]
 }
 
@@ -195,5 +201,11 @@ fn noalert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 fn alert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     opt.no_value()?;
     draft.alert = true;
+    Ok(())
+}
+
+fn bypass(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.bypass = true;
     Ok(())
 }
