@@ -41,7 +41,6 @@ const NOT_READ: &[&str] = &[
     "dcerpc",
     "dhcp",
     "dnp3",
-    "dns",
     "doh2",
     "enip",
     "ether",
@@ -218,7 +217,7 @@ mod tests {
                 "names its hook",
             ),
             (
-                "alert dns any any -> any any",
+                "alert arp any any -> any any",
                 6..9,
                 "not read in this version",
             ),
