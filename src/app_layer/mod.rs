@@ -21,12 +21,14 @@ pub mod tls;
 
 mod candidates;
 mod event;
+mod hooks;
 mod limits;
 mod session;
 mod transaction;
 
 pub use crate::protocol::Protocol;
 pub use event::Event;
+pub use hooks::{Hook, hooks};
 pub use limits::Limits;
 pub use session::{AppLayer, Progress};
 pub use transaction::TxRef;

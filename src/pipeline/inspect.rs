@@ -181,7 +181,7 @@ impl Inspection<'_> {
             }
             self.touched_transactions(dir);
             // A match still needs its transaction for the record.
-            if self.engine.hits.is_empty() {
+            if self.engine.hits.is_empty() && self.engine.gate.hits.is_empty() {
                 self.app.take_finished();
             }
             rest = rest.get(progress.consumed.max(1)..).unwrap_or_default();
@@ -207,7 +207,7 @@ impl Inspection<'_> {
         }
         self.note_new_transactions();
         self.touched_transactions(dir);
-        if self.engine.hits.is_empty() {
+        if self.engine.hits.is_empty() && self.engine.gate.hits.is_empty() {
             self.app.take_finished();
         }
     }
@@ -224,6 +224,10 @@ impl Inspection<'_> {
     }
 
     fn touched_transactions(&mut self, dir: Direction) {
+        self.ask_firewall(dir);
+        if self.engine.gate.denial.is_some() {
+            return;
+        }
         for tx in self.app.touched() {
             self.ruleset.on_transaction(
                 &mut self.engine.scratch,
@@ -233,6 +237,32 @@ impl Inspection<'_> {
                 tx,
                 &mut self.engine.hits,
             );
+        }
+    }
+
+    /// Whether a firewall accepts the states that transactions have come to; also the state that
+    /// one stays in though its bytes go on.
+    fn ask_firewall(&mut self, dir: Direction) {
+        if !self.engine.gate.asks_hooks {
+            return;
+        }
+        let newest = self.app.transactions().last();
+        let staying =
+            newest.filter(|tx| self.app.touched().next().is_none() && !tx.is_complete(dir));
+        for tx in self.app.touched().chain(staying) {
+            let engine = &mut *self.engine;
+            let ruled = self.ruleset.firewall_on_transaction(
+                &mut engine.scratch,
+                &self.ctx,
+                self.detect,
+                dir,
+                tx,
+                &mut engine.gate.hits,
+            );
+            let goes_on = engine.gate.take(ruled);
+            if !goes_on {
+                return;
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 mod ending;
 mod event;
 mod flow_state;
+mod gate;
 mod inspect;
 mod judge;
 mod memory;

@@ -35,6 +35,8 @@ pub(crate) trait Transaction {
     fn id(&self) -> u64;
     /// Changes whenever a buffer or the events of that direction changed.
     fn revision(&self, direction: Direction) -> u32;
+    /// How far that direction has come.
+    fn progress(&self, direction: Direction) -> u8;
     /// Nothing more will come from that direction.
     fn is_complete(&self, direction: Direction) -> bool;
     fn events(&self) -> &[Event];
@@ -79,6 +81,10 @@ impl Transaction for TxRef<'_> {
 
     fn revision(&self, direction: Direction) -> u32 {
         TxRef::revision(self, direction)
+    }
+
+    fn progress(&self, direction: Direction) -> u8 {
+        TxRef::progress(self, direction)
     }
 
     fn is_complete(&self, direction: Direction) -> bool {

@@ -20,6 +20,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("metadata", "metadata:a b, c d;", "^metadata;"),
     ("target", "target:dest_ip;", "target:^both;"),
     ("noalert", "flowbits:set,a; noalert;", "noalert:^1;"),
+    ("alert", "alert;", "alert:^1;"),
+    ("bypass", "bypass;", "bypass:^1;"),
     (
         "flow",
         "flow:established, to_server, only_stream;",
@@ -208,6 +210,9 @@ const CASES: &[(&str, &str, &str)] = &[
     ("ack", "ack:0;", "ack:^-1;"),
     ("window", "window:!55808;", "window:^70000;"),
     ("tcp.mss", "tcp.mss:<536;", "tcp.mss:^a;"),
+    ("tcp.wscale", "tcp.wscale:>5;", "tcp.wscale:^256;"),
+    ("vlan.layers", "vlan.layers:!1;", "vlan.layers:^4;"),
+    ("vlan.id", "vlan.id:>=0xC8,-1;", "vlan.id:200,^3;"),
     ("itype", "itype:8-11;", "itype:^300;"),
     ("icode", "icode:0;", "^icode;"),
     ("icmp_id", "icmp_id:7;", "icmp_id:^70000;"),
