@@ -89,15 +89,18 @@ fn append(bytes: &mut Vec<u8>, decoded: &[u8], most: usize) {
     let room = most.saturating_sub(bytes.len()).saturating_sub(1);
     bytes.push(b'\n');
     bytes.extend_from_slice(decoded.get(..room).unwrap_or(decoded));
+    let packed = decoded.starts_with(&[0x1f, 0x8b]);
+    if !packed && !is_zlib(decoded) {
+        return;
+    }
+    bytes.push(b'\n');
     let room = most.saturating_sub(bytes.len()) as u64;
     let most = room.min(MOST_UNPACKED);
     // What was unpacked before an error counts.
-    let _ = if decoded.starts_with(&[0x1f, 0x8b]) {
+    let _ = if packed {
         GzDecoder::new(decoded).take(most).read_to_end(bytes)
-    } else if is_zlib(decoded) {
-        ZlibDecoder::new(decoded).take(most).read_to_end(bytes)
     } else {
-        Ok(0)
+        ZlibDecoder::new(decoded).take(most).read_to_end(bytes)
     };
 }
 

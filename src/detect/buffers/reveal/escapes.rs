@@ -50,10 +50,11 @@ pub(super) fn decode(bytes: &mut Vec<u8>) {
 
 /// Whether there was anything to undo. No character takes more bytes than its escape.
 fn decode_layer(bytes: &mut Vec<u8>) -> bool {
-    let (mut from, mut to) = (0, 0);
+    let (mut from, mut to) = (0, 0_usize);
     while let Some(&first) = bytes.get(from) {
         let rest = bytes.get(from..).unwrap_or_default();
-        let (written, length, taken) = match escape(first, rest) {
+        let before = to.checked_sub(1).and_then(|at| bytes.get(at)).copied();
+        let (written, length, taken) = match escape(first, rest, before) {
             Some((character, taken)) => {
                 let (written, length) = utf8(character);
                 (written, length, taken)
@@ -73,10 +74,10 @@ fn decode_layer(bytes: &mut Vec<u8>) -> bool {
     changed
 }
 
-fn escape(first: u8, rest: &[u8]) -> Option<Escape> {
+fn escape(first: u8, rest: &[u8], before: Option<u8>) -> Option<Escape> {
     match first {
         b'%' => percent(rest),
-        b'\\' => backslash(rest),
+        b'\\' => backslash(rest, before == Some(b'.')),
         b'&' => reference(rest),
         b'+' => utf7(rest),
         0xc0 | 0xc1 | 0xe0 => overlong(rest),
@@ -95,10 +96,14 @@ fn percent(rest: &[u8]) -> Option<Escape> {
     Some((if byte < 0x80 { byte } else { RAW | byte }, 3))
 }
 
-/// RFC 8259 section 7, and `\x41` and `\u{41}` of JavaScript.
-fn backslash(rest: &[u8]) -> Option<Escape> {
+/// RFC 8259 section 7, and `\x41` and `\u{41}` of JavaScript. Behind a dot a backslash is taken to
+/// separate a path rather than to be a blank's.
+fn backslash(rest: &[u8], behind_dot: bool) -> Option<Escape> {
     match rest.get(1)? {
-        b'/' => Some((b'/'.into(), 2)),
+        b @ (b'\\' | b'"') => Some(((*b).into(), 2)),
+        b'/' if !behind_dot => Some((b'/'.into(), 2)),
+        b'n' | b'r' if !behind_dot => Some((b'\n'.into(), 2)),
+        b't' | b'f' if !behind_dot => Some((b' '.into(), 2)),
         b'x' => Some((digits(rest.get(2..4)?, 16)?, 4)),
         b'u' if rest.get(2) == Some(&b'{') => {
             let length = rest.iter().skip(3).take(7).position(|&b| b == b'}')?;
@@ -215,7 +220,8 @@ mod tests {
             ("%2524%25257b", "${"),
             ("%u0024%U007B", "${"),
             (r"\u0024\x7b\u{24}\/", "${$/"),
-            (r"\u005cu0024", "$"),
+            (r"\u005cu0024 \\u0024", "$ $"),
+            (r#"a\nb\t\"c ..\nt"#, "a\nb \"c ..\\nt"),
             ("&#36;&#0123;&#x24;&#x007B", "${${"),
             ("&amp;#36;&lbrace;&nosuch;", "${&nosuch;"),
             ("&#1114112;", "?"),

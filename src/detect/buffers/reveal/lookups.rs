@@ -13,6 +13,11 @@ pub(super) fn resolve(bytes: &mut Vec<u8>, out: &mut Vec<u8>) {
         at += 1;
         match b {
             b'$' if bytes.get(at) == Some(&b'{') && depth < MOST_DEPTH => {
+                // A doubled sign keeps a lookup as text, until the one around it is resolved.
+                let around = depth.checked_sub(1).map_or(usize::MAX, |d| open[d] + 2);
+                while out.len() > around && out.last() == Some(&b'$') {
+                    out.pop();
+                }
                 open[depth] = out.len();
                 depth += 1;
                 at += 1;
@@ -127,6 +132,7 @@ mod tests {
             ("${${lower:${upper:${lower:j}}}ndi:x}", "${jndi:x}"),
             ("${${sys:nothing}jndi:x}", "${jndi:x}"),
             ("$${jndi:x}", "$${jndi:x}"),
+            ("${${::-${::-$${::-j}}}ndi:x}", "${jndi:x}"),
             ("${ JnDi\t:x}", "${jndi:x}"),
             ("${jnd\u{131}:x}", "${jndi:x}"),
             ("${jnd${upper:\u{131}}:x}", "${jndi:x}"),
