@@ -169,7 +169,8 @@ impl Inspection<'_> {
             }
             self.note_new_transactions();
             // What the other end said before waited for the protocol as well.
-            if was_open && self.ctx.app != Protocol::Undetermined {
+            if was_open && self.ctx.app != Protocol::Undetermined && self.has_spoken(dir.opposite())
+            {
                 if self.has_protocol() {
                     self.flush(dir.opposite());
                 }
@@ -323,6 +324,11 @@ impl Inspection<'_> {
         if self.has_protocol() {
             self.flush(dir);
         }
+    }
+
+    /// Whether a direction has sent more than its SYN.
+    fn has_spoken(&self, dir: Direction) -> bool {
+        self.ctx.stream_sizes[dir.index()] > 1
     }
 
     fn has_protocol(&self) -> bool {

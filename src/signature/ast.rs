@@ -471,6 +471,29 @@ pub enum Transform {
     },
     /// What the first group of the expression takes.
     Capture(Pcre),
+    Reveal(Disguise),
+}
+
+/// What hides a text from a filter and not from the program that it is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disguise {
+    Escapes,
+    Base64Runs,
+    Lookups,
+    Sql,
+    Shell,
+    Xml,
+}
+
+impl Disguise {
+    pub const ALL: [Self; 6] = [
+        Self::Escapes,
+        Self::Base64Runs,
+        Self::Lookups,
+        Self::Sql,
+        Self::Shell,
+        Self::Xml,
+    ];
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! From a sticky buffer's name to its bytes.
 
 mod http;
+mod reveal;
 mod tls;
 mod transform;
 

@@ -61,7 +61,6 @@ impl Ruleset {
         }
         // Taken out, so that flowbits can change while its rules are tried.
         let mut side = std::mem::take(side);
-        scratch.transformed.next_round();
         let eager = may_evaluate(&mut side, tx, direction);
         let amendable = tx.amendable_bytes(direction);
         if amendable != side.amendable {
@@ -76,6 +75,8 @@ impl Ruleset {
             if rules.is_empty() {
                 continue;
             }
+            // Slots are numbered by each layer anew.
+            scratch.transformed.next_round();
             round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
             scanned_from += rules.screens.len();
             round.add_candidates(scratch, ctx, &mut side);
