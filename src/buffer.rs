@@ -118,6 +118,19 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    FileName { "file.name", &[], None, File, "Each name of a transferred file." }
+    SmtpHelo { "smtp.helo", &[], TO_SERVER, Smtp, "Name that the client gives itself in HELO or EHLO." }
+    SmtpMailFrom { "smtp.mail_from", &[], TO_SERVER, Smtp, "Address behind MAIL FROM, as written." }
+    SmtpRcptTo { "smtp.rcpt_to", &[], TO_SERVER, Smtp, "Each address behind RCPT TO, as written." }
+    EmailFrom { "email.from", &[], TO_SERVER, Smtp, "Value of a mail's From." }
+    EmailTo { "email.to", &[], TO_SERVER, Smtp, "Value of a mail's To." }
+    EmailCc { "email.cc", &[], TO_SERVER, Smtp, "Value of a mail's Cc." }
+    EmailSubject { "email.subject", &[], TO_SERVER, Smtp, "Value of a mail's Subject." }
+    EmailDate { "email.date", &[], TO_SERVER, Smtp, "Value of a mail's Date." }
+    EmailMessageId { "email.message_id", &[], TO_SERVER, Smtp, "Value of a mail's Message-ID." }
+    EmailMailer { "email.x_mailer", &[], TO_SERVER, Smtp, "Value of a mail's X-Mailer." }
+    EmailUrl { "email.url", &[], TO_SERVER, Smtp, "Each web address in a mail's text, without its scheme." }
+    EmailReceived { "email.received", &[], TO_SERVER, Smtp, "Each value of a mail's Received." }
     TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
 }
 
@@ -134,7 +147,7 @@ impl Owner {
 
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
-    Protocol::Http.covers(protocol)
+    Protocol::Http.covers(protocol) || matches!(protocol, Protocol::Smtp)
 }
 
 impl Buffer {
@@ -149,6 +162,10 @@ impl Buffer {
                 | Self::SipUserAgent
                 | Self::SipContentType
                 | Self::SipContentLength
+                | Self::FileName
+                | Self::SmtpRcptTo
+                | Self::EmailUrl
+                | Self::EmailReceived
         )
     }
 

@@ -80,6 +80,7 @@ protocols! {
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }
 }
 
 impl Protocol {

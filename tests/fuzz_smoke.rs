@@ -275,6 +275,23 @@ fn sip() {
 }
 
 #[test]
+fn smtp() {
+    let mail = b"EHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+Content-Disposition: attachment; filename=x\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n.\r\nQUIT\r\n";
+    let chunks =
+        b"HELO a\nMAIL FROM:<a>\nBDAT 14\nSubject: hi\r\n\r\nBDAT 2 LAST\nxyRSET\nSTARTTLS\n";
+    let replies = b"220 x\r\n250-a\r\n250 b\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
+    smoke(
+        targets::smtp,
+        &[
+            conversation(0, mail, replies),
+            conversation(5, chunks, replies),
+            conversation(9, &[&chunks[..], mail].concat(), b"220 x\n"),
+        ],
+    );
+}
+
+#[test]
 fn rules() {
     let seeds: Vec<Vec<u8>> = files("signatures", "patch.rules")
         .iter()

@@ -31,6 +31,19 @@ pub struct Limits {
     pub tls_certificates: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes of one line of SMTP that are looked at together; a longer command is cut
+    /// (`max_command_line_len_exceeded`).
+    pub smtp_line_bytes: usize,
+    /// Commands without their reply (`unable_to_match_reply_with_request`).
+    pub smtp_commands: usize,
+    /// Bytes of one header of a mail (`mime_long_header_value`).
+    pub smtp_header_bytes: usize,
+    /// Bytes kept of one attachment.
+    pub smtp_attachment_bytes: usize,
+    /// Bytes kept of all attachments of a mail.
+    pub smtp_mail_bytes: usize,
+    /// Multiparts and messages inside each other (`mime_too_deep`).
+    pub smtp_nesting: usize,
 }
 
 impl Default for Limits {
@@ -48,6 +61,12 @@ impl Default for Limits {
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
             sip_header_bytes: 64 * 1024,
+            smtp_line_bytes: 4096,
+            smtp_commands: 256,
+            smtp_header_bytes: 8192,
+            smtp_attachment_bytes: 100 * 1024,
+            smtp_mail_bytes: 768 * 1024,
+            smtp_nesting: 16,
         }
     }
 }

@@ -11,7 +11,9 @@
 
 pub mod http1;
 pub mod message;
+pub mod mime;
 pub mod sip;
+pub mod smtp;
 pub mod tls;
 
 mod candidates;
@@ -19,6 +21,7 @@ mod event;
 mod limits;
 mod session;
 mod transaction;
+mod words;
 
 pub use crate::protocol::Protocol;
 pub use event::Event;

@@ -17,6 +17,8 @@ pub struct AppLayer {
     state: State,
     server_port: u16,
     datagrams_tried: u8,
+    /// Where the ids of transactions go on after a change of protocol.
+    first_tx: u64,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,12 @@ impl AppLayer {
     pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> Progress {
         if bytes.is_empty() {
             return Progress { consumed: 0 };
+        }
+        if let State::Message(parser) = &self.state
+            && parser.is_over()
+        {
+            self.first_tx = parser.messages().next_id();
+            self.state = State::Fresh;
         }
         if matches!(self.state, State::Fresh | State::Detecting(_))
             && !self.detect(direction, bytes, limits)
@@ -299,9 +307,21 @@ impl AppLayer {
 
     fn begin(&mut self, candidate: usize) {
         self.state = match CANDIDATES.get(candidate).map(|c| &c.parser) {
-            Some(Start::Http1) => State::Http1(Box::default()),
-            Some(Start::Tls) => State::Tls(Box::default()),
-            Some(Start::Message(parser)) => State::Message(parser()),
+            Some(Start::Http1) => {
+                let mut parser = Box::<http1::Parser>::default();
+                parser.begin_at(self.first_tx);
+                State::Http1(parser)
+            }
+            Some(Start::Tls) => {
+                let mut parser = Box::<tls::Parser>::default();
+                parser.begin_at(self.first_tx);
+                State::Tls(parser)
+            }
+            Some(Start::Message(parser)) => {
+                let mut parser = parser();
+                parser.messages_mut().begin_at(self.first_tx);
+                State::Message(parser)
+            }
             None => State::Unknown,
         };
     }
@@ -385,7 +405,8 @@ mod tests {
             (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
             (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
             (b"REGISTER sip:a SIP/2.0\r\n", Protocol::Sip),
-            (b"EHLO x\r\n", Protocol::Undetermined),
+            (b"EHLO x\r\n", Protocol::Smtp),
+            (b"hello\r\n", Protocol::Undetermined),
         ] {
             for step in [1, 2, bytes.len()] {
                 let mut app = AppLayer::new();
@@ -417,9 +438,9 @@ mod tests {
     #[test]
     fn two_foreign_directions_are_unknown() {
         let mut app = AppLayer::new();
-        feed(&mut app, ToClient, b"220 smtp ready\r\n", 5);
+        feed(&mut app, ToClient, b"hello there\r\n", 5);
         assert_eq!(app.protocol(), Protocol::Undetermined);
-        feed(&mut app, ToServer, b"EHLO x\r\n", 3);
+        feed(&mut app, ToServer, b"hello back\r\n", 3);
         assert_eq!(app.protocol(), Protocol::Unknown);
         assert_eq!(app.transactions().count(), 0);
     }

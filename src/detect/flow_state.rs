@@ -2,6 +2,7 @@
 
 use super::flowbits::Bits;
 use super::scratch::Scratch;
+use crate::protocol::Protocol;
 
 /// Detection state of one flow. Idle, it owns no heap memory; its lists keep their room when
 /// [`FlowDetect::reset`] makes it ready for another flow.
@@ -20,8 +21,8 @@ pub struct FlowDetect {
     pub(crate) payload_matched: Vec<RuleRef>,
     /// Rules about addresses only were asked, by direction.
     pub(crate) addresses_done: [bool; 2],
-    /// Rules about the protocol only were asked, by direction.
-    pub(crate) protocol_done: [bool; 2],
+    /// For which protocol the rules about nothing else were asked, by direction.
+    pub(crate) protocol_done: [Option<Protocol>; 2],
 }
 
 /// A rule in a layer. Orders by layer, then in the order of evaluation.
@@ -153,7 +154,7 @@ impl FlowDetect {
         self.stream.iter_mut().for_each(Vec::clear);
         self.payload_matched.clear();
         self.addresses_done = [false; 2];
-        self.protocol_done = [false; 2];
+        self.protocol_done = [None; 2];
         self.generation = self.generation.wrapping_add(1);
     }
 

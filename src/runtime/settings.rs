@@ -69,7 +69,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
-    let sip = &config.app_layer.sip;
+    let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -129,6 +129,12 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
             sip_header_bytes: sip.header_bytes,
+            smtp_line_bytes: smtp.line_bytes,
+            smtp_commands: smtp.commands,
+            smtp_header_bytes: smtp.header_bytes,
+            smtp_attachment_bytes: smtp.attachment_bytes,
+            smtp_mail_bytes: smtp.mail_bytes,
+            smtp_nesting: smtp.nesting,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,

@@ -73,7 +73,6 @@ const NOT_READ: &[&str] = &[
     "rfb",
     "sctp",
     "smb",
-    "smtp",
     "snmp",
     "ssh",
     "telnet",

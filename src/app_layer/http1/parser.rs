@@ -54,6 +54,11 @@ impl Step {
 }
 
 impl Parser {
+    /// Ids begin here: the flow was of another protocol before.
+    pub(in crate::app_layer) fn begin_at(&mut self, id: u64) {
+        self.next_id = id;
+    }
+
     /// Live transactions, oldest first.
     pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
         self.live.iter()

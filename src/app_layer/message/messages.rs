@@ -27,6 +27,16 @@ impl Messages {
         self.protocol
     }
 
+    /// Ids begin here: the flow was of another protocol before.
+    pub fn begin_at(&mut self, id: u64) {
+        self.next_id = self.next_id.max(id);
+    }
+
+    /// No transaction has this id or a higher one.
+    pub const fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
     /// Begins a transaction. It counts as changed.
     pub fn begin(&mut self) -> &mut Transaction {
         let id = self.next_id;

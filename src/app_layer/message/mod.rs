@@ -6,9 +6,13 @@
 //! of the tables in `buffer.rs` and `number.rs`; rules, EVE and inspection
 //! find it there by the same names, and nothing else has to know the protocol.
 
+mod file;
+mod lines;
 mod messages;
 mod transaction;
 
+pub use file::File;
+pub use lines::{Lines, Piece};
 pub use messages::Messages;
 pub use transaction::{Fact, Transaction, progress};
 
@@ -48,6 +52,12 @@ pub trait Parser: std::fmt::Debug + Send {
     /// Bytes so far that were taken without being kept for inspection.
     fn beyond_limit(&self, _: Direction) -> u64 {
         0
+    }
+
+    /// What comes from here on is of another protocol, to be found out anew; asked when a call
+    /// has taken its bytes.
+    fn is_over(&self) -> bool {
+        false
     }
 
     /// Nothing more can be seen in either direction.

@@ -87,6 +87,11 @@ impl Parser {
         &self.session
     }
 
+    /// The id of the session: the flow was of another protocol before.
+    pub(in crate::app_layer) const fn begin_at(&mut self, id: u64) {
+        self.session.id = id;
+    }
+
     /// Bytes that the parser takes, itself included.
     pub fn held_bytes(&self) -> usize {
         let messages = self

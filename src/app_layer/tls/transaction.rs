@@ -43,6 +43,7 @@ impl Version {
 /// The session of one flow. `None` means: not there, or not yet.
 #[derive(Debug, Default)]
 pub struct Transaction {
+    pub(super) id: u64,
     pub(super) sni: Option<Vec<u8>>,
     pub(super) alpn: Vec<Vec<u8>>,
     pub(super) randoms: [Option<[u8; 32]>; 2],
@@ -74,7 +75,7 @@ impl Transaction {
 
     /// One session a flow.
     pub const fn id(&self) -> u64 {
-        0
+        self.id
     }
 
     /// One of [`progress`]. Never goes back.

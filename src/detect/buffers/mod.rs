@@ -44,6 +44,8 @@ pub(crate) trait Transaction {
     /// How many instances the buffer has now; one for most. Zero: not there, or not yet.
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize;
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
+    /// Whether another instance may come as long as the direction goes on.
+    fn may_come(&self, buffer: Buffer) -> bool;
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -92,6 +94,7 @@ impl Transaction for TxRef<'_> {
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
             Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
+            Self::Message(tx) if buffer == Buffer::FileData => tx.files(direction).count(),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
@@ -101,6 +104,13 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) if instance == 0 => http::view(tx, buffer, direction),
             Self::Http1(_) => None,
+            Self::Message(tx) if buffer == Buffer::FileData => {
+                let file = tx.files(direction).nth(instance)?;
+                Some(View {
+                    bytes: file.data(),
+                    complete: file.is_closed(),
+                })
+            }
             Self::Message(tx) if buffer.has_instances() => {
                 tx.fields(buffer, direction).nth(instance).map(View::whole)
             }
@@ -110,6 +120,13 @@ impl Transaction for TxRef<'_> {
                 Some(View { bytes, complete })
             }
             Self::Tls(tx) => tls::view(tx, buffer, direction, instance),
+        }
+    }
+
+    fn may_come(&self, buffer: Buffer) -> bool {
+        match self {
+            Self::Message(_) if buffer == Buffer::FileData => true,
+            _ => buffer.has_instances(),
         }
     }
 

@@ -24,7 +24,7 @@ use address_index::AddressIndex;
 pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
-use screen::Screen;
+pub(crate) use screen::Screen;
 
 /// What [`Layer::compile`] takes.
 #[derive(Clone, Debug)]

@@ -105,10 +105,11 @@ impl Ruleset {
         direction: Direction,
         hits: &mut Hits,
     ) {
-        if ctx.app == Protocol::Undetermined || flow.protocol_done[direction.index()] {
+        let asked = &mut flow.protocol_done[direction.index()];
+        if ctx.app == Protocol::Undetermined || *asked == Some(ctx.app) {
             return;
         }
-        flow.protocol_done[direction.index()] = true;
+        *asked = Some(ctx.app);
         for round in self.rounds(ctx.endpoints(direction), direction) {
             round.protocol_only(ctx, flow, hits);
         }

@@ -3,7 +3,7 @@
 use super::Round;
 use crate::app_layer::TxRef;
 use crate::detect::buffers::{Transaction, apply, grows};
-use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
+use crate::detect::compile::{BufferGroup, Rule, Screen, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
 use crate::detect::flow_state::{CandidateState, FlowDetect, RuleRef, TxCandidate, TxSide};
 use crate::detect::hit::{Evidence, Hits};
@@ -104,14 +104,17 @@ fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction)
         Direction::ToServer => HttpRequestBody,
         Direction::ToClient => HttpResponseBody,
     };
-    let views = [body, FileData].map(|b| tx.view(b, direction, 0));
-    let length = views
-        .iter()
-        .flatten()
-        .map(|v| v.bytes.len())
-        .max()
-        .unwrap_or(0);
-    let complete = views.iter().flatten().all(|v| v.complete);
+    let (mut length, mut complete) = (0, true);
+    for buffer in [body, FileData] {
+        let instances = 0..tx.instances(buffer, direction);
+        let views = instances.filter_map(|instance| tx.view(buffer, direction, instance));
+        let mut sum = 0;
+        for view in views {
+            sum += view.bytes.len();
+            complete &= view.complete;
+        }
+        length = length.max(sum);
+    }
     let now = complete || side.spent < EAGER_BYTES || length >= side.grown + side.grown / GROWTH;
     if now && length != side.grown {
         side.spent = side.spent.saturating_add(length);
@@ -167,26 +170,57 @@ impl Round<'_> {
                 }
                 continue;
             }
+            if grows(slot.buffer) {
+                if slot.transforms.is_empty() || eager {
+                    self.scan_growth(scratch, (*id, slot, screen), tx, scanned);
+                }
+                continue;
+            }
             let Some(view) = tx.view(slot.buffer, slot.direction, 0) else {
                 continue;
             };
             // One more than the length, so that an empty buffer counts as scanned.
             let known = (*scanned as usize).saturating_sub(1);
             let length = view.bytes.len();
-            let growing = grows(slot.buffer);
-            let plain = slot.transforms.is_empty();
-            if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
+            if *scanned > 0 && known == length {
                 continue;
             }
-            let from = if growing && plain && known <= length {
-                known
+            let bytes = shape(&mut scratch.transformed, *id, slot, 0, view.bytes);
+            screen.scan(bytes, 0, &mut scratch.prefilter, found);
+            *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
+        }
+    }
+
+    /// Scans what has come of a growing buffer since `scanned` of its bytes were, all instances one
+    /// after the other; only the last of them grows. Transformed bytes are scanned as a whole.
+    fn scan_growth<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        (id, slot, screen): (u32, &Slot, &Screen),
+        tx: &T,
+        scanned: &mut u32,
+    ) {
+        let known = *scanned as usize;
+        let mut end = 0;
+        for instance in 0..tx.instances(slot.buffer, slot.direction) {
+            let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
+                break;
+            };
+            let start = end;
+            end += view.bytes.len();
+            if end <= known {
+                continue;
+            }
+            let plain = slot.transforms.is_empty();
+            let from = if plain {
+                known.saturating_sub(start)
             } else {
                 0
             };
-            let bytes = shape(&mut scratch.transformed, *id, slot, 0, view.bytes);
-            screen.scan(bytes, from, &mut scratch.prefilter, found);
-            *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
+            let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
+            screen.scan(bytes, from, &mut scratch.prefilter, &mut scratch.found);
         }
+        *scanned = u32::try_from(end).unwrap_or(u32::MAX);
     }
 
     /// Enters what was found among the transaction's candidates.
@@ -322,7 +356,7 @@ impl Round<'_> {
             let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
                 break;
             };
-            complete = ended || (view.complete && !slot.buffer.has_instances());
+            complete = ended || (view.complete && !tx.may_come(slot.buffer));
             if !complete && (!eager || group.needs_whole) && !view.complete {
                 return Outcome::NotYet;
             }

@@ -293,6 +293,10 @@ impl Transaction for FakeTx {
         self.of(buffer, direction).count()
     }
 
+    fn may_come(&self, buffer: Buffer) -> bool {
+        buffer.has_instances()
+    }
+
     fn has_number(
         &self,
         number: Number,
