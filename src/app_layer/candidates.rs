@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, http1, message, sip, smtp, tls};
+use super::{Limits, Protocol, ftp, http1, message, mqtt, sip, smtp, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -57,6 +57,18 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         datagram: never,
         parser: Start::Message(|| Box::<smtp::Parser>::default()),
     },
+    Candidate {
+        protocol: Protocol::Ftp,
+        stream: |o| ftp::detect(o.direction, o.bytes, o.server_port),
+        datagram: never,
+        parser: Start::Message(|| Box::<ftp::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Mqtt,
+        stream: mqtt::detect,
+        datagram: never,
+        parser: Start::Message(|| Box::<mqtt::Parser>::default()),
+    },
 ];
 
 const fn never(_: &Opening<'_>) -> bool {
@@ -101,8 +113,9 @@ mod tests {
     fn every_protocol_is_there_once_and_names_its_carrier() {
         for protocol in Protocol::ALL {
             let places = CANDIDATES.iter().filter(|c| c.protocol == *protocol);
-            let several = *protocol == Protocol::Http;
-            assert_eq!(places.count(), usize::from(!several), "{protocol:?}");
+            // The one is a name for several, the other is announced.
+            let found = !matches!(protocol, Protocol::Http | Protocol::FtpData);
+            assert_eq!(places.count(), usize::from(found), "{protocol:?}");
         }
     }
 }

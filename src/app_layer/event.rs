@@ -76,6 +76,8 @@ protocols_events! {
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
     Smtp(smtp) { "smtp" }
+    Ftp(ftp) { "ftp" }
+    Mqtt(mqtt) { "mqtt" }
 }
 
 #[cfg(test)]

@@ -29,8 +29,17 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
+    /// of a longer one is passed over.
+    pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes of one line of FTP; a longer one is cut (`request_command_too_long`).
+    pub ftp_line_bytes: usize,
+    /// Commands of FTP without their reply; those beyond are taken for answered.
+    pub ftp_commands: usize,
+    /// Bytes kept of a file that FTP moves.
+    pub ftp_file_bytes: usize,
     /// Bytes of one line of SMTP that are looked at together; a longer command is cut
     /// (`max_command_line_len_exceeded`).
     pub smtp_line_bytes: usize,
@@ -60,7 +69,11 @@ impl Default for Limits {
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
+            ftp_line_bytes: 4096,
+            ftp_commands: 256,
+            ftp_file_bytes: 100 * 1024,
             smtp_line_bytes: 4096,
             smtp_commands: 256,
             smtp_header_bytes: 8192,

@@ -12,9 +12,14 @@ pub struct AppLayer {
     /// Bytes that the parsers and the detection state of all flows of a worker hold together.
     #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
     pub memory_bytes: u64,
+    /// Bytes of one message of a protocol that says how long its messages are. The rest of a longer
+    /// one is passed over.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
     pub http: Http,
     pub tls: Tls,
     pub sip: Sip,
+    pub ftp: Ftp,
     pub smtp: Smtp,
 }
 
@@ -22,8 +27,10 @@ impl Default for AppLayer {
     fn default() -> Self {
         Self {
             memory_bytes: 256 << 20,
+            message_bytes: 64 << 10,
             http: Http::default(),
             sip: Sip::default(),
+            ftp: Ftp::default(),
             smtp: Smtp::default(),
             tls: Tls::default(),
         }
@@ -116,6 +123,32 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.ftp]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Ftp {
+    /// Bytes of one line. A longer one is an event.
+    #[serde(deserialize_with = "within::<_, _, 512, 1_048_576>")]
+    pub line_bytes: usize,
+    /// Commands of one connection that wait for their reply.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub commands: usize,
+    /// Bytes of one file that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub file_bytes: usize,
+}
+
+impl Default for Ftp {
+    fn default() -> Self {
+        Self {
+            line_bytes: 4096,
+            commands: 256,
+            file_bytes: 100 << 10,
         }
     }
 }

@@ -61,7 +61,10 @@ fn file(file: &File) -> Value {
 }
 
 const fn name(protocol: Protocol) -> &'static str {
-    protocol.as_str()
+    match protocol {
+        Protocol::FtpData => "ftp_data",
+        other => other.as_str(),
+    }
 }
 
 /// Puts a value at a path, with the objects and arrays on the way there.

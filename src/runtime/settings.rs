@@ -70,6 +70,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
     let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
+    let ftp = &config.app_layer.ftp;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -128,7 +129,11 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
+            ftp_line_bytes: ftp.line_bytes,
+            ftp_commands: ftp.commands,
+            ftp_file_bytes: ftp.file_bytes,
             smtp_line_bytes: smtp.line_bytes,
             smtp_commands: smtp.commands,
             smtp_header_bytes: smtp.header_bytes,

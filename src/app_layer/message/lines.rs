@@ -2,7 +2,7 @@
 
 /// A line, or where it is long a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece<'a> {
+pub struct Line<'a> {
     /// Without the line's end.
     pub text: &'a [u8],
     /// What ends the line: CRLF, LF, or nothing where it goes on.
@@ -11,7 +11,7 @@ pub struct Piece<'a> {
     pub first: bool,
 }
 
-impl Piece<'_> {
+impl Line<'_> {
     pub const fn is_last(&self) -> bool {
         !self.end.is_empty()
     }
@@ -36,7 +36,7 @@ impl Lines {
     /// Takes bytes up to the end of a line. A line longer than `most` is given out in pieces,
     /// all but the last of that length. Gives the bytes taken; none of a slice that is not empty
     /// only together with a piece.
-    pub fn feed<'a>(&'a mut self, bytes: &'a [u8], most: usize) -> (usize, Option<Piece<'a>>) {
+    pub fn feed<'a>(&'a mut self, bytes: &'a [u8], most: usize) -> (usize, Option<Line<'a>>) {
         if std::mem::take(&mut self.given) {
             self.kept.clear();
         }
@@ -64,17 +64,17 @@ impl Lines {
         let text = whole.strip_suffix(b"\n").unwrap_or(whole);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
         let end = whole.get(text.len()..).unwrap_or_default();
-        (taken, Some(Piece { text, end, first }))
+        (taken, Some(Line { text, end, first }))
     }
 
     /// What has come of a line that will not end.
-    pub fn rest(&mut self) -> Option<Piece<'_>> {
+    pub fn rest(&mut self) -> Option<Line<'_>> {
         if std::mem::replace(&mut self.given, true) || self.kept.is_empty() {
             return None;
         }
         let first = !std::mem::take(&mut self.within);
         let (text, end) = (&self.kept[..], &[][..]);
-        Some(Piece { text, end, first })
+        Some(Line { text, end, first })
     }
 
     /// Forgets what has come of the line in hand.
@@ -94,7 +94,7 @@ impl Lines {
     }
 
     /// Gives out the next piece of a long line.
-    fn cut<'a>(&'a mut self, bytes: &'a [u8], room: usize) -> (usize, Option<Piece<'a>>) {
+    fn cut<'a>(&'a mut self, bytes: &'a [u8], room: usize) -> (usize, Option<Line<'a>>) {
         let first = !std::mem::replace(&mut self.within, true);
         let part = bytes.get(..room).unwrap_or(bytes);
         let text = if self.kept.is_empty() {
@@ -105,7 +105,7 @@ impl Lines {
             &self.kept
         };
         let end = &[][..];
-        (part.len(), Some(Piece { text, end, first }))
+        (part.len(), Some(Line { text, end, first }))
     }
 }
 

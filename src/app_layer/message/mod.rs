@@ -6,13 +6,19 @@
 //! of the tables in `buffer.rs` and `number.rs`; rules, EVE and inspection
 //! find it there by the same names, and nothing else has to know the protocol.
 
+mod bytes;
+mod expected;
 mod file;
+mod framed;
 mod lines;
 mod messages;
 mod transaction;
 
+pub use bytes::Bytes;
+pub use expected::Expected;
 pub use file::File;
-pub use lines::{Lines, Piece};
+pub use framed::{Framed, Length, Piece};
+pub use lines::{Line, Lines};
 pub use messages::Messages;
 pub use transaction::{Fact, Transaction, progress};
 
@@ -58,6 +64,11 @@ pub trait Parser: std::fmt::Debug + Send {
     /// has taken its bytes.
     fn is_over(&self) -> bool {
         false
+    }
+
+    /// A connection that was announced since the last time, the newest.
+    fn take_expected(&mut self) -> Option<Expected> {
+        None
     }
 
     /// Nothing more can be seen in either direction.

@@ -4,7 +4,7 @@ use super::decode::hex;
 
 /// Bytes of a name or a boundary that are kept.
 const LONGEST_PARAMETER: usize = 1024;
-/// Pieces of one parameter (RFC 2231 section 3) that are put together.
+/// Lines of one parameter (RFC 2231 section 3) that are put together.
 const MOST_PIECES: usize = 64;
 
 /// A header's name and value, if it is one.

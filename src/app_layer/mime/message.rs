@@ -3,7 +3,7 @@
 use super::decode::Decoder;
 use super::header::{first_word, parameter, split};
 use super::urls::Urls;
-use crate::app_layer::message::{Fact, Piece, Transaction};
+use crate::app_layer::message::{Fact, Line, Transaction};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 
@@ -143,7 +143,7 @@ impl Message {
     }
 
     /// Reads a line, or a part of one.
-    pub fn line(&mut self, piece: Piece<'_>, tx: &mut Transaction, bounds: &Bounds) {
+    pub fn line(&mut self, piece: Line<'_>, tx: &mut Transaction, bounds: &Bounds) {
         self.measure(piece);
         if piece.first
             && let Some((level, last)) = self.boundary(piece.text)
@@ -203,7 +203,7 @@ impl Message {
         }
     }
 
-    fn measure(&mut self, piece: Piece<'_>) {
+    fn measure(&mut self, piece: Line<'_>) {
         if piece.first {
             self.line_bytes = 0;
         }
@@ -229,7 +229,7 @@ impl Message {
         Some((level, rest.starts_with(b"--")))
     }
 
-    fn header_line(&mut self, piece: Piece<'_>, tx: &mut Transaction, bounds: &Bounds) {
+    fn header_line(&mut self, piece: Line<'_>, tx: &mut Transaction, bounds: &Bounds) {
         if piece.first && piece.text.is_empty() {
             self.end_header(tx);
             self.begin_body(tx, bounds);
@@ -331,7 +331,7 @@ impl Message {
         }
     }
 
-    fn body_line(&mut self, piece: Piece<'_>, tx: &mut Transaction, bounds: &Bounds) {
+    fn body_line(&mut self, piece: Line<'_>, tx: &mut Transaction, bounds: &Bounds) {
         self.decoded.clear();
         self.decoded.append(&mut self.line_end);
         let well = self.part.decoder.text(piece.text, &mut self.decoded);

@@ -3,7 +3,7 @@
 use super::command::{Chunk, Command, parse};
 use super::parser::{Kind, Parser};
 use super::{Event, progress};
-use crate::app_layer::message::{Fact, Lines, Piece, Transaction};
+use crate::app_layer::message::{Fact, Line, Lines, Transaction};
 use crate::app_layer::mime::{Anomaly, Bounds, Message};
 use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
@@ -320,10 +320,10 @@ impl Parser {
                 [b'.', rest @ ..] if piece.first => rest,
                 text => text,
             };
-            let piece = Piece { text, ..piece };
+            let piece = Line { text, ..piece };
             mail.message.line(piece, tx, &bounds(limits));
+            note_anomalies(&mut mail.message, tx);
         }
-        note_anomalies(&mut mail.message, tx);
         if ended {
             self.client.mode = Mode::Commands;
             self.end_mail(id);
@@ -346,6 +346,7 @@ impl Parser {
             let (taken, piece) = mail.lines.feed(rest, limits.smtp_line_bytes);
             if let Some(piece) = piece {
                 mail.message.line(piece, tx, &bounds(limits));
+                note_anomalies(&mut mail.message, tx);
             }
             rest = rest.get(taken..).unwrap_or_default();
         }
@@ -357,8 +358,8 @@ impl Parser {
             && let Some(piece) = mail.lines.rest()
         {
             mail.message.line(piece, tx, &bounds(limits));
+            note_anomalies(&mut mail.message, tx);
         }
-        note_anomalies(&mut mail.message, tx);
         self.client.mode = if left > 0 {
             Mode::Chunk { left, last }
         } else {
