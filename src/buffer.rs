@@ -86,6 +86,8 @@ buffers! {
     HttpHeaderRaw { "http.header.raw", &[], None, Http, "Headers as sent, with cookies." }
     HttpHeaderNames { "http.header_names", &["http_header_names"], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
     HttpStart { "http.start", &["http_start"], None, Http, "First line and header names, each with CRLF, then CRLF." }
+    HttpRequestHeader { "http.request_header", &[], TO_SERVER, Http, "Each header of a request: `Name: value`." }
+    HttpResponseHeader { "http.response_header", &[], TO_CLIENT, Http, "Each header of a response: `Name: value`." }
     HttpCookie { "http.cookie", &[], None, Http, "Value of Cookie or Set-Cookie." }
     HttpHost { "http.host", &[], TO_SERVER, Http, "Host in lower case, without its port." }
     HttpHostRaw { "http.host.raw", &[], TO_SERVER, Http, "Host as sent." }
@@ -103,6 +105,7 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
     TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], None, Tls, "Subject of an end's own certificate, such as C=US, O=Example, CN=example.com." }
@@ -133,7 +136,6 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
-    FileName { "file.name", &[], None, File, "Each name of a transferred file." }
     FtpCommand { "ftp.command", &[], TO_SERVER, Ftp, "Name of a command, in capital letters." }
     FtpCommandData { "ftp.command_data", &[], TO_SERVER, Ftp, "What stands behind a command's name." }
     FtpReply { "ftp.reply", &[], TO_CLIENT, Ftp, "Each line of the replies to a command, without its code." }
@@ -160,6 +162,12 @@ buffers! {
     MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
     MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
     MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
+    DnsQuery { "dns.query", &["dns_query"], TO_SERVER, Dns, "Each name that a DNS request asks for, with dots, as sent." }
+    DnsQueriesName { "dns.queries.rrname", &["dns.query.name"], None, Dns, "Each name in the question section of a DNS request or response." }
+    DnsAnswersName { "dns.answers.rrname", &["dns.answer.name"], None, Dns, "Each name in the answer section of a DNS message." }
+    DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
+    DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
+    DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
 }
 
 impl Owner {
@@ -198,7 +206,15 @@ impl Buffer {
                 | Self::SipUserAgent
                 | Self::SipContentType
                 | Self::SipContentLength
+                | Self::HttpRequestHeader
+                | Self::HttpResponseHeader
                 | Self::FileName
+                | Self::DnsQuery
+                | Self::DnsQueriesName
+                | Self::DnsAnswersName
+                | Self::DnsAuthoritiesName
+                | Self::DnsAdditionalsName
+                | Self::DnsResponseName
                 | Self::SmtpRcptTo
                 | Self::FtpReply
                 | Self::FtpCompletionCode

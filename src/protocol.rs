@@ -84,6 +84,7 @@ protocols! {
     Ftp { "ftp", &["ftp"], Tcp, "FTP (RFC 959)." }
     FtpData { "ftp-data", &["ftp-data"], Tcp, "A connection that carries a file of FTP." }
     Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }
+    Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
 }
 
 impl Protocol {

@@ -23,13 +23,13 @@ impl Messages {
         }
     }
 
-    pub const fn protocol(&self) -> Protocol {
-        self.protocol
+    /// The id of the first transaction, before there is one.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.next_id = id;
     }
 
-    /// Ids begin here: the flow was of another protocol before.
-    pub fn begin_at(&mut self, id: u64) {
-        self.next_id = self.next_id.max(id);
+    pub const fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// No transaction has this id or a higher one.

@@ -87,14 +87,14 @@ struct Handshake {
 }
 
 impl Parser {
+    /// The id of its transaction.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.session.id = id;
+    }
+
     /// The one transaction of the flow.
     pub const fn transaction(&self) -> &Transaction {
         &self.session
-    }
-
-    /// The id of the session: the flow was of another protocol before.
-    pub(in crate::app_layer) const fn begin_at(&mut self, id: u64) {
-        self.session.id = id;
     }
 
     /// Bytes that the parser takes, itself included.

@@ -113,7 +113,7 @@ impl Transaction {
             + self.events.capacity() * size_of::<app_layer::Event>()
     }
 
-    /// One session a flow.
+    /// One session a flow, unless HTTP went before it.
     pub const fn id(&self) -> u64 {
         self.id
     }

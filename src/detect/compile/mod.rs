@@ -25,7 +25,7 @@ use address_index::AddressIndex;
 pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
-pub(crate) use screen::Screen;
+use screen::Screen;
 
 /// What [`Layer::compile`] takes.
 #[derive(Clone, Debug)]

@@ -122,11 +122,10 @@ impl Ruleset {
         direction: Direction,
         hits: &mut Hits,
     ) {
-        let asked = &mut flow.protocol_done[direction.index()];
-        if ctx.app == Protocol::Undetermined || *asked == Some(ctx.app) {
+        if ctx.app == Protocol::Undetermined || flow.protocol_done[direction.index()] {
             return;
         }
-        *asked = Some(ctx.app);
+        flow.protocol_done[direction.index()] = true;
         for round in self.rounds(ctx.endpoints(direction), direction) {
             round.protocol_only(ctx, flow, hits);
         }

@@ -3,9 +3,11 @@
 use super::Round;
 use crate::app_layer::TxRef;
 use crate::detect::buffers::{Transaction, grows};
-use crate::detect::compile::{BufferGroup, Rule, Screen, Slot, TransactionRules};
+use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
-use crate::detect::flow_state::{CandidateState, FlowDetect, RuleRef, TxCandidate, TxSide};
+use crate::detect::flow_state::{
+    CandidateState, FlowDetect, RuleRef, Scanned, TxCandidate, TxSide,
+};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
@@ -107,14 +109,12 @@ fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction)
     };
     let (mut length, mut complete) = (0, true);
     for buffer in [body, FileData] {
-        let instances = 0..tx.instances(buffer, direction);
-        let views = instances.filter_map(|instance| tx.view(buffer, direction, instance));
-        let mut sum = 0;
-        for view in views {
-            sum += view.bytes.len();
-            complete &= view.complete;
+        for instance in 0..tx.instances(buffer, direction) {
+            if let Some(view) = tx.view(buffer, direction, instance) {
+                length += view.bytes.len();
+                complete &= view.complete;
+            }
         }
-        length = length.max(sum);
     }
     let now = complete || side.spent < EAGER_BYTES || length >= side.grown + side.grown / GROWTH;
     if now && length != side.grown {
@@ -154,7 +154,10 @@ impl Round<'_> {
         if side.scanned.len() < needed {
             side.scanned.resize(needed, 0);
         }
-        for ((id, screen), scanned) in rules.screens.iter().zip(&mut side.scanned[scanned_from..]) {
+        let scanned = side.scanned[scanned_from..].iter_mut();
+        for (place, ((id, screen), scanned)) in
+            (scanned_from..).zip(rules.screens.iter().zip(scanned))
+        {
             let Some(slot) = self.layer.slots.get(*id as usize) else {
                 continue;
             };
@@ -171,57 +174,32 @@ impl Round<'_> {
                 }
                 continue;
             }
-            if grows(slot.buffer) {
-                if slot.shaper.is_empty() || eager {
-                    self.scan_growth(scratch, (*id, slot, screen), tx, scanned);
-                }
-                continue;
-            }
-            let Some(view) = tx.view(slot.buffer, slot.direction, 0) else {
-                continue;
-            };
-            // One more than the length, so that an empty buffer counts as scanned.
-            let known = (*scanned as usize).saturating_sub(1);
-            let length = view.bytes.len();
-            if *scanned > 0 && known == length {
-                continue;
-            }
-            let bytes = shape(&mut scratch.transformed, *id, slot, 0, view.bytes);
-            screen.scan(bytes, 0, &mut scratch.prefilter, found);
-            *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
-        }
-    }
-
-    /// Scans what has come of a growing buffer since `scanned` of its bytes were, all instances one
-    /// after the other; only the last of them grows. Transformed bytes are scanned as a whole.
-    fn scan_growth<T: Transaction>(
-        &self,
-        scratch: &mut Scratch,
-        (id, slot, screen): (u32, &Slot, &Screen),
-        tx: &T,
-        scanned: &mut u32,
-    ) {
-        let known = *scanned as usize;
-        let mut end = 0;
-        for instance in 0..tx.instances(slot.buffer, slot.direction) {
-            let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
-                break;
-            };
-            let start = end;
-            end += view.bytes.len();
-            if end <= known {
-                continue;
-            }
+            let growing = grows(slot.buffer);
             let plain = slot.shaper.is_empty();
-            let from = if plain {
-                known.saturating_sub(start)
-            } else {
-                0
-            };
-            let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
-            screen.scan(bytes, from, &mut scratch.prefilter, &mut scratch.found);
+            for instance in 0..tx.instances(slot.buffer, slot.direction) {
+                let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
+                    continue;
+                };
+                let scanned = match instance {
+                    0 => &mut *scanned,
+                    _ => scanned_of(&mut side.scanned_further, place, instance),
+                };
+                // One more than the length, so that an empty buffer counts as scanned.
+                let known = (*scanned as usize).saturating_sub(1);
+                let length = view.bytes.len();
+                if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
+                    continue;
+                }
+                let from = if growing && plain && known <= length {
+                    known
+                } else {
+                    0
+                };
+                let bytes = shape(&mut scratch.transformed, *id, slot, instance, view.bytes);
+                screen.scan(bytes, from, &mut scratch.prefilter, found);
+                *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
+            }
         }
-        *scanned = u32::try_from(end).unwrap_or(u32::MAX);
     }
 
     /// Enters what was found among the transaction's candidates.
@@ -353,7 +331,6 @@ impl Round<'_> {
             return Outcome::Never;
         };
         let ended = tx.is_complete(slot.direction);
-        let mut complete = ended;
         match group.absent {
             Some(_) if tx.instances(slot.buffer, slot.direction) == 0 => {
                 return if tx.is_settled(slot.buffer, slot.direction) {
@@ -365,13 +342,17 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        for instance in 0..tx.instances(slot.buffer, slot.direction) {
+        let several = tx.may_come(slot.buffer);
+        let count = tx.instances(slot.buffer, slot.direction);
+        // More instances may come, as long as the direction goes on.
+        let mut complete = ended || (!several && count > 0);
+        for instance in 0..count {
             let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
-                break;
+                continue;
             };
-            complete = ended || (view.complete && !tx.may_come(slot.buffer));
-            if !complete && (!eager || group.needs_whole) && !view.complete {
-                return Outcome::NotYet;
+            complete &= ended || view.complete;
+            if !ended && !view.complete && (!eager || group.needs_whole) {
+                continue;
             }
             let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
@@ -390,6 +371,22 @@ impl Round<'_> {
             Outcome::NotYet
         }
     }
+}
+
+/// How much was scanned of an instance other than the first.
+fn scanned_of(further: &mut Vec<Scanned>, place: usize, instance: usize) -> &mut u32 {
+    let known = further
+        .iter()
+        .position(|s| (s.place, s.instance) == (place, instance));
+    let at = known.unwrap_or_else(|| {
+        further.push(Scanned {
+            place,
+            instance,
+            bytes: 0,
+        });
+        further.len() - 1
+    });
+    &mut further[at].bytes
 }
 
 /// The bytes as the slot's rules want them.
