@@ -83,6 +83,9 @@ protocols! {
     Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Ftp { "ftp", &["ftp"], Tcp, "FTP (RFC 959)." }
+    FtpData { "ftp-data", &["ftp-data"], Tcp, "A connection that carries a file of FTP." }
+    Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }
     Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
 }
 

@@ -80,6 +80,8 @@ protocols_events! {
     Tls(tls) { "tls" }
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }
+    Smtp(smtp) { "smtp" }
+    Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }

@@ -156,6 +156,7 @@ impl Inspection<'_> {
     /// Raw signatures go before those on transactions, which may wait for them, but
     /// behind the parser's first step, which may tell the protocol.
     fn bytes(&mut self, dir: Direction, bytes: &[u8]) {
+        self.recognise_expected();
         let beyond_before = self.app.beyond_limit(dir);
         let mut rest = bytes;
         let mut raw_done = false;
@@ -167,6 +168,7 @@ impl Inspection<'_> {
                 self.detect.expect_protocol();
                 self.ctx.app = protocol;
             }
+            self.note_expected();
             self.note_new_transactions();
             // What the other end said before waited for the protocol as well.
             if was_open && self.ctx.app != Protocol::Undetermined && self.has_spoken(dir.opposite())
@@ -194,6 +196,32 @@ impl Inspection<'_> {
         if beyond > 0 {
             self.counters.add(Counter::BeyondDepthBytes, beyond);
         }
+    }
+
+    /// Whether another flow has announced this one.
+    fn recognise_expected(&mut self) {
+        if self.engine.expected.is_empty() || !self.app.is_fresh() {
+            return;
+        }
+        let (opener, now) = (self.ctx.client.0, self.ctx.now);
+        let announced = self.engine.expected.take(opener, self.ctx.server, now);
+        if let Some(expected) = announced {
+            self.app.begin_expected(expected);
+        }
+    }
+
+    /// What this flow announces.
+    fn note_expected(&mut self) {
+        let Some(expected) = self.app.take_expected() else {
+            return;
+        };
+        let (client, server) = (self.ctx.client.0, self.ctx.server.0);
+        let (opener, other) = match expected.opener() {
+            Direction::ToServer => (client, server),
+            Direction::ToClient => (server, client),
+        };
+        let now = self.ctx.now;
+        self.engine.expected.add(opener, other, expected, now);
     }
 
     /// A datagram of a protocol whose messages come in such.

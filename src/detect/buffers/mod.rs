@@ -54,6 +54,8 @@ pub(crate) trait Transaction {
     fn is_little_endian(&self, _: Direction) -> bool {
         false
     }
+    /// Whether another instance may come as long as the direction goes on.
+    fn may_come(&self, buffer: Buffer) -> bool;
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -107,6 +109,7 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) => http::instances(tx, buffer, direction),
             Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
+            Self::Message(tx) if buffer == Buffer::FileData => tx.files(direction).count(),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
@@ -115,6 +118,13 @@ impl Transaction for TxRef<'_> {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {
         match self {
             Self::Http1(tx) => http::view(tx, buffer, direction, instance),
+            Self::Message(tx) if buffer == Buffer::FileData => {
+                let file = tx.files(direction).nth(instance)?;
+                Some(View {
+                    bytes: file.data(),
+                    complete: file.is_closed(),
+                })
+            }
             Self::Message(tx) if buffer.has_instances() => {
                 tx.fields(buffer, direction).nth(instance).map(View::whole)
             }
@@ -124,6 +134,13 @@ impl Transaction for TxRef<'_> {
                 Some(View { bytes, complete })
             }
             Self::Tls(tx) => tls::view(tx, buffer, direction, instance),
+        }
+    }
+
+    fn may_come(&self, buffer: Buffer) -> bool {
+        match self {
+            Self::Message(_) if buffer == Buffer::FileData => true,
+            _ => buffer.has_instances(),
         }
     }
 

@@ -364,7 +364,7 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        let several = slot.buffer.has_instances();
+        let several = tx.may_come(slot.buffer);
         let count = tx.instances(slot.buffer, slot.direction);
         // More instances may come, as long as the direction goes on.
         let mut complete = ended || (!several && count > 0);
