@@ -10,11 +10,16 @@
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
 pub mod content;
+pub mod dcerpc;
 pub mod dns;
+pub mod ftp;
 pub mod http1;
 pub mod message;
+pub mod mime;
 pub mod mqtt;
+pub mod quic;
 pub mod sip;
+pub mod smtp;
 pub mod tls;
 
 mod candidates;
@@ -23,6 +28,7 @@ mod hooks;
 mod limits;
 mod session;
 mod transaction;
+mod words;
 
 pub use crate::protocol::Protocol;
 pub use event::Event;

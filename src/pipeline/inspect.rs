@@ -156,6 +156,7 @@ impl Inspection<'_> {
     /// Raw signatures go before those on transactions, which may wait for them, but
     /// behind the parser's first step, which may tell the protocol.
     fn bytes(&mut self, dir: Direction, bytes: &[u8]) {
+        self.recognise_expected();
         let beyond_before = self.app.beyond_limit(dir);
         let mut rest = bytes;
         let mut raw_done = false;
@@ -167,9 +168,11 @@ impl Inspection<'_> {
                 self.detect.expect_protocol();
                 self.ctx.app = protocol;
             }
+            self.note_expected();
             self.note_new_transactions();
             // What the other end said before waited for the protocol as well.
-            if was_open && self.ctx.app != Protocol::Undetermined {
+            if was_open && self.ctx.app != Protocol::Undetermined && self.has_spoken(dir.opposite())
+            {
                 if self.has_protocol() {
                     self.flush(dir.opposite());
                 }
@@ -195,12 +198,42 @@ impl Inspection<'_> {
         }
     }
 
+    /// Whether another flow has announced this one.
+    fn recognise_expected(&mut self) {
+        if self.engine.expected.is_empty() || !self.app.is_fresh() {
+            return;
+        }
+        let (opener, now) = (self.ctx.client.0, self.ctx.now);
+        let announced = self.engine.expected.take(opener, self.ctx.server, now);
+        if let Some(expected) = announced {
+            self.app.begin_expected(expected);
+        }
+    }
+
+    /// What this flow announces.
+    fn note_expected(&mut self) {
+        let Some(expected) = self.app.take_expected() else {
+            return;
+        };
+        let (client, server) = (self.ctx.client.0, self.ctx.server.0);
+        let (opener, other) = match expected.opener() {
+            Direction::ToServer => (client, server),
+            Direction::ToClient => (server, client),
+        };
+        let now = self.ctx.now;
+        self.engine.expected.add(opener, other, expected, now);
+    }
+
     /// A datagram of a protocol whose messages come in such.
     pub fn datagram(&mut self, dir: Direction, bytes: &[u8]) {
         if !self.app.datagram(dir, bytes, &self.config.app_layer) {
             return;
         }
-        self.ctx.app = self.app.protocol();
+        let protocol = self.app.protocol();
+        if protocol != self.ctx.app {
+            self.detect.expect_protocol();
+            self.ctx.app = protocol;
+        }
         self.note_new_transactions();
         self.touched_transactions(dir);
         if self.engine.hits.is_empty() && self.engine.gate.hits.is_empty() {
@@ -319,6 +352,11 @@ impl Inspection<'_> {
         if self.has_protocol() {
             self.flush(dir);
         }
+    }
+
+    /// Whether a direction has sent more than its SYN.
+    fn has_spoken(&self, dir: Direction) -> bool {
+        self.ctx.stream_sizes[dir.index()] > 1
     }
 
     fn has_protocol(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod ending;
 mod event;
+mod expected;
 mod flow_state;
 mod gate;
 mod inspect;

@@ -18,6 +18,7 @@ use self::fragments::Fragments;
 use self::twins::Twins;
 use super::ending::{Ending, flow_event};
 use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer};
+use super::expected::ExpectedFlows;
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::gate::Gate;
 use super::inspect::Inspection;
@@ -82,6 +83,8 @@ pub(super) struct Engine {
     pub held_bytes: u64,
     /// Flows whose server has not confirmed the handshake.
     pub awaiting: usize,
+    /// Flows that others have announced.
+    pub expected: ExpectedFlows,
     /// What is kept of a flow's streams, for alerts.
     pub shown_streams: [Vec<u8>; 2],
 }
@@ -154,6 +157,7 @@ impl Worker {
                 assembled: Vec::new(),
                 held_bytes: 0,
                 awaiting: 0,
+                expected: ExpectedFlows::default(),
                 shown_streams: Default::default(),
             },
             config,

@@ -304,15 +304,17 @@ impl BitsTest {
 }
 
 /// A test of a number that a parser read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberTest {
     pub number: Number,
     pub condition: NumberCondition,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NumberCondition {
     Range(Range),
+    /// Within one of these, both ends included.
+    OneOf(Box<[(u64, u64)]>),
     /// Of the bits of `mask`: these and no others (or, `negated`, anything else).
     Bits {
         mask: u64,
@@ -331,16 +333,19 @@ pub enum NumberCondition {
 
 impl NumberCondition {
     /// `now`: seconds since 1970.
-    pub const fn matches(self, n: u64, now: u64) -> bool {
+    pub fn matches(&self, n: u64, now: u64) -> bool {
         match self {
-            Self::Past { negated } => (n < now) != negated,
-            Self::Future { negated } => (n > now) != negated,
+            Self::Past { negated } => (n < now) != *negated,
+            Self::Future { negated } => (n > now) != *negated,
             Self::Range(range) => range.contains(n),
+            Self::OneOf(ranges) => ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&n)),
             Self::Bits {
                 mask,
                 value,
                 negated,
-            } => (n & mask == value) != negated,
+            } => (n & mask == *value) != *negated,
         }
     }
 }
@@ -466,6 +471,29 @@ pub enum Transform {
     },
     /// What the first group of the expression takes.
     Capture(Pcre),
+    Reveal(Disguise),
+}
+
+/// What hides a text from a filter and not from the program that it is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disguise {
+    Escapes,
+    Base64Runs,
+    Lookups,
+    Sql,
+    Shell,
+    Xml,
+}
+
+impl Disguise {
+    pub const ALL: [Self; 6] = [
+        Self::Escapes,
+        Self::Base64Runs,
+        Self::Lookups,
+        Self::Sql,
+        Self::Shell,
+        Self::Xml,
+    ];
 }
 
 #[derive(Clone, Debug)]
@@ -604,6 +632,8 @@ impl CaptureScope {
 pub enum Endian {
     Big,
     Little,
+    /// `dce`: as the sender of a DCE/RPC message writes.
+    Sender,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

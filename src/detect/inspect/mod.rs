@@ -96,7 +96,9 @@ impl Round<'_> {
                 continue;
             };
             let matches = rule.app.matches(ctx.app)
-                && rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+                && rule
+                    .header
+                    .is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())
                 && rule.flow.matches(ctx, self.direction)
                 && rule.header.endpoints_match(&self.layer.sets, &self.ends);
             if matches {

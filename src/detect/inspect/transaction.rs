@@ -61,7 +61,6 @@ impl Ruleset {
         }
         // Taken out, so that flowbits can change while its rules are tried.
         let mut side = std::mem::take(side);
-        scratch.transformed.next_round();
         let eager = may_evaluate(&mut side, tx, direction);
         let amendable = tx.amendable_bytes(direction);
         if amendable != side.amendable {
@@ -76,6 +75,8 @@ impl Ruleset {
             if rules.is_empty() {
                 continue;
             }
+            // Slots are numbered by each layer anew.
+            scratch.transformed.next_round();
             round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
             scanned_from += rules.screens.len();
             round.add_candidates(scratch, ctx, &mut side);
@@ -363,7 +364,7 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        let several = slot.buffer.has_instances();
+        let several = tx.may_come(slot.buffer);
         let count = tx.instances(slot.buffer, slot.direction);
         // More instances may come, as long as the direction goes on.
         let mut complete = ended || (!several && count > 0);
@@ -376,6 +377,7 @@ impl Round<'_> {
                 continue;
             }
             let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
+            scratch.variables.little_endian = tx.is_little_endian(slot.direction);
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
             if let Some(found) = evaluate(&group.program, bytes, 0, variables, limits) {
                 let matched = found

@@ -302,6 +302,10 @@ impl Transaction for FakeTx {
         self.of(buffer, direction).count()
     }
 
+    fn may_come(&self, buffer: Buffer) -> bool {
+        buffer.has_instances()
+    }
+
     fn is_settled(&self, _: Buffer, direction: Direction) -> bool {
         self.is_complete(direction)
     }

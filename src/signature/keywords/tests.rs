@@ -34,6 +34,12 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!tls;",
         "app-layer-protocol:!^smb;",
     ),
+    (
+        "dcerpc.iface",
+        "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003,>1;",
+        "dcerpc.iface:^367abb81;",
+    ),
+    ("dcerpc.opnum", "dcerpc.opnum:1,3-5;", "dcerpc.opnum:^5-3;"),
     ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
     (
         "mqtt.flags",
@@ -285,6 +291,36 @@ const MORE: &[(&str, &str, &str)] = &[
         r#"tls.sni; tld:^1; content:"example";"#,
     ),
     (
+        "decode_escapes",
+        r#"http.uri; decode_escapes; content:"a";"#,
+        r#"http.uri; decode_escapes:^1; content:"a";"#,
+    ),
+    (
+        "decode_base64_runs",
+        r#"http.uri; decode_base64_runs; content:"a";"#,
+        r#"http.uri; decode_base64_runs:^1; content:"a";"#,
+    ),
+    (
+        "resolve_lookups",
+        r#"http.uri; resolve_lookups; content:"a";"#,
+        r#"http.uri; resolve_lookups:^1; content:"a";"#,
+    ),
+    (
+        "normalise_sql",
+        r#"http.uri; normalise_sql; content:"a";"#,
+        r#"http.uri; normalise_sql:^1; content:"a";"#,
+    ),
+    (
+        "normalise_shell",
+        r#"http.uri; normalise_shell; content:"a";"#,
+        r#"http.uri; normalise_shell:^1; content:"a";"#,
+    ),
+    (
+        "flatten_xml",
+        r#"http.uri; flatten_xml; content:"a";"#,
+        r#"http.uri; flatten_xml:^1; content:"a";"#,
+    ),
+    (
         "to_md5",
         r#"tls.sni; to_md5; content:"|01 02|";"#,
         r#"^to_md5; content:"ab";"#,
@@ -447,7 +483,7 @@ fn rule(options: &str) -> (String, usize) {
     } else {
         " sid:1;"
     };
-    let head = "alert tcp any any -> any any (";
+    let head = "alert ip any any -> any any (";
     (format!("{head}{options}{sid})"), head.len())
 }
 
