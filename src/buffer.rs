@@ -144,6 +144,24 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    DcerpcInterface { "dcerpc.iface", &[], None, Dcerpc, "Interface that a DCE/RPC call is for: its UUID, then its major version in two bytes." }
+    DcerpcStub { "dcerpc.stub_data", &["dce_stub_data"], None, Dcerpc, "Arguments of a DCE/RPC call, or what it gives back, put together from its fragments." }
+    FtpCommand { "ftp.command", &[], TO_SERVER, Ftp, "Name of a command, in capital letters." }
+    FtpCommandData { "ftp.command_data", &[], TO_SERVER, Ftp, "What stands behind a command's name." }
+    FtpReply { "ftp.reply", &[], TO_CLIENT, Ftp, "Each line of the replies to a command, without its code." }
+    FtpCompletionCode { "ftp.completion_code", &[], TO_CLIENT, Ftp, "Each code of the replies to a command: three digits." }
+    SmtpHelo { "smtp.helo", &[], TO_SERVER, Smtp, "Name that the client gives itself in HELO or EHLO." }
+    SmtpMailFrom { "smtp.mail_from", &[], TO_SERVER, Smtp, "Address behind MAIL FROM, as written." }
+    SmtpRcptTo { "smtp.rcpt_to", &[], TO_SERVER, Smtp, "Each address behind RCPT TO, as written." }
+    EmailFrom { "email.from", &[], TO_SERVER, Smtp, "Value of a mail's From." }
+    EmailTo { "email.to", &[], TO_SERVER, Smtp, "Value of a mail's To." }
+    EmailCc { "email.cc", &[], TO_SERVER, Smtp, "Value of a mail's Cc." }
+    EmailSubject { "email.subject", &[], TO_SERVER, Smtp, "Value of a mail's Subject." }
+    EmailDate { "email.date", &[], TO_SERVER, Smtp, "Value of a mail's Date." }
+    EmailMessageId { "email.message_id", &[], TO_SERVER, Smtp, "Value of a mail's Message-ID." }
+    EmailMailer { "email.x_mailer", &[], TO_SERVER, Smtp, "Value of a mail's X-Mailer." }
+    EmailUrl { "email.url", &[], TO_SERVER, Smtp, "Each web address in a mail's text, without its scheme." }
+    EmailReceived { "email.received", &[], TO_SERVER, Smtp, "Each value of a mail's Received." }
     MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
     MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
     MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }
@@ -176,7 +194,7 @@ impl Owner {
 
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
-    Protocol::Http.covers(protocol)
+    Protocol::Http.covers(protocol) || matches!(protocol, Protocol::Smtp | Protocol::FtpData)
 }
 
 impl Buffer {
@@ -209,6 +227,11 @@ impl Buffer {
                 | Self::DnsAuthoritiesName
                 | Self::DnsAdditionalsName
                 | Self::DnsResponseName
+                | Self::SmtpRcptTo
+                | Self::FtpReply
+                | Self::FtpCompletionCode
+                | Self::EmailUrl
+                | Self::EmailReceived
         )
     }
 

@@ -347,6 +347,37 @@ fn sip() {
 }
 
 #[test]
+fn ftp() {
+    let client =
+        b"USER a\r\nPASV\r\nRETR x\r\nPORT 1,2,3,4,5,6\r\nSTOR y\r\nEPRT |1|a|5|\r\nAUTH TLS\r\n";
+    let server = b"220-hi\r\n220 x\r\n331 y\r\n227 (1,2,3,4,5,6)\r\n150 a\r\n226 b\r\n229 (|||7|)\r\n234 c\r\n";
+    smoke(
+        targets::ftp,
+        &[
+            conversation(0, client, server),
+            conversation(3, server, client),
+        ],
+    );
+}
+
+#[test]
+fn smtp() {
+    let mail = b"EHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+Content-Disposition: attachment; filename=x\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n.\r\nQUIT\r\n";
+    let chunks =
+        b"HELO a\nMAIL FROM:<a>\nBDAT 14\nSubject: hi\r\n\r\nBDAT 2 LAST\nxyRSET\nSTARTTLS\n";
+    let replies = b"220 x\r\n250-a\r\n250 b\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
+    smoke(
+        targets::smtp,
+        &[
+            conversation(0, mail, replies),
+            conversation(5, chunks, replies),
+            conversation(9, &[&chunks[..], mail].concat(), b"220 x\n"),
+        ],
+    );
+}
+
+#[test]
 fn dns() {
     let query = b"\0\x1d\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
     let answer = b"\0\x2d\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x01\x2c\0\x04\xc0\0\x02\x07";

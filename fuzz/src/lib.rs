@@ -3,8 +3,8 @@
 
 use std::io::Cursor;
 
-use stopgap::app_layer::message::Parser as _;
-use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, http1, quic, sip, tls};
+use stopgap::app_layer::message::{Parser, Transaction};
+use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smtp, tls};
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
@@ -16,6 +16,7 @@ use stopgap::decode::{
 use stopgap::defrag::{Arrival, DefragConfig, Defragmenter, Taken};
 use stopgap::detect::{CompileOptions, Layer, RuleInput};
 use stopgap::direction::Direction;
+use stopgap::number::Number;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
 use stopgap::signature::{Classes, Variables, parse_bytes};
@@ -404,6 +405,81 @@ pub fn sip(data: &[u8]) {
         parser.datagram(dir, bytes, &limits);
         assert!(parser.messages().touched().count() <= 1);
     }
+}
+
+pub fn smtp(data: &[u8]) {
+    let limits = Limits {
+        smtp_line_bytes: 64,
+        smtp_commands: 8,
+        smtp_header_bytes: 256,
+        smtp_attachment_bytes: 512,
+        smtp_mail_bytes: 1024,
+        smtp_nesting: 3,
+        ..Limits::default()
+    };
+    messages::<smtp::Parser>(data, &limits);
+}
+
+pub fn ftp(data: &[u8]) {
+    let limits = Limits {
+        ftp_line_bytes: 64,
+        ftp_commands: 8,
+        ..Limits::default()
+    };
+    messages::<ftp::Parser>(data, &limits);
+}
+
+/// Messages do not depend on how they are cut.
+fn messages<P: Parser + Default>(data: &[u8], limits: &Limits) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let read = |cut: usize| {
+        let mut parser = P::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() && !parser.is_over() {
+                    let taken = parser.data(dir, piece, limits);
+                    assert!(taken > 0);
+                    piece = &piece[taken..];
+                }
+            }
+            parser.eof(dir, limits);
+        }
+        let told: Vec<_> = parser.messages().all().iter().map(told).collect();
+        (told, DIRECTIONS.map(|dir| parser.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// What rules see of a transaction.
+fn told(tx: &Transaction) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut fields = Vec::new();
+    for &buffer in Buffer::ALL {
+        for dir in DIRECTIONS {
+            fields.extend(tx.fields(buffer, dir).map(|f| (buffer, dir, f.to_vec())));
+        }
+    }
+    let mut numbers = Vec::new();
+    for &number in Number::ALL {
+        for dir in DIRECTIONS {
+            numbers.extend(tx.numbers(number, dir).map(|n| (number, dir, n)));
+        }
+    }
+    let files: Vec<_> = DIRECTIONS
+        .iter()
+        .flat_map(|dir| tx.files(*dir))
+        .map(|f| {
+            (
+                f.name().to_vec(),
+                f.data().to_vec(),
+                f.size(),
+                f.is_closed(),
+            )
+        })
+        .collect();
+    let progress = DIRECTIONS.map(|dir| tx.progress(dir));
+    (fields, numbers, files, tx.events().to_vec(), progress)
 }
 
 /// Ports that detection takes as hints.

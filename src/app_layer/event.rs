@@ -80,7 +80,10 @@ protocols_events! {
     Tls(tls) { "tls" }
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }
+    Smtp(smtp) { "smtp" }
+    Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
+    Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }
 

@@ -5,6 +5,7 @@
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
 use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
+use super::message::Expected;
 use super::{Limits, Protocol, TxRef, http1, message, tls};
 use crate::direction::Direction;
 
@@ -95,6 +96,12 @@ impl AppLayer {
             return Progress { consumed: 0 };
         }
         self.leave_http();
+        if let State::Message(parser) = &self.state
+            && parser.is_over()
+        {
+            self.first_id = parser.messages().next_id();
+            self.state = State::Fresh;
+        }
         if matches!(self.state, State::Fresh | State::Detecting(_))
             && !self.detect(direction, bytes, limits)
         {
@@ -140,6 +147,24 @@ impl AppLayer {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Whether nothing has come of the flow yet.
+    pub const fn is_fresh(&self) -> bool {
+        matches!(self.state, State::Fresh) && self.first_id == 0
+    }
+
+    /// Another flow has announced this one.
+    pub fn begin_expected(&mut self, expected: Expected) {
+        self.state = State::Message(expected.into_parser());
+    }
+
+    /// A flow that this one has announced.
+    pub fn take_expected(&mut self) -> Option<Expected> {
+        match &mut self.state {
+            State::Message(parser) => parser.take_expected(),
+            _ => None,
         }
     }
 
@@ -464,7 +489,8 @@ mod tests {
             (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
             (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
             (b"REGISTER sip:a SIP/2.0\r\n", Protocol::Sip),
-            (b"EHLO x\r\n", Protocol::Undetermined),
+            (b"EHLO x\r\n", Protocol::Smtp),
+            (b"hello\r\n", Protocol::Undetermined),
         ] {
             for step in [1, 2, bytes.len()] {
                 let mut app = AppLayer::new();
@@ -496,9 +522,9 @@ mod tests {
     #[test]
     fn two_foreign_directions_are_unknown() {
         let mut app = AppLayer::new();
-        feed(&mut app, ToClient, b"220 smtp ready\r\n", 5);
+        feed(&mut app, ToClient, b"hello there\r\n", 5);
         assert_eq!(app.protocol(), Protocol::Undetermined);
-        feed(&mut app, ToServer, b"EHLO x\r\n", 3);
+        feed(&mut app, ToServer, b"hello back\r\n", 3);
         assert_eq!(app.protocol(), Protocol::Unknown);
         assert_eq!(app.transactions().count(), 0);
     }
