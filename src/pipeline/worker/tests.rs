@@ -18,6 +18,7 @@ const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 mod fragments;
 mod late;
 mod odd;
+mod segmentation;
 mod tunnels;
 
 /// What a sink saw; can be told to panic.
