@@ -75,6 +75,7 @@ protocols_events! {
     Http1(http1) { "http", "http1" }
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
+    Mqtt(mqtt) { "mqtt" }
 }
 
 #[cfg(test)]

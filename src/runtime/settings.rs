@@ -129,6 +129,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,

@@ -63,7 +63,6 @@ const NOT_READ: &[&str] = &[
     "ldap",
     "mdns",
     "modbus",
-    "mqtt",
     "nfs",
     "ntp",
     "pgsql",
