@@ -134,13 +134,11 @@ impl Parser {
         }
         tx.raise(direction, Event::ResponseInvalidProtocol);
         if let Some(leftover) = reader.leftover.take() {
-            let side = tx.side_mut(direction);
-            side.count_sent();
-            side.keep_sent(&read, limits.body_bytes(direction));
+            tx.side_mut(direction).count_sent();
             reader.kept_as_sent = AsSent::Everything;
             reader.decoder = leftover.decoder;
             reader.state = leftover.framing.into();
-            return self.feed(direction, &read, limits);
+            return self.read_all(direction, &read, limits);
         }
         self.push_body(direction, &read, limits);
         self.count_stray(read.len(), line_ended);
@@ -156,6 +154,9 @@ impl Parser {
             return Step::on(bytes.len());
         };
         let side = tx.side_mut(direction);
+        // What may be the body is not read further than needed to tell.
+        let in_doubt = reader.perhaps_over.is_some();
+        let bytes = bytes.get(..1).filter(|_| in_doubt).unwrap_or(bytes);
         let (taken, line) = reader.read_line(side, bytes, limits);
         if let Some(at) = reader.perhaps_over {
             match goes_on(side.arena.get(at..).unwrap_or_default()) {
