@@ -229,7 +229,7 @@ mod tests {
                 &[Event::AbnormalCeHeader],
             ),
             ("br", br(b"body"), Some(b"body"), &[]),
-            ("zstd, br", br(&zstd(b"body")), Some(b"body"), &[]),
+            ("zstd, gzip", gzip(&zstd(b"body")), Some(b"body"), &[]),
             (
                 "br",
                 b"body".to_vec(),
