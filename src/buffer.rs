@@ -146,6 +146,12 @@ buffers! {
     MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
     MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
     MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
+    DnsQuery { "dns.query", &["dns_query"], TO_SERVER, Dns, "Each name that a DNS request asks for, with dots, as sent." }
+    DnsQueriesName { "dns.queries.rrname", &["dns.query.name"], None, Dns, "Each name in the question section of a DNS request or response." }
+    DnsAnswersName { "dns.answers.rrname", &["dns.answer.name"], None, Dns, "Each name in the answer section of a DNS message." }
+    DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
+    DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
+    DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
 }
 
 impl Owner {
@@ -187,6 +193,12 @@ impl Buffer {
                 | Self::HttpRequestHeader
                 | Self::HttpResponseHeader
                 | Self::FileName
+                | Self::DnsQuery
+                | Self::DnsQueriesName
+                | Self::DnsAnswersName
+                | Self::DnsAuthoritiesName
+                | Self::DnsAdditionalsName
+                | Self::DnsResponseName
         )
     }
 

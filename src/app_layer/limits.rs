@@ -37,6 +37,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
+    pub dns_name_bytes: usize,
 }
 
 impl Default for Limits {
@@ -56,6 +58,7 @@ impl Default for Limits {
             tls_certificates: 16,
             message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
+            dns_name_bytes: 128 * 1024,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
 pub mod content;
+pub mod dns;
 pub mod http1;
 pub mod message;
 pub mod mqtt;

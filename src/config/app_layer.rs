@@ -19,6 +19,7 @@ pub struct AppLayer {
     pub http: Http,
     pub tls: Tls,
     pub sip: Sip,
+    pub dns: Dns,
 }
 
 impl Default for AppLayer {
@@ -28,6 +29,7 @@ impl Default for AppLayer {
             message_bytes: 64 << 10,
             http: Http::default(),
             sip: Sip::default(),
+            dns: Dns::default(),
             tls: Tls::default(),
         }
     }
@@ -123,6 +125,24 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.dns]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    /// Bytes that the names of one message have together. Beyond it the message is read no further.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub name_bytes: usize,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            name_bytes: 128 << 10,
         }
     }
 }

@@ -131,6 +131,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_certificates: tls.certificates,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
+            dns_name_bytes: config.app_layer.dns.name_bytes,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,

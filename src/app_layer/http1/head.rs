@@ -29,7 +29,7 @@ impl Parser {
             Direction::ToServer if known <= 65 && line::shape(read) == Shape::Foreign => {
                 self.turn_foreign(limits);
                 if matches!(line, Line::Whole(_)) {
-                    self.reader_mut(direction).state = State::Idle;
+                    self.end_foreign_line();
                 }
                 return Step::on(taken);
             }
@@ -313,8 +313,15 @@ impl Parser {
             }
             side.restart();
             reader.state = State::Idle;
-            return raised.give(tx, direction);
+            reader.interim = reader.interim.saturating_add(1);
+            let endless = reader.interim > MAX_INTERIM;
+            raised.give(tx, direction);
+            if endless {
+                self.fail(direction, Some(Event::ContinueAlreadySeen));
+            }
+            return;
         }
+        reader.interim = 0;
         side.advance(progress::HEADERS);
         raised.give(tx, direction);
         self.begin_body(direction, plan, limits);
@@ -640,6 +647,9 @@ fn goes_on(text: &[u8]) -> Option<bool> {
         Some(at) => Some(text.get(at) == Some(&b':')),
     }
 }
+
+/// More interim responses than this are no answer that anybody waits for.
+const MAX_INTERIM: u16 = 1000;
 
 /// A longer word is no header's name.
 const MAX_NAME: usize = 256;

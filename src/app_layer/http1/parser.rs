@@ -585,9 +585,20 @@ impl Parser {
             limits,
         );
         if end.is_some() {
-            self.reader_mut(Direction::ToServer).state = State::Idle;
+            self.end_foreign_line();
         }
         Step::on(taken)
+    }
+
+    /// Behind more of such lines than a body is kept of no server looks for a request.
+    pub(super) fn end_foreign_line(&mut self) {
+        if let Some((tx, reader)) = self.parts(Direction::ToServer) {
+            reader.state = if tx.side(Direction::ToServer).body_full {
+                State::ToEof
+            } else {
+                State::Idle
+            };
+        }
     }
 
     /// What was read of a line is no request: it becomes the body of its
