@@ -147,7 +147,9 @@ impl Transaction for TxRef<'_> {
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool {
         let progress = TxRef::progress(self, direction);
         match self {
-            Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
+            Self::Http1(_) if !grows(buffer) && buffer != Buffer::FileName => {
+                progress >= http1::progress::HEADERS
+            }
             _ => TxRef::is_complete(self, direction),
         }
     }
