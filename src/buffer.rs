@@ -96,6 +96,8 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    Http2HeaderName { "http2.header_name", &[], None, Http2, "Name of each header field, `:method` and its like among them." }
+    Http2Header { "http2.header", &[], None, Http2, "Each header field: `name: value`, the colons within both doubled." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Server name of the ClientHello, as sent." }
     TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], TO_CLIENT, Tls, "Subject of the server's first certificate." }
@@ -143,6 +145,8 @@ impl Buffer {
         matches!(
             self,
             Self::TlsCerts
+                | Self::Http2HeaderName
+                | Self::Http2Header
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia

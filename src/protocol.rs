@@ -78,6 +78,7 @@ impl Carrier {
 protocols! {
     Http { "http", &["http"], Tcp, "HTTP of any version; no flow is of it, rules ask for it." }
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
+    Http2 { "http2", &["http2"], Tcp, "HTTP/2 (RFC 9113) without TLS." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
 }
@@ -94,7 +95,7 @@ impl Protocol {
     /// Whether a rule for `self` is for flows of `other`.
     pub const fn covers(self, other: Self) -> bool {
         match self {
-            Self::Http => matches!(other, Self::Http | Self::Http1),
+            Self::Http => matches!(other, Self::Http | Self::Http1 | Self::Http2),
             _ => self as u8 == other as u8,
         }
     }
@@ -126,6 +127,8 @@ mod tests {
         }
         assert_eq!(Protocol::Unknown.index(), None);
         assert!(Protocol::Http.covers(Protocol::Http1));
+        assert!(Protocol::Http.covers(Protocol::Http2));
         assert!(!Protocol::Http1.covers(Protocol::Http));
+        assert!(!Protocol::Http1.covers(Protocol::Http2));
     }
 }

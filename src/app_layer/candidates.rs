@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, http1, message, sip, tls};
+use super::{Limits, Protocol, http1, http2, message, sip, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -30,6 +30,7 @@ pub(super) struct Candidate {
 /// A parser for a flow that is about to begin.
 pub(super) enum Start {
     Http1,
+    Http2,
     Tls,
     Message(fn() -> Box<dyn message::Parser>),
 }
@@ -42,6 +43,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| tls::detect(o.direction, o.bytes),
         datagram: never,
         parser: Start::Tls,
+    },
+    Candidate {
+        protocol: Protocol::Http2,
+        stream: |o| http2::detect(o.direction, o.bytes),
+        datagram: never,
+        parser: Start::Http2,
     },
     Candidate {
         protocol: Protocol::Http1,

@@ -73,6 +73,7 @@ macro_rules! protocols_events {
 
 protocols_events! {
     Http1(http1) { "http", "http1" }
+    Http2(http2) { "http2" }
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
 }

@@ -25,6 +25,11 @@ pub struct Limits {
     pub decompression_layers: usize,
     /// Requests without their response. Beyond it the client's direction is given up (`too_many_transactions`).
     pub transactions: usize,
+    /// Bytes of HPACK's dynamic table that one direction of HTTP/2 keeps; what its sender names
+    /// beyond them is `invalid_header`, and the direction is given up.
+    pub http2_table_bytes: usize,
+    /// CONTINUATION frames of one header block. Beyond it the direction is given up (`too_many_frames`).
+    pub http2_continuations: u32,
     /// Bytes of one TLS handshake message. Larger ones are skipped (`handshake_invalid_length`).
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
@@ -45,6 +50,8 @@ impl Default for Limits {
             decompression_ratio: 500,
             decompression_layers: 2,
             transactions: 512,
+            http2_table_bytes: 64 * 1024,
+            http2_continuations: 256,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
             sip_header_bytes: 64 * 1024,

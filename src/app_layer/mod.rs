@@ -3,13 +3,14 @@
 //! Each protocol is a folder: `mod` (what it is), `detect` (do the first bytes
 //! look like it), `parser` (incremental, from any segmentation) and `events`
 //! (what can be wrong with it). Most keep what they read in the transactions of
-//! [`message`]; HTTP/1 and TLS have a `transaction` of their own. [`candidates`]
+//! [`message`]; HTTP/1, HTTP/2 and TLS have a `transaction` of their own. [`candidates`]
 //! is the list of protocols that a flow may turn out to be.
 //!
 //! A parser never holds bytes back and never fails: what it cannot read
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
 pub mod http1;
+pub mod http2;
 pub mod message;
 pub mod sip;
 pub mod tls;

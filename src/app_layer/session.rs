@@ -5,7 +5,7 @@
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
 use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram};
-use super::{Limits, Protocol, TxRef, http1, message, tls};
+use super::{Limits, Protocol, TxRef, http1, http2, message, tls};
 use crate::direction::Direction;
 
 /// Datagrams of a flow that are tried; later ones do not make it another protocol.
@@ -25,6 +25,7 @@ enum State {
     Fresh,
     Detecting(Box<Detecting>),
     Http1(Box<http1::Parser>),
+    Http2(Box<http2::Parser>),
     Tls(Box<tls::Parser>),
     Message(Box<dyn message::Parser>),
     Unknown,
@@ -62,6 +63,7 @@ impl AppLayer {
             State::Fresh | State::Detecting(_) => Protocol::Undetermined,
             State::Http1(parser) if parser.is_tunnel() => Protocol::Unknown,
             State::Http1(_) => Protocol::Http1,
+            State::Http2(_) => Protocol::Http2,
             State::Tls(_) => Protocol::Tls,
             State::Message(parser) => parser.messages().protocol(),
             State::Unknown => Protocol::Unknown,
@@ -124,6 +126,7 @@ impl AppLayer {
         self.clear_touched();
         match &mut self.state {
             State::Http1(parser) => parser.gap(direction, length),
+            State::Http2(parser) => parser.gap(direction, length),
             State::Tls(parser) => parser.gap(direction, length),
             State::Message(parser) => parser.gap(direction, length),
             // What begins behind a hole is the middle of something.
@@ -137,6 +140,7 @@ impl AppLayer {
         self.clear_touched();
         match &mut self.state {
             State::Http1(parser) => parser.eof(direction, limits),
+            State::Http2(parser) => parser.eof(direction, limits),
             State::Tls(parser) => parser.eof(direction),
             State::Message(parser) => parser.eof(direction, limits),
             State::Detecting(detecting) => {
@@ -154,10 +158,15 @@ impl AppLayer {
             .http1()
             .into_iter()
             .flat_map(http1::Parser::transactions);
+        let http2 = self
+            .http2()
+            .into_iter()
+            .flat_map(http2::Parser::transactions);
         let tls = self.tls().map(|parser| TxRef::Tls(parser.transaction()));
         let messages = self.message().into_iter().flat_map(|p| p.messages().all());
         http1
             .map(TxRef::Http1)
+            .chain(http2.map(TxRef::Http2))
             .chain(tls)
             .chain(messages.map(TxRef::Message))
     }
@@ -165,6 +174,7 @@ impl AppLayer {
     /// The transactions that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
     pub fn touched(&self) -> impl Iterator<Item = TxRef<'_>> {
         let http1 = self.http1().into_iter().flat_map(http1::Parser::touched);
+        let http2 = self.http2().into_iter().flat_map(http2::Parser::touched);
         let tls = self
             .tls()
             .filter(|parser| parser.touched())
@@ -175,6 +185,7 @@ impl AppLayer {
             .flat_map(|p| p.messages().touched());
         http1
             .map(TxRef::Http1)
+            .chain(http2.map(TxRef::Http2))
             .chain(tls)
             .chain(messages.map(TxRef::Message))
     }
@@ -182,6 +193,13 @@ impl AppLayer {
     pub fn http1(&self) -> Option<&http1::Parser> {
         match &self.state {
             State::Http1(parser) => Some(parser),
+            _ => None,
+        }
+    }
+
+    pub fn http2(&self) -> Option<&http2::Parser> {
+        match &self.state {
+            State::Http2(parser) => Some(parser),
             _ => None,
         }
     }
@@ -204,6 +222,7 @@ impl AppLayer {
     pub fn take_finished(&mut self) {
         match &mut self.state {
             State::Http1(parser) => parser.take_finished(),
+            State::Http2(parser) => parser.take_finished(),
             State::Message(parser) => parser.messages_mut().take_finished(),
             _ => {}
         }
@@ -224,6 +243,7 @@ impl AppLayer {
     pub fn failed(&self, direction: Direction) -> bool {
         match &self.state {
             State::Http1(parser) => parser.failed(direction),
+            State::Http2(parser) => parser.failed(direction),
             State::Message(parser) => parser.failed(direction),
             _ => false,
         }
@@ -237,6 +257,7 @@ impl AppLayer {
                 size_of::<Detecting>() + detecting.kept.iter().map(Vec::capacity).sum::<usize>()
             }
             State::Http1(parser) => parser.held_bytes(),
+            State::Http2(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
             State::Message(parser) => parser.held_bytes(),
         }
@@ -246,6 +267,7 @@ impl AppLayer {
     pub fn beyond_limit(&self, direction: Direction) -> u64 {
         match &self.state {
             State::Http1(parser) => parser.beyond_limit(direction),
+            State::Http2(parser) => parser.beyond_limit(direction),
             State::Tls(parser) => parser.beyond_limit(direction),
             State::Message(parser) => parser.beyond_limit(direction),
             _ => 0,
@@ -300,6 +322,7 @@ impl AppLayer {
     fn begin(&mut self, candidate: usize) {
         self.state = match CANDIDATES.get(candidate).map(|c| &c.parser) {
             Some(Start::Http1) => State::Http1(Box::default()),
+            Some(Start::Http2) => State::Http2(Box::default()),
             Some(Start::Tls) => State::Tls(Box::default()),
             Some(Start::Message(parser)) => State::Message(parser()),
             None => State::Unknown,
@@ -324,6 +347,7 @@ impl State {
     fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
         match self {
             Self::Http1(parser) => parser.data(direction, bytes, limits),
+            Self::Http2(parser) => parser.data(direction, bytes, limits),
             Self::Tls(parser) => parser.data(direction, bytes, limits),
             Self::Message(parser) => parser.data(direction, bytes, limits),
             _ => bytes.len(),
@@ -382,6 +406,7 @@ mod tests {
         for (bytes, expected) in [
             (&b"GET / HTTP/1.1\r\n"[..], Protocol::Http1),
             (b"\r\nFOO /x HTTP/1.1\r\n", Protocol::Http1),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol::Http2),
             (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
             (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
             (b"REGISTER sip:a SIP/2.0\r\n", Protocol::Sip),

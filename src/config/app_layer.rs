@@ -13,6 +13,7 @@ pub struct AppLayer {
     #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
     pub memory_bytes: u64,
     pub http: Http,
+    pub http2: Http2,
     pub tls: Tls,
     pub sip: Sip,
 }
@@ -22,6 +23,7 @@ impl Default for AppLayer {
         Self {
             memory_bytes: 256 << 20,
             http: Http::default(),
+            http2: Http2::default(),
             sip: Sip::default(),
             tls: Tls::default(),
         }
@@ -74,6 +76,28 @@ impl Default for Http {
             decompression_ratio: 500,
             decompression_layers: 2,
             transactions: 512,
+        }
+    }
+}
+
+/// `[app_layer.http2]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Http2 {
+    /// Bytes of the dynamic table that a direction keeps.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub table_bytes: usize,
+    /// CONTINUATION frames of one header block. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub continuations: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            table_bytes: 64 << 10,
+            continuations: 256,
         }
     }
 }

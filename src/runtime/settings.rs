@@ -69,7 +69,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
-    let sip = &config.app_layer.sip;
+    let (http2, sip) = (&config.app_layer.http2, &config.app_layer.sip);
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -126,6 +126,8 @@ pub fn worker(config: &Config) -> WorkerConfig {
             decompression_ratio: http.decompression_ratio,
             decompression_layers: http.decompression_layers,
             transactions: http.transactions,
+            http2_table_bytes: http2.table_bytes,
+            http2_continuations: http2.continuations,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
             sip_header_bytes: sip.header_bytes,

@@ -56,7 +56,6 @@ const NOT_READ: &[&str] = &[
     "ether",
     "ftp",
     "ftp-data",
-    "http2",
     "ike",
     "imap",
     "krb5",

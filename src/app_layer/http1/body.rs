@@ -7,7 +7,7 @@ use crate::app_layer::Limits;
 
 /// Undoes the content codings of one body.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub(in crate::app_layer) struct Decoder {
     /// In the order they are undone: the last one named first.
     layers: Vec<Layer>,
     /// The body as sent, as far as it fits the body limit: looked at if decoding fails.
@@ -32,7 +32,7 @@ const INFLATE_BYTES: usize = 48 * 1024;
 
 impl Decoder {
     /// Bytes that it takes, itself included.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::app_layer) fn held_bytes(&self) -> usize {
         let layer = size_of::<Layer>() + INFLATE_BYTES + WINDOW;
         size_of::<Self>() + self.layers.len() * layer + self.wire.capacity()
     }

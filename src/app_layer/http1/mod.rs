@@ -9,6 +9,7 @@ mod body;
 mod chunked;
 mod detect;
 mod events;
+mod fields;
 mod framing;
 mod head;
 mod headers;
@@ -21,7 +22,9 @@ mod span;
 mod transaction;
 mod uri;
 
+pub(super) use body::Decoder;
 pub(super) use detect::detect;
+pub(super) use fields::FieldList;
 use side::Head;
 
 pub use events::Event;

@@ -1,7 +1,8 @@
-//! Buffers of an HTTP/1 transaction.
+//! Buffers of an HTTP transaction, of HTTP/1 or of a stream of HTTP/2.
 
 use super::View;
 use crate::app_layer::http1::Transaction;
+use crate::app_layer::http2;
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 
@@ -39,6 +40,20 @@ pub(super) fn view(tx: &Transaction, buffer: Buffer, direction: Direction) -> Op
         _ => None,
     };
     bytes.map(View::whole)
+}
+
+pub(super) fn view_of_stream(
+    tx: &http2::Transaction,
+    buffer: Buffer,
+    direction: Direction,
+    instance: usize,
+) -> Option<View<'_>> {
+    match buffer {
+        Buffer::Http2HeaderName => tx.field_name(direction, instance).map(View::whole),
+        Buffer::Http2Header => tx.escaped_field(direction, instance).map(View::whole),
+        _ if instance > 0 => None,
+        _ => view(tx.http(), buffer, direction),
+    }
 }
 
 /// A message without a body has no body buffer: what is absent does not match.

@@ -7,7 +7,7 @@ mod transform;
 pub(crate) use transform::apply;
 
 use crate::app_layer::{Event, Protocol, TxRef};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Owner};
 use crate::direction::Direction;
 use crate::number::Number;
 
@@ -85,12 +85,16 @@ impl Transaction for TxRef<'_> {
     fn amendable_bytes(&self, direction: Direction) -> usize {
         match self {
             Self::Http1(tx) => tx.header_raw(direction).map_or(0, <[u8]>::len),
+            Self::Http2(tx) => tx.http().header_raw(direction).map_or(0, <[u8]>::len),
             Self::Tls(_) | Self::Message(_) => 0,
         }
     }
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
+            Self::Http2(tx) if buffer.owner() == Owner::App(Protocol::Http2) => {
+                tx.field_count(direction)
+            }
             Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
@@ -101,6 +105,7 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) if instance == 0 => http::view(tx, buffer, direction),
             Self::Http1(_) => None,
+            Self::Http2(tx) => http::view_of_stream(tx, buffer, direction, instance),
             Self::Message(tx) if buffer.has_instances() => {
                 tx.fields(buffer, direction).nth(instance).map(View::whole)
             }
@@ -121,6 +126,7 @@ impl Transaction for TxRef<'_> {
     ) -> bool {
         match self {
             Self::Http1(_) => false,
+            Self::Http2(tx) => tx.numbers(number, direction).any(will_do),
             Self::Tls(tx) => tls::number(tx, number, direction).is_some_and(will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }

@@ -84,7 +84,9 @@ impl Ruleset {
         if side.done {
             self.forget_payload_matches(flow, direction);
         }
-        flow.txs[at].sides[direction.index()] = side;
+        let state = &mut flow.txs[at];
+        state.sides[direction.index()] = side;
+        state.over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
     }
 
     /// A payload match counts for the transaction that it came with, and not for later ones.

@@ -35,6 +35,10 @@ fn syntax(number: Number) -> String {
             "{plain} {name}:[!]FLAG,...; out of {}",
             words(list).join(", ")
         ),
+        Values::Keyed(list) => format!(
+            "{name}:{}; {name}:NAME[<|>|<=|>=|=]NUMBER; {name}:NAME NUMBER-NUMBER;",
+            words(list).join("|")
+        ),
     }
 }
 
@@ -52,6 +56,7 @@ fn condition(value: Arg<'_>, number: Number) -> Result<NumberCondition, Fault> {
     match number.values() {
         Values::Flags(words) if begins_with_a_word(value) => flags(value, words),
         Values::Named(words) if begins_with_a_word(value) => named(value, words),
+        Values::Keyed(words) => keyed(value, words),
         _ => range(value, number.max()).map(NumberCondition::Range),
     }
 }
@@ -115,6 +120,37 @@ fn flags(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault
         value: wanted,
         negated: false,
     })
+}
+
+/// A name alone, or a name and a condition on its number.
+fn keyed(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault> {
+    let end = value
+        .text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(value.text.len());
+    let word = value.slice(0, end);
+    let rest = value.slice(end, value.text.len());
+    let key = lookup(word, words)? << 32;
+    let most = u64::from(u32::MAX);
+    let rest = rest.trim();
+    let rest = rest.strip_prefix("=").unwrap_or(rest);
+    let condition = if rest.text.is_empty() {
+        Range {
+            min: 0,
+            max: most,
+            negated: false,
+        }
+    } else {
+        range(rest, most)?
+    };
+    if condition.negated {
+        return Err(rest.fault("a condition on one of several numbers is not negated"));
+    }
+    Ok(NumberCondition::Range(Range {
+        min: key | condition.min,
+        max: key | condition.max.min(most),
+        negated: false,
+    }))
 }
 
 fn lookup(word: Arg<'_>, words: &[(&str, u64)]) -> Result<u64, Fault> {

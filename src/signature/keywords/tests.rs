@@ -33,6 +33,32 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
     (
+        "http2.frametype",
+        "http2.frametype:GOAWAY; http2.frametype:!0;",
+        "http2.frametype:^GONE;",
+    ),
+    (
+        "http2.errorcode",
+        "http2.errorcode:ENHANCE_YOUR_CALM; http2.errorcode:>1;",
+        "http2.errorcode:^CALM;",
+    ),
+    (
+        "http2.priority",
+        "http2.priority:>200;",
+        "http2.priority:^256;",
+    ),
+    ("http2.window", "http2.window:1-9;", "http2.window:^x;"),
+    (
+        "http2.size_update",
+        "http2.size_update:>4096;",
+        "http2.size_update:^-1;",
+    ),
+    (
+        "http2.settings",
+        "http2.settings:SETTINGS_ENABLE_PUSH=0; http2.settings:SETTINGS_MAX_FRAME_SIZE >20000;",
+        "http2.settings:^SETTINGS_NONE;",
+    ),
+    (
         "tls.cert_chain_len",
         "tls.cert_chain_len:>2;",
         "tls.cert_chain_len:^many;",
