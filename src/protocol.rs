@@ -80,6 +80,7 @@ protocols! {
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Http2 { "http2", &["http2"], Tcp, "HTTP/2 (RFC 9113) without TLS." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
+    Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
 }
 

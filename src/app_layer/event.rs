@@ -76,6 +76,7 @@ protocols_events! {
     Http2(http2) { "http2" }
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
+    Mqtt(mqtt) { "mqtt" }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 pub mod http1;
 pub mod http2;
 pub mod message;
+pub mod mqtt;
 pub mod sip;
 pub mod tls;
 

@@ -130,6 +130,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             http2_continuations: http2.continuations,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
