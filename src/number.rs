@@ -165,6 +165,17 @@ const HTTP2_SETTINGS: Values = Values::Keyed(&[
     ("SETTINGS_MAX_HEADER_LIST_SIZE", 6),
 ]);
 
+/// RFC 6455 section 5.2 and RFC 7692 section 6.
+const WEBSOCKET_FLAGS: Values = Values::Flags(&[("fin", 0x80), ("comp", 0x40)]);
+const WEBSOCKET_OPCODES: Values = Values::Named(&[
+    ("continuation", 0),
+    ("text", 1),
+    ("binary", 2),
+    ("connection_close", 8),
+    ("ping", 9),
+    ("pong", 10),
+]);
+
 // Keyword, aliases, protocol, direction, largest value, words for values, help.
 numbers! {
     Http2FrameType { "http2.frametype", &[], Http2, None, BYTE, HTTP2_FRAMES, "Types of the frames." }
@@ -173,6 +184,9 @@ numbers! {
     Http2Window { "http2.window", &[], Http2, None, LONG, Values::Plain, "Increment of WINDOW_UPDATE." }
     Http2SizeUpdate { "http2.size_update", &[], Http2, None, LONG, Values::Plain, "Size of the dynamic table that a header block sets." }
     Http2Settings { "http2.settings", &[], Http2, None, KEYED, HTTP2_SETTINGS, "A setting and its value." }
+    WebSocketFlags { "websocket.flags", &[], WebSocket, None, BYTE, WEBSOCKET_FLAGS, "Upper four bits of a frame's first byte." }
+    WebSocketMask { "websocket.mask", &[], WebSocket, None, LONG, Values::Plain, "Masking key of a frame." }
+    WebSocketOpcode { "websocket.opcode", &[], WebSocket, None, 15, WEBSOCKET_OPCODES, "Opcode of a frame." }
     TlsChainLength { "tls.cert_chain_len", &[], Tls, None, LONG, Values::Plain, "Certificates in an end's chain." }
     TlsVersion { "tls.version", &[], Tls, None, SHORT, TLS_VERSIONS, "Version that the server chose, or that the client wants most." }
     SslVersion { "ssl_version", &[], Tls, None, SHORT, SSL_VERSIONS, "Version that the server chose, or that the client wants most." }

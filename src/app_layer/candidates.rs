@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, http1, http2, message, mqtt, sip, tls};
+use super::{Limits, Protocol, http1, http2, message, mqtt, sip, tls, websocket};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -51,6 +51,13 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| http1::detect(o.direction, o.bytes, o.limits.header_bytes),
         datagram: never,
         parser: Start::Http1,
+    },
+    Candidate {
+        // Its frames have no mark: HTTP/1 says that they follow.
+        protocol: Protocol::WebSocket,
+        stream: |_| Some(false),
+        datagram: never,
+        parser: Start::Message(|| Box::<websocket::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Sip,

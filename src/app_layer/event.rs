@@ -74,6 +74,7 @@ macro_rules! protocols_events {
 protocols_events! {
     Http1(http1) { "http", "http1" }
     Http2(http2) { "http2" }
+    WebSocket(websocket) { "websocket" }
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
     Mqtt(mqtt) { "mqtt" }

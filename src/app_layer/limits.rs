@@ -30,6 +30,9 @@ pub struct Limits {
     pub http2_table_bytes: usize,
     /// CONTINUATION frames of one header block. Beyond it the direction is given up (`too_many_frames`).
     pub http2_continuations: u32,
+    /// Bytes of one WebSocket frame's payload, or of a message in pieces, that are kept for inspection
+    /// (`skip_end_of_payload`, `reassembly_limit_reached`).
+    pub websocket_payload_bytes: usize,
     /// Bytes of one TLS handshake message. Larger ones are skipped (`handshake_invalid_length`).
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
@@ -55,6 +58,7 @@ impl Default for Limits {
             transactions: 512,
             http2_table_bytes: 64 * 1024,
             http2_continuations: 256,
+            websocket_payload_bytes: 64 * 1024,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
             message_bytes: 64 * 1024,

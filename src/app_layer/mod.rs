@@ -15,6 +15,7 @@ pub mod message;
 pub mod mqtt;
 pub mod sip;
 pub mod tls;
+pub mod websocket;
 
 mod candidates;
 mod event;

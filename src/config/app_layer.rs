@@ -18,6 +18,7 @@ pub struct AppLayer {
     pub message_bytes: usize,
     pub http: Http,
     pub http2: Http2,
+    pub websocket: WebSocket,
     pub tls: Tls,
     pub sip: Sip,
 }
@@ -29,6 +30,7 @@ impl Default for AppLayer {
             message_bytes: 64 << 10,
             http: Http::default(),
             http2: Http2::default(),
+            websocket: WebSocket::default(),
             sip: Sip::default(),
             tls: Tls::default(),
         }
@@ -103,6 +105,24 @@ impl Default for Http2 {
         Self {
             table_bytes: 64 << 10,
             continuations: 256,
+        }
+    }
+}
+
+/// `[app_layer.websocket]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct WebSocket {
+    /// Bytes of one frame's payload, or of a message in pieces, that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 16_777_216>")]
+    pub payload_bytes: usize,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            payload_bytes: 64 << 10,
         }
     }
 }

@@ -128,6 +128,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             http2_table_bytes: http2.table_bytes,
             http2_continuations: http2.continuations,
+            websocket_payload_bytes: config.app_layer.websocket.payload_bytes,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
             message_bytes: config.app_layer.message_bytes,

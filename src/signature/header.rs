@@ -76,7 +76,6 @@ const NOT_READ: &[&str] = &[
     "ssh",
     "telnet",
     "tftp",
-    "websocket",
 ];
 
 pub(super) fn parse(

@@ -59,7 +59,10 @@ pub(crate) trait Transaction {
 pub(crate) const fn grows(buffer: Buffer) -> bool {
     matches!(
         buffer,
-        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData
+        Buffer::HttpRequestBody
+            | Buffer::HttpResponseBody
+            | Buffer::FileData
+            | Buffer::WebSocketPayload
     )
 }
 

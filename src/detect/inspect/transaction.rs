@@ -102,12 +102,12 @@ impl Ruleset {
 
 /// Whether rules that wait for a growing buffer are tried now.
 fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction) -> bool {
-    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody};
+    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody, WebSocketPayload};
     let body = match direction {
         Direction::ToServer => HttpRequestBody,
         Direction::ToClient => HttpResponseBody,
     };
-    let views = [body, FileData].map(|b| tx.view(b, direction, 0));
+    let views = [body, FileData, WebSocketPayload].map(|b| tx.view(b, direction, 0));
     let length = views
         .iter()
         .flatten()

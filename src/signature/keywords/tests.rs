@@ -132,6 +132,17 @@ const CASES: &[(&str, &str, &str)] = &[
         "http2.settings:^SETTINGS_NONE;",
     ),
     (
+        "websocket.flags",
+        "websocket.flags:fin,!comp; websocket.flags:&0x80;",
+        "websocket.flags:^end;",
+    ),
+    ("websocket.mask", "websocket.mask:>0;", "websocket.mask:^x;"),
+    (
+        "websocket.opcode",
+        "websocket.opcode:!ping; websocket.opcode:1;",
+        "websocket.opcode:^word;",
+    ),
+    (
         "tls.cert_chain_len",
         "tls.cert_chain_len:>2;",
         "tls.cert_chain_len:^many;",
