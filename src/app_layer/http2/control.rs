@@ -19,12 +19,7 @@ impl Parser {
         if head.kind == Kind::Settings {
             self.note_frame_size(direction, &payload);
         }
-        let live = self.streams.live(head.stream).map(Transaction::id);
-        let tx = match live {
-            Some(id) => self.streams.edit(id),
-            None => self.streams.single(head.stream, limits),
-        };
-        let Some(tx) = tx else {
+        let Some(tx) = self.streams.teller(direction, head.stream, limits) else {
             return;
         };
         tx.put_number(Number::Http2FrameType, direction, u64::from(head.code));
@@ -34,13 +29,21 @@ impl Parser {
             tx.raise(direction, Event::InvalidFrameHeader);
         }
         tell(tx, direction, head, &payload);
-        if head.kind == Kind::RstStream && head.stream > 0 {
+        if head.kind == Kind::RstStream {
+            self.reset(head.stream, limits);
+        }
+        self.keep_room(direction, payload);
+    }
+
+    /// Nothing more comes on a stream (RFC 9113 section 6.4).
+    fn reset(&mut self, stream: u32, limits: &Limits) {
+        let live = self.streams.live(stream).map(Transaction::id);
+        if let Some(tx) = live.and_then(|id| self.streams.edit(id)) {
             for direction in Direction::BOTH {
                 let beyond = &mut self.readers[direction.index()].beyond;
                 tx.finish(direction, limits, beyond);
             }
         }
-        self.keep_room(direction, payload);
     }
 
     /// What this end takes bounds what the other may send.

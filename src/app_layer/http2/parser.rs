@@ -240,13 +240,16 @@ impl Parser {
             _ => {}
         }
         if is_too_long {
-            self.raise(direction, head.stream, Event::LongFrameData, limits);
+            self.streams
+                .raise(direction, head.stream, Event::LongFrameData, limits);
         }
     }
 
     fn begin_data(&mut self, direction: Direction, head: Head, limits: &Limits) {
         if head.stream == 0 {
-            return self.raise(direction, 0, Event::DataStreamZero, limits);
+            return self
+                .streams
+                .raise(direction, 0, Event::DataStreamZero, limits);
         }
         // On a stream that was reset the rest of a body may still be on its way (section 5.4.2).
         let Some(tx) = self.streams.live(head.stream) else {
@@ -254,11 +257,12 @@ impl Parser {
         };
         let id = tx.id();
         let over = tx.is_complete(direction);
+        if over {
+            let event = Event::StreamIdReuse;
+            return self.streams.raise(direction, head.stream, event, limits);
+        }
         if let Some(tx) = self.streams.edit(id) {
             tx.put_number(Number::Http2FrameType, direction, u64::from(head.code));
-            if over {
-                return tx.raise(direction, Event::StreamIdReuse);
-            }
         }
         if let State::Payload(payload) = &mut self.readers[direction.index()].state {
             payload.tx = Some(id);
@@ -275,16 +279,20 @@ impl Parser {
         let tx = match self.streams.open(direction, stream, limits) {
             Found::Live(id) => Some(id),
             Found::Closed => {
-                self.raise(direction, stream, Event::StreamIdReuse, limits);
+                self.streams
+                    .raise(direction, stream, Event::StreamIdReuse, limits);
                 None
             }
             Found::Full => return self.fail(direction, Some(Event::TooManyStreams), limits),
         };
+        let mut over = false;
         if let Some(tx) = tx.and_then(|id| self.streams.edit(id)) {
             tx.put_number(Number::Http2FrameType, direction, u64::from(head.code));
-            if tx.is_complete(direction) {
-                tx.raise(direction, Event::StreamIdReuse);
-            }
+            over = tx.is_complete(direction);
+        }
+        if over {
+            let event = Event::StreamIdReuse;
+            self.streams.raise(direction, stream, event, limits);
         }
         self.readers[direction.index()].block = Some(Box::new(Block {
             tx,
@@ -328,7 +336,8 @@ impl Parser {
                 payload.part = prefix(head);
                 if !fits {
                     // Section 6.1: a receiver ends the connection. What it might take is looked at.
-                    self.raise(direction, head.stream, Event::InvalidFrameData, limits);
+                    self.streams
+                        .raise(direction, head.stream, Event::InvalidFrameData, limits);
                 }
                 1
             }
@@ -468,13 +477,8 @@ impl Parser {
     pub(super) fn fail(&mut self, direction: Direction, event: Option<Event>, limits: &Limits) {
         if let Some(event) = event {
             let block = self.readers[direction.index()].block.as_ref();
-            match block
-                .and_then(|b| b.tx)
-                .and_then(|id| self.streams.edit(id))
-            {
-                Some(tx) => tx.raise(direction, event),
-                None => self.streams.raise(direction, event, limits),
-            }
+            let stream = block.map_or(0, |b| b.stream);
+            self.streams.raise(direction, stream, event, limits);
         }
         let reader = &mut self.readers[direction.index()];
         reader.state = State::Failed;
@@ -482,24 +486,6 @@ impl Parser {
         reader.control = Vec::new();
         self.streams
             .finish_all(direction, limits, &mut reader.beyond);
-    }
-
-    /// Tells something with the stream that it is about, or on its own.
-    pub(super) fn raise(
-        &mut self,
-        direction: Direction,
-        stream: u32,
-        event: Event,
-        limits: &Limits,
-    ) {
-        let live = self.streams.live(stream).map(Transaction::id);
-        let tx = match live {
-            Some(id) => self.streams.edit(id),
-            None => self.streams.single(stream, limits),
-        };
-        if let Some(tx) = tx {
-            tx.raise(direction, event);
-        }
     }
 }
 

@@ -105,14 +105,30 @@ impl Streams {
         Some(tx)
     }
 
-    /// What befell the connection as a whole: told with its newest transaction.
-    pub(super) fn raise(&mut self, direction: Direction, event: Event, limits: &Limits) {
-        let newest = self.live.last().map(Transaction::id);
-        let tx = match newest {
+    /// The stream of that number to tell something with; one on its own where nothing more is
+    /// expected of it from that direction, since nobody looks at it again.
+    pub(super) fn teller(
+        &mut self,
+        direction: Direction,
+        stream: u32,
+        limits: &Limits,
+    ) -> Option<&mut Transaction> {
+        let open = self.live(stream).filter(|tx| !tx.is_complete(direction));
+        match open.map(Transaction::id) {
             Some(id) => self.edit(id),
-            None => self.single(0, limits),
-        };
-        if let Some(tx) = tx {
+            None => self.single(stream, limits),
+        }
+    }
+
+    /// Tells what was wrong with a stream, or with the connection.
+    pub(super) fn raise(
+        &mut self,
+        direction: Direction,
+        stream: u32,
+        event: Event,
+        limits: &Limits,
+    ) {
+        if let Some(tx) = self.teller(direction, stream, limits) {
             tx.raise(direction, event);
         }
     }

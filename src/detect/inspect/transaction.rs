@@ -52,7 +52,9 @@ impl Ruleset {
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
-        let side = &mut flow.txs[at].sides[direction.index()];
+        let state = &mut flow.txs[at];
+        state.over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        let side = &mut state.sides[direction.index()];
         let seen = Some((tx.revision(direction), flow.generation));
         if side.done || side.seen == seen {
             return;
@@ -85,9 +87,7 @@ impl Ruleset {
         if side.done {
             self.forget_payload_matches(flow, direction);
         }
-        let state = &mut flow.txs[at];
-        state.sides[direction.index()] = side;
-        state.over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        flow.txs[at].sides[direction.index()] = side;
     }
 
     /// A payload match counts for the transaction that it came with, and not for later ones.
