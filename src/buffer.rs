@@ -86,6 +86,8 @@ buffers! {
     HttpHeaderRaw { "http.header.raw", &[], None, Http, "Headers as sent, with cookies." }
     HttpHeaderNames { "http.header_names", &["http_header_names"], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
     HttpStart { "http.start", &["http_start"], None, Http, "First line and header names, each with CRLF, then CRLF." }
+    HttpRequestHeader { "http.request_header", &[], TO_SERVER, Http, "Each header of a request: `Name: value`." }
+    HttpResponseHeader { "http.response_header", &[], TO_CLIENT, Http, "Each header of a response: `Name: value`." }
     HttpCookie { "http.cookie", &[], None, Http, "Value of Cookie or Set-Cookie." }
     HttpHost { "http.host", &[], TO_SERVER, Http, "Host in lower case, without its port." }
     HttpHostRaw { "http.host.raw", &[], TO_SERVER, Http, "Host as sent." }
@@ -106,6 +108,7 @@ buffers! {
     Http2HeaderName { "http2.header_name", &[], None, Http2, "Name of each header field, `:method` and its like among them." }
     Http2Header { "http2.header", &[], None, Http2, "Each header field: `name: value`, the colons within both doubled." }
     WebSocketPayload { "websocket.payload", &[], None, WebSocket, "Payload of a frame, unmasked; of a message's last frame, the whole message, decompressed." }
+    FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
     TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], None, Tls, "Subject of an end's own certificate, such as C=US, O=Example, CN=example.com." }
@@ -146,6 +149,12 @@ buffers! {
     MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
     MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
     MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
+    DnsQuery { "dns.query", &["dns_query"], TO_SERVER, Dns, "Each name that a DNS request asks for, with dots, as sent." }
+    DnsQueriesName { "dns.queries.rrname", &["dns.query.name"], None, Dns, "Each name in the question section of a DNS request or response." }
+    DnsAnswersName { "dns.answers.rrname", &["dns.answer.name"], None, Dns, "Each name in the answer section of a DNS message." }
+    DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
+    DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
+    DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
 }
 
 impl Owner {
@@ -186,6 +195,15 @@ impl Buffer {
                 | Self::SipUserAgent
                 | Self::SipContentType
                 | Self::SipContentLength
+                | Self::HttpRequestHeader
+                | Self::HttpResponseHeader
+                | Self::FileName
+                | Self::DnsQuery
+                | Self::DnsQueriesName
+                | Self::DnsAnswersName
+                | Self::DnsAuthoritiesName
+                | Self::DnsAdditionalsName
+                | Self::DnsResponseName
         )
     }
 

@@ -83,6 +83,7 @@ protocols! {
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
 }
 
 impl Protocol {

@@ -298,6 +298,25 @@ fn sip() {
 }
 
 #[test]
+fn dns() {
+    let query = b"\0\x1d\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
+    let answer = b"\0\x2d\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x01\x2c\0\x04\xc0\0\x02\x07";
+    let circle = b"\0\x16\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\xc0\x0c\0\x10\0\x01";
+    smoke(
+        targets::dns,
+        &[
+            conversation(0, query, answer),
+            conversation(
+                3,
+                &[&circle[..], query].concat(),
+                &[&answer[..], answer].concat(),
+            ),
+            conversation(1, &query[2..], &answer[2..]),
+        ],
+    );
+}
+
+#[test]
 fn rules() {
     let seeds: Vec<Vec<u8>> = files("signatures", "patch.rules")
         .iter()

@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, http1, http2, message, mqtt, sip, tls, websocket};
+use super::{Limits, Protocol, dns, http1, http2, message, mqtt, sip, tls, websocket};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -70,6 +70,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: mqtt::detect,
         datagram: never,
         parser: Start::Message(|| Box::<mqtt::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Dns,
+        stream: |o| dns::detect(o.bytes, o.server_port),
+        datagram: |o| dns::is_datagram(o.bytes, o.server_port),
+        parser: Start::Message(|| Box::<dns::Parser>::default()),
     },
 ];
 

@@ -21,6 +21,7 @@ pub struct AppLayer {
     pub websocket: WebSocket,
     pub tls: Tls,
     pub sip: Sip,
+    pub dns: Dns,
 }
 
 impl Default for AppLayer {
@@ -32,6 +33,7 @@ impl Default for AppLayer {
             http2: Http2::default(),
             websocket: WebSocket::default(),
             sip: Sip::default(),
+            dns: Dns::default(),
             tls: Tls::default(),
         }
     }
@@ -54,9 +56,12 @@ pub struct Http {
     /// Bytes of one line of them. A longer one is an event.
     #[serde(deserialize_with = "within::<_, _, 256, 16_777_216>")]
     pub line_bytes: usize,
-    /// Headers of one message.
+    /// Header names of one message that are joined where they repeat. More are an event.
     #[serde(deserialize_with = "within::<_, _, 8, 65_536>")]
     pub headers: usize,
+    /// Lines of one message's headers. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 64, 65_536>")]
+    pub header_lines: usize,
     /// Bytes that one compressed body may grow to.
     #[serde(deserialize_with = "within::<_, _, 1_024, 1_073_741_824>")]
     pub decompressed_bytes: u64,
@@ -79,9 +84,10 @@ impl Default for Http {
             header_bytes: 64 << 10,
             line_bytes: 18_000,
             headers: 256,
+            header_lines: 2_048,
             decompressed_bytes: 1 << 20,
             decompression_ratio: 500,
-            decompression_layers: 2,
+            decompression_layers: 4,
             transactions: 512,
         }
     }
@@ -163,6 +169,24 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.dns]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    /// Bytes that the names of one message have together. Beyond it the message is read no further.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub name_bytes: usize,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            name_bytes: 128 << 10,
         }
     }
 }

@@ -50,7 +50,6 @@ const NOT_READ: &[&str] = &[
     "dcerpc",
     "dhcp",
     "dnp3",
-    "dns",
     "doh2",
     "enip",
     "ether",
@@ -238,7 +237,7 @@ mod tests {
                 "unknown action",
             ),
             (
-                "alert dns any any -> any any",
+                "alert arp any any -> any any",
                 6..9,
                 "not read in this version",
             ),

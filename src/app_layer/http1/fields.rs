@@ -3,12 +3,12 @@
 //! As in Suricata, fields are normalised one by one: repeated names are not
 //! joined, and what begins with a colon is a header among the others.
 
-use super::body::Decoder;
 use super::headers::copy_within;
 use super::side::Side;
 use super::span::{Span, is_blank};
 use super::transaction::{Transaction, cookie_name, progress};
 use super::uri::split_authority;
+use crate::app_layer::content::Decoder;
 use crate::app_layer::{self, Limits};
 use crate::direction::Direction;
 
@@ -54,6 +54,26 @@ impl FieldList {
     }
 }
 
+/// How the body of one direction is read.
+#[derive(Debug, Default)]
+pub(in crate::app_layer) struct BodyReader {
+    decoder: Option<Box<Decoder>>,
+    /// It may turn out not to be what its head says.
+    keeps_as_sent: bool,
+    has_odd_codings: bool,
+}
+
+impl BodyReader {
+    pub(in crate::app_layer) fn held_bytes(&self) -> usize {
+        self.decoder.as_ref().map_or(0, |d| d.held_bytes())
+    }
+
+    /// A compressed body cannot be decoded behind a hole.
+    pub(in crate::app_layer) fn skip(&mut self) {
+        self.decoder = None;
+    }
+}
+
 /// A message of a stream: its parts come in frames.
 impl Transaction {
     pub(in crate::app_layer) fn numbered(id: u64) -> Self {
@@ -84,20 +104,25 @@ impl Transaction {
         }
     }
 
-    /// What undoes the codings that the head names; an error where they are not all undone.
-    pub(in crate::app_layer) fn decoder(
-        &self,
+    /// What reads the body that the head announces.
+    pub(in crate::app_layer) fn begin_body(
+        &mut self,
         direction: Direction,
         limits: &Limits,
-    ) -> Result<Option<Box<Decoder>>, Option<Box<Decoder>>> {
-        let Some(encoding) = self.header_value(direction, b"content-encoding") else {
-            return Ok(None);
-        };
-        let (decoder, event) = Decoder::new(encoding, limits);
-        let decoder = decoder.map(Box::new);
-        match event {
-            None => Ok(decoder),
-            Some(_) => Err(decoder),
+    ) -> BodyReader {
+        let side = self.side_mut(direction);
+        if direction == Direction::ToServer {
+            side.expect_files();
+        }
+        let codings = side.codings(limits);
+        if codings.fault.is_some() {
+            side.count_sent();
+        }
+        let decoder = Decoder::new(&codings).map(Box::new);
+        BodyReader {
+            keeps_as_sent: decoder.is_some(),
+            has_odd_codings: codings.fault.is_some(),
+            decoder,
         }
     }
 
@@ -106,7 +131,7 @@ impl Transaction {
         &mut self,
         direction: Direction,
         bytes: &[u8],
-        decoder: &mut Option<Box<Decoder>>,
+        reader: &mut BodyReader,
         limits: &Limits,
         beyond: &mut u64,
     ) -> bool {
@@ -114,23 +139,24 @@ impl Transaction {
         if side.progress < progress::BODY {
             side.advance(progress::BODY);
         }
-        let limit = limits.body_bytes(direction);
-        let events = side.push_body(bytes, decoder, limit, limits, beyond);
-        events == [None; 2]
+        if reader.keeps_as_sent {
+            side.keep_sent(bytes, limits.body_bytes(direction));
+        }
+        let events = side.push_body(bytes, &mut reader.decoder, direction, limits, beyond);
+        events == [None; 2] && !reader.has_odd_codings
     }
 
     /// Nothing more comes from this direction; whether the codings of its body were undone.
     pub(in crate::app_layer) fn end(
         &mut self,
         direction: Direction,
-        decoder: &mut Option<Box<Decoder>>,
+        reader: &mut BodyReader,
         limits: &Limits,
-        beyond: &mut u64,
     ) -> bool {
-        let limit = limits.body_bytes(direction);
-        let event = self.side_mut(direction).end_body(decoder, limit, beyond);
+        let side = self.side_mut(direction);
+        let events = side.end_body(&mut reader.decoder, direction, limits);
         self.finish(direction);
-        event.is_none()
+        events == [None; 2]
     }
 
     /// Counts an event once. `direction` is where it was found.
@@ -148,6 +174,13 @@ impl Transaction {
     /// Something beside the buffers has come.
     pub(in crate::app_layer) fn touch(&mut self, direction: Direction) {
         self.side_mut(direction).touch();
+    }
+
+    /// `name: value` of one field, repeated names apart.
+    pub fn field_line(&self, direction: Direction, at: usize) -> Option<&[u8]> {
+        let side = self.side(direction);
+        let field = side.fields.get(at)?;
+        Some(Span::new(field.name.start(), field.value.end()).of(&side.arena))
     }
 
     /// Names and values as sent, repeated names apart.

@@ -13,23 +13,23 @@ mod fields;
 mod framing;
 mod head;
 mod headers;
-mod inflate;
 mod line;
+mod multipart;
 mod parser;
 mod reader;
 mod side;
+mod signs;
 mod span;
 mod transaction;
 mod uri;
 
-pub(super) use body::Decoder;
 pub(super) use detect::detect;
-pub(super) use fields::FieldList;
+pub(super) use fields::{BodyReader, FieldList};
 use side::Head;
 
 pub use events::Event;
-pub use parser::Parser;
-pub use transaction::{Transaction, progress};
+pub use parser::{Parser, Upgrade};
+pub use transaction::{File, Transaction, progress};
 
 #[cfg(test)]
 mod tests;

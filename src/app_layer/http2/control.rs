@@ -40,8 +40,7 @@ impl Parser {
         let live = self.streams.live(stream).map(Transaction::id);
         if let Some(tx) = live.and_then(|id| self.streams.edit(id)) {
             for direction in Direction::BOTH {
-                let beyond = &mut self.readers[direction.index()].beyond;
-                tx.finish(direction, limits, beyond);
+                tx.finish(direction, limits);
             }
         }
     }

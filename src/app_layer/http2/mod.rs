@@ -16,6 +16,7 @@ mod request;
 mod streams;
 mod table;
 mod transaction;
+mod upgrade;
 
 pub(super) use detect::detect;
 

@@ -27,6 +27,8 @@ const SIZE_UPDATES: usize = 16;
 pub struct Parser {
     pub(super) streams: Streams,
     pub(super) readers: [Reader; 2],
+    /// What an upgrade brought has yet to be looked at.
+    pub(super) keeps_touched: bool,
 }
 
 impl Default for Parser {
@@ -34,6 +36,7 @@ impl Default for Parser {
         Self {
             streams: Streams::default(),
             readers: Direction::BOTH.map(Reader::new),
+            keeps_touched: false,
         }
     }
 }
@@ -84,7 +87,9 @@ impl Parser {
     /// Reads on, up to the next point where a transaction has to be looked at: the end of a header
     /// block, of a stream, or of a frame that is neither. Gives the bytes taken.
     pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
-        self.streams.clear_touched();
+        if !std::mem::take(&mut self.keeps_touched) {
+            self.streams.clear_touched();
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let step = self.step(direction, rest, limits);
@@ -127,8 +132,12 @@ impl Parser {
         if !matches!(reader.state, State::Failed) {
             reader.state = State::Closed;
         }
-        self.streams
-            .finish_all(direction, limits, &mut reader.beyond);
+        self.streams.finish_all(direction, limits);
+    }
+
+    /// Ids of the transactions to come begin here: those of a flow never share one.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.streams.start_at(id);
     }
 
     /// Takes out transactions that are complete both ways.
@@ -457,10 +466,9 @@ impl Parser {
         let head = ended.head;
         match head.kind {
             Kind::Data => {
-                let reader = &mut self.readers[direction.index()];
                 let tx = ended.tx.filter(|_| head.has(flag::END_STREAM));
                 if let Some(tx) = tx.and_then(|id| self.streams.edit(id)) {
-                    tx.finish(direction, limits, &mut reader.beyond);
+                    tx.finish(direction, limits);
                 }
             }
             Kind::Headers | Kind::PushPromise | Kind::Continuation => {
@@ -484,8 +492,7 @@ impl Parser {
         reader.state = State::Failed;
         reader.block = None;
         reader.control = Vec::new();
-        self.streams
-            .finish_all(direction, limits, &mut reader.beyond);
+        self.streams.finish_all(direction, limits);
     }
 }
 

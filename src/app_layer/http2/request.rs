@@ -40,7 +40,7 @@ impl Parser {
         }
         take(tx, of, direction, &block.fields, limits);
         if block.ends_stream || block.promises {
-            tx.finish(of, limits, &mut self.readers[of.index()].beyond);
+            tx.finish(of, limits);
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::Event;
 use super::transaction::Transaction;
 use crate::app_layer::Limits;
+use crate::app_layer::http1::FieldList;
 use crate::direction::Direction;
 
 /// Transactions that were not taken out yet, oldest first, and which the last call changed.
@@ -90,9 +91,25 @@ impl Streams {
         if opener != direction
             && let Some(tx) = self.edit(id)
         {
-            tx.finish(opener, limits, &mut 0);
+            tx.finish(opener, limits);
         }
         Found::Live(id)
+    }
+
+    /// A stream whose request is known otherwise.
+    pub(super) fn request(&mut self, stream: u32, fields: &FieldList, limits: &Limits) {
+        let direction = Direction::ToServer;
+        if let Found::Live(id) = self.open(direction, stream, limits)
+            && let Some(tx) = self.edit(id)
+        {
+            tx.take_fields(direction, fields, limits);
+            tx.finish(direction, limits);
+        }
+    }
+
+    /// Ids of the transactions to come begin here: those of a flow never share one.
+    pub(super) fn start_at(&mut self, id: u64) {
+        self.next_id = id;
     }
 
     /// A transaction for a single frame, complete both ways.
@@ -100,7 +117,7 @@ impl Streams {
         let id = self.add(stream);
         let tx = self.edit(id)?;
         for direction in Direction::BOTH {
-            tx.finish(direction, limits, &mut 0);
+            tx.finish(direction, limits);
         }
         Some(tx)
     }
@@ -134,10 +151,10 @@ impl Streams {
     }
 
     /// Nothing more comes from this direction on any stream.
-    pub(super) fn finish_all(&mut self, direction: Direction, limits: &Limits, beyond: &mut u64) {
+    pub(super) fn finish_all(&mut self, direction: Direction, limits: &Limits) {
         for tx in &mut self.live {
             if !tx.is_complete(direction) {
-                tx.finish(direction, limits, beyond);
+                tx.finish(direction, limits);
                 self.touched.push(tx.id());
             }
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Event;
-use crate::app_layer::http1::{self, Decoder, FieldList};
+use crate::app_layer::http1::{self, BodyReader, FieldList};
 use crate::app_layer::{self, Limits};
 use crate::direction::Direction;
 use crate::number::Number;
@@ -17,7 +17,7 @@ pub struct Transaction {
     stream: u32,
     http: http1::Transaction,
     numbers: Vec<(Number, Direction, u64)>,
-    decoders: [Option<Box<Decoder>>; 2],
+    bodies: [BodyReader; 2],
     escaped: [Escaped; 2],
 }
 
@@ -34,7 +34,7 @@ impl Transaction {
             stream,
             http: http1::Transaction::numbered(id),
             numbers: Vec::new(),
-            decoders: [None, None],
+            bodies: Default::default(),
             escaped: Default::default(),
         }
     }
@@ -96,7 +96,7 @@ impl Transaction {
 
     /// Bytes that it takes, itself included.
     pub(super) fn held_bytes(&self) -> usize {
-        let decoders = self.decoders.iter().flatten().map(|d| d.held_bytes());
+        let bodies = self.bodies.iter().map(BodyReader::held_bytes);
         let escaped = self
             .escaped
             .iter()
@@ -104,7 +104,7 @@ impl Transaction {
         size_of::<Self>()
             + self.http.held_bytes()
             + self.numbers.capacity() * size_of::<(Number, Direction, u64)>()
-            + decoders.sum::<usize>()
+            + bodies.sum::<usize>()
             + escaped.sum::<usize>()
     }
 
@@ -139,11 +139,7 @@ impl Transaction {
             escaped.push(name, value);
         }
         if is_head {
-            let decoder = self.http.decoder(direction, limits);
-            if decoder.is_err() {
-                self.raise(direction, Event::FailedDecompression);
-            }
-            self.decoders[direction.index()] = decoder.unwrap_or_else(|decoder| decoder);
+            self.bodies[direction.index()] = self.http.begin_body(direction, limits);
         }
     }
 
@@ -154,10 +150,8 @@ impl Transaction {
         limits: &Limits,
         beyond: &mut u64,
     ) {
-        let decoder = &mut self.decoders[direction.index()];
-        let undone = self
-            .http
-            .take_body(direction, bytes, decoder, limits, beyond);
+        let body = &mut self.bodies[direction.index()];
+        let undone = self.http.take_body(direction, bytes, body, limits, beyond);
         if !undone {
             self.raise(direction, Event::FailedDecompression);
         }
@@ -165,16 +159,16 @@ impl Transaction {
 
     /// A compressed body cannot be decoded behind a hole.
     pub(super) fn skip_body(&mut self, direction: Direction) {
-        self.decoders[direction.index()] = None;
+        self.bodies[direction.index()].skip();
     }
 
     /// Nothing more comes from this direction.
-    pub(super) fn finish(&mut self, direction: Direction, limits: &Limits, beyond: &mut u64) {
+    pub(super) fn finish(&mut self, direction: Direction, limits: &Limits) {
         if self.is_complete(direction) {
             return;
         }
-        let decoder = &mut self.decoders[direction.index()];
-        if !self.http.end(direction, decoder, limits, beyond) {
+        let body = &mut self.bodies[direction.index()];
+        if !self.http.end(direction, body, limits) {
             self.raise(direction, Event::FailedDecompression);
         }
     }

@@ -247,18 +247,10 @@ fn tell(tx: &mut Transaction, direction: Direction, head: Head) {
         tx.put_number(Number::WebSocketMask, direction, mask);
         tx.tell("mask", Fact::Number(mask));
     }
-    let name = match head.opcode() {
-        0 => Some(&b"continuation"[..]),
-        1 => Some(&b"text"[..]),
-        2 => Some(&b"binary"[..]),
-        8 => Some(&b"connection_close"[..]),
-        9 => Some(&b"ping"[..]),
-        10 => Some(&b"pong"[..]),
-        _ => None,
-    };
-    match name {
-        Some(name) => tx.tell("opcode", Fact::Text(name)),
-        None => tx.tell("opcode", Fact::Number(u64::from(head.opcode()))),
+    let opcode = u64::from(head.opcode());
+    match Number::WebSocketOpcode.word(opcode) {
+        Some(name) => tx.tell("opcode", Fact::Text(name.as_bytes())),
+        None => tx.tell("opcode", Fact::Number(opcode)),
     }
 }
 

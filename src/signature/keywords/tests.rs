@@ -1,4 +1,5 @@
 use super::*;
+use crate::number::Values;
 use crate::signature::classification::Classes;
 use crate::signature::parse::parse_file;
 use crate::signature::vars::Variables;
@@ -542,7 +543,10 @@ fn refused(marked: &str) {
 #[test]
 fn the_cases_cover_the_table() {
     for keyword in KEYWORDS.iter() {
-        let generic = matches!(keyword.kind, Kind::StickyBuffer | Kind::OldModifier);
+        let generic = matches!(
+            keyword.kind,
+            Kind::StickyBuffer | Kind::OldModifier | Kind::Number
+        );
         let covered = CASES
             .iter()
             .chain(MORE)
@@ -581,6 +585,36 @@ fn every_sticky_buffer_and_older_modifier_is_read_and_refused() {
                     refused(&format!("^{name};"));
                 }
                 _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn every_number_is_read_and_refused() {
+    let in_digits = |n: &&Number| {
+        !matches!(
+            n.values(),
+            Values::AnyOf(_) | Values::Keyed(_) | Values::Own
+        )
+    };
+    for &number in Number::ALL.iter().filter(in_digits) {
+        let word = number.protocol().words()[0];
+        let read = |value: &str| {
+            let name = number.as_str();
+            let text =
+                format!("alert {word} any any -> any any (msg:\"a\"; {name}:{value}; sid:1;)");
+            read(&text).failures.len()
+        };
+        for good in ["1", "!1", &format!("<{}", number.max())] {
+            assert_eq!(read(good), 0, "{}:{good}", number.as_str());
+        }
+        for bad in ["nothing", "-1", &format!("{}", number.max() + 1)] {
+            assert_eq!(read(bad), 1, "{}:{bad}", number.as_str());
+        }
+        if let Values::Named(words) = number.values() {
+            for (word, _) in words {
+                assert_eq!(read(&word.to_lowercase()), 0, "{}:{word}", number.as_str());
             }
         }
     }
