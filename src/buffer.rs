@@ -108,6 +108,9 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    Http2HeaderName { "http2.header_name", &[], None, Http2, "Name of each header field, `:method` and its like among them." }
+    Http2Header { "http2.header", &[], None, Http2, "Each header field: `name: value`, the colons within both doubled." }
+    WebSocketPayload { "websocket.payload", &[], None, WebSocket, "Payload of a frame, unmasked; of a message's last frame, the whole message, decompressed." }
     FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
@@ -212,6 +215,8 @@ impl Buffer {
                 | Self::TlsRandomBytes
                 | Self::MqttSubscribeTopic
                 | Self::MqttUnsubscribeTopic
+                | Self::Http2HeaderName
+                | Self::Http2Header
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia

@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dcerpc, dns, ftp, http1, message, mqtt, quic, sip, smtp, tls};
+use super::{Limits, Protocol, dcerpc, dns, ftp, http1, http2, message, mqtt, quic, sip, smtp, tls, websocket};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -26,6 +26,7 @@ pub(super) struct Candidate {
 /// A parser for a flow that is about to begin.
 pub(super) enum Start {
     Http1,
+    Http2,
     Tls,
     Message(fn() -> Box<dyn message::Parser>),
 }
@@ -46,6 +47,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
     },
     Candidate {
+        protocol: Protocol::Http2,
+        stream: |o| http2::detect(o.direction, o.bytes),
+        datagram: never,
+        parser: Start::Http2,
+    },
+    Candidate {
         protocol: Protocol::Http1,
         stream: |o| http1::detect(o.direction, o.bytes, o.limits.header_bytes),
         datagram: never,
@@ -56,6 +63,13 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |_| Some(false),
         datagram: |o| quic::detect(o.bytes),
         parser: Start::Message(|| Box::<quic::Parser>::default()),
+    },
+    Candidate {
+        // Its frames have no mark: HTTP/1 says that they follow.
+        protocol: Protocol::WebSocket,
+        stream: |_| Some(false),
+        datagram: never,
+        parser: Start::Message(|| Box::<websocket::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Sip,

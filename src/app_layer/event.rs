@@ -77,6 +77,8 @@ macro_rules! protocols_events {
 
 protocols_events! {
     Http1(http1) { "http", "http1" }
+    Http2(http2) { "http2" }
+    WebSocket(websocket) { "websocket" }
     Tls(tls) { "tls" }
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }

@@ -43,7 +43,6 @@ const NOT_READ: &[&str] = &[
     "doh2",
     "enip",
     "ether",
-    "http2",
     "ike",
     "imap",
     "krb5",
@@ -62,7 +61,6 @@ const NOT_READ: &[&str] = &[
     "ssh",
     "telnet",
     "tftp",
-    "websocket",
 ];
 
 pub(super) fn parse(
