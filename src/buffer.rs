@@ -15,6 +15,11 @@ macro_rules! buffers {
         pub enum Buffer { $(#[doc = $help] $variant),+ }
 
         impl Buffer {
+    /// Whether it is known of the flow, whatever of it is in hand.
+    pub const fn is_address(self) -> bool {
+        matches!(self, Self::IpSource | Self::IpDestination)
+    }
+
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
             pub const COUNT: usize = Self::ALL.len();
 
@@ -63,6 +68,8 @@ const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 buffers! {
     Payload { "payload", &["pkt_data"], None, Raw, "Payload of the packet or reassembled bytes of the stream; the default." }
     Base64Data { "base64_data", &[], None, Raw, "What `base64_decode` has decoded." }
+    IpSource { "ip.src", &[], None, Packet, "Source address: 4 or 16 bytes." }
+    IpDestination { "ip.dst", &[], None, Packet, "Destination address: 4 or 16 bytes." }
     Ipv4Header { "ipv4.hdr", &[], None, Packet, "IPv4 header with its options." }
     Ipv6Header { "ipv6.hdr", &[], None, Packet, "IPv6 header with its extension headers." }
     TcpHeader { "tcp.hdr", &[], None, Packet, "TCP header with its options." }
@@ -97,12 +104,20 @@ buffers! {
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
-    TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Server name of the ClientHello, as sent." }
-    TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], TO_CLIENT, Tls, "Subject of the server's first certificate." }
-    TlsCertIssuer { "tls.cert_issuer", &["tls_cert_issuer"], TO_CLIENT, Tls, "Issuer of the server's first certificate." }
-    TlsCertSerial { "tls.cert_serial", &["tls_cert_serial"], TO_CLIENT, Tls, "Serial number, upper-case hex with colons." }
-    TlsCerts { "tls.certs", &[], TO_CLIENT, Tls, "Each certificate of the chain, DER." }
+    TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
+    TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], None, Tls, "Subject of an end's own certificate, such as C=US, O=Example, CN=example.com." }
+    TlsCertIssuer { "tls.cert_issuer", &["tls_cert_issuer"], None, Tls, "Issuer of an end's own certificate." }
+    TlsCertSerial { "tls.cert_serial", &["tls_cert_serial"], None, Tls, "Serial number of an end's own certificate, hex with colons; contents match in either case." }
+    TlsCertFingerprint { "tls.cert_fingerprint", &["tls_cert_fingerprint"], None, Tls, "SHA-1 of an end's own certificate, hex with colons; contents match in either case." }
+    TlsSubjectAltName { "tls.subjectaltname", &[], TO_CLIENT, Tls, "Each subject alternative name of the server's own certificate: host, mail, URI, address." }
+    TlsCerts { "tls.certs", &[], None, Tls, "Each certificate of an end's chain, DER." }
+    TlsAlpn { "tls.alpn", &[], None, Tls, "Each protocol that the client offers, or the one that the server chose." }
     TlsRandom { "tls.random", &[], None, Tls, "Random of the hello: 32 bytes." }
+    Ja3Hash { "ja3.hash", &["ja3_hash"], TO_SERVER, Tls, "JA3 of the ClientHello, hex; contents match in either case." }
+    Ja3String { "ja3.string", &["ja3_string"], TO_SERVER, Tls, "What the JA3 is the hash of: version, ciphers, extensions, groups, point formats." }
+    Ja3sHash { "ja3s.hash", &[], TO_CLIENT, Tls, "JA3S of the ServerHello, hex; contents match in either case." }
+    Ja3sString { "ja3s.string", &[], TO_CLIENT, Tls, "What the JA3S is the hash of: version, cipher, extensions." }
+    Ja4Hash { "ja4.hash", &["ja4_hash"], TO_SERVER, Tls, "JA4 of the ClientHello, such as t13d1516h2_8daaf6152771_e5627efa2ab1." }
     TlsRandomTime { "tls.random_time", &[], None, Tls, "First four bytes of the hello's random." }
     TlsRandomBytes { "tls.random_bytes", &[], None, Tls, "The hello's random less its first four bytes." }
     SipMethod { "sip.method", &[], None, Sip, "Method of a SIP request." }
@@ -124,7 +139,16 @@ buffers! {
     DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
     DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
     DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
-    TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
+    MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
+    MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
+    MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }
+    MqttPassword { "mqtt.connect.password", &[], None, Mqtt, "Password of CONNECT." }
+    MqttWillTopic { "mqtt.connect.willtopic", &[], None, Mqtt, "Topic of the will in CONNECT." }
+    MqttWillMessage { "mqtt.connect.willmessage", &[], None, Mqtt, "Message of the will in CONNECT." }
+    MqttPublishTopic { "mqtt.publish.topic", &[], None, Mqtt, "Topic of PUBLISH." }
+    MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
+    MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
+    MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
 }
 
 impl Owner {
@@ -148,7 +172,15 @@ impl Buffer {
     pub const fn has_instances(self) -> bool {
         matches!(
             self,
-            Self::TlsCerts
+            Self::TlsSni
+                | Self::TlsCerts
+                | Self::TlsAlpn
+                | Self::TlsSubjectAltName
+                | Self::TlsRandom
+                | Self::TlsRandomTime
+                | Self::TlsRandomBytes
+                | Self::MqttSubscribeTopic
+                | Self::MqttUnsubscribeTopic
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia
@@ -161,6 +193,14 @@ impl Buffer {
                 | Self::DnsAuthoritiesName
                 | Self::DnsAdditionalsName
                 | Self::DnsResponseName
+        )
+    }
+
+    /// Hexadecimal digits, which rules may write in either case.
+    pub const fn is_hexadecimal(self) -> bool {
+        matches!(
+            self,
+            Self::TlsCertSerial | Self::TlsCertFingerprint | Self::Ja3Hash | Self::Ja3sHash
         )
     }
 

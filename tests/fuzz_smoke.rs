@@ -261,6 +261,29 @@ fn tls() {
 }
 
 #[test]
+fn app_layer() {
+    let on_port = |port: u8, step, client: &[u8], server: &[u8]| {
+        [&[port], &conversation(step, client, server)[..]].concat()
+    };
+    let connect = b"\x10\x17\x00\x04MQTT\x05\xc2\x00\x3c\x00\x00\x02id\x00\x02me\x00\x02pw";
+    let publish = b"\x32\x07\x00\x01a\x00\x01\x00x\xc0\x00\xe0\x00";
+    let connack = b"\x20\x03\x00\x00\x00\x40\x02\x00\x01";
+    smoke(
+        targets::app_layer,
+        &[
+            on_port(0, 3, &[&connect[..], publish].concat(), connack),
+            on_port(6, 1, publish, connack),
+            on_port(
+                0,
+                7,
+                b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"HTTP/1.1 204 No\r\n\r\n",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn sip() {
     let register = b"REGISTER sip:h;transport=TCP SIP/2.0\r\nv: SIP/2.0/TCP a\r\nl: 4\r\n\r\nbody";
     let options = b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\nTo: x\nContent-Length: 0\n\n";

@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dns, http1, message, sip, tls};
+use super::{Limits, Protocol, dns, http1, message, mqtt, sip, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -50,6 +50,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| sip::detect(o.bytes),
         datagram: |o| sip::detect(o.bytes) == Some(true),
         parser: Start::Message(|| Box::<sip::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Mqtt,
+        stream: mqtt::detect,
+        datagram: never,
+        parser: Start::Message(|| Box::<mqtt::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Dns,

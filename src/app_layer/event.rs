@@ -80,6 +80,7 @@ protocols_events! {
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
     Dns(dns) { "dns" }
+    Mqtt(mqtt) { "mqtt" }
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
+    /// of a longer one is passed over.
+    pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
     /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
@@ -49,6 +52,7 @@ impl Default for Limits {
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
             dns_name_bytes: 128 * 1024,
         }

@@ -12,6 +12,7 @@
 pub mod dns;
 pub mod http1;
 pub mod message;
+pub mod mqtt;
 pub mod sip;
 pub mod tls;
 

@@ -38,6 +38,8 @@ struct Detecting {
     kept: [Vec<u8>; 2],
     verdicts: [Guess; 2],
     ended: [bool; 2],
+    /// Bytes behind those kept that are missing or came behind such.
+    missing: [u64; 2],
 }
 
 /// How far a call of [`AppLayer::data`] went.
@@ -126,8 +128,18 @@ impl AppLayer {
             State::Http1(parser) => parser.gap(direction, length),
             State::Tls(parser) => parser.gap(direction, length),
             State::Message(parser) => parser.gap(direction, length),
-            // What begins behind a hole is the middle of something.
-            State::Fresh | State::Detecting(_) => self.state = State::Unknown,
+            // What begins behind a hole is the middle of something; the other direction may tell.
+            State::Fresh => {
+                let mut detecting = Box::<Detecting>::default();
+                detecting.skip(direction, length);
+                self.state = State::Detecting(detecting);
+            }
+            State::Detecting(detecting) => {
+                detecting.skip(direction, length);
+                if detecting.is_hopeless() {
+                    self.state = State::Unknown;
+                }
+            }
             State::Unknown | State::Released(_) => {}
         }
     }
@@ -278,7 +290,7 @@ impl AppLayer {
             return false;
         };
         let known = detecting.add(&opening);
-        if detecting.verdicts == [Guess::Neither; 2] {
+        if detecting.is_hopeless() {
             self.state = State::Unknown;
             return false;
         }
@@ -291,7 +303,8 @@ impl AppLayer {
         // The bytes of this call were added last; the caller gives them to the parser.
         detecting.take_back(direction, bytes);
         self.begin(at);
-        for replayed in [direction, direction.opposite()] {
+        // The other direction first, whole: so the order does not depend on how this one is cut.
+        for replayed in [direction.opposite(), direction] {
             self.replay(replayed, &detecting, limits);
         }
         true
@@ -312,6 +325,9 @@ impl AppLayer {
         while !rest.is_empty() {
             let consumed = self.state.data(direction, rest, limits);
             rest = rest.get(consumed..).unwrap_or_default();
+        }
+        if let Some(&missing) = detecting.missing.get(index).filter(|m| **m > 0) {
+            self.gap(direction, missing);
         }
         if detecting.ended.get(index) == Some(&true) {
             self.eof(direction, limits);
@@ -335,6 +351,10 @@ impl Detecting {
     /// Keeps bytes and judges their direction; the candidate once it is known.
     fn add(&mut self, opening: &Opening<'_>) -> Option<usize> {
         let index = opening.direction.index();
+        if self.missing[index] > 0 {
+            self.missing[index] += opening.bytes.len() as u64;
+            return None;
+        }
         let kept = self.kept.get_mut(index)?;
         let verdict = self.verdicts.get_mut(index)?;
         // Of a direction that tells nothing a little is kept: it is a banner or a stray answer.
@@ -352,6 +372,16 @@ impl Detecting {
             Guess::Is(at) => Some(at),
             Guess::Open | Guess::Neither => None,
         }
+    }
+
+    /// Bytes of a direction that are missing: it tells nothing any more.
+    fn skip(&mut self, direction: Direction, length: u64) {
+        self.missing[direction.index()] += length;
+        self.verdicts[direction.index()] = Guess::Neither;
+    }
+
+    const fn is_hopeless(&self) -> bool {
+        matches!(self.verdicts, [Guess::Neither, Guess::Neither])
     }
 
     fn take_back(&mut self, direction: Direction, bytes: &[u8]) {
@@ -437,6 +467,23 @@ mod tests {
             .map(|tx| tx.body(ToClient).len())
             .collect();
         assert_eq!(bodies.iter().sum::<usize>(), 19);
+    }
+
+    #[test]
+    fn a_hole_in_one_direction_leaves_the_other_to_tell() {
+        let connack = b"\x20\x02\x00\x00";
+        let mut app = AppLayer::new();
+        app.set_server_port(1883);
+        app.gap(ToServer, 16);
+        feed(&mut app, ToServer, b"\xc0", 1);
+        assert_eq!(app.protocol(), Protocol::Undetermined);
+        feed(&mut app, ToClient, connack, 4);
+        assert_eq!(app.protocol(), Protocol::Mqtt);
+        assert!(app.failed(ToServer) && !app.failed(ToClient));
+        let mut app = AppLayer::new();
+        app.gap(ToServer, 1);
+        app.gap(ToClient, 1);
+        assert_eq!(app.protocol(), Protocol::Unknown);
     }
 
     #[test]

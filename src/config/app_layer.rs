@@ -12,6 +12,10 @@ pub struct AppLayer {
     /// Bytes that the parsers and the detection state of all flows of a worker hold together.
     #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
     pub memory_bytes: u64,
+    /// Bytes of one message of a protocol that says how long its messages are. The rest of a longer
+    /// one is passed over.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
     pub http: Http,
     pub tls: Tls,
     pub sip: Sip,
@@ -22,6 +26,7 @@ impl Default for AppLayer {
     fn default() -> Self {
         Self {
             memory_bytes: 256 << 20,
+            message_bytes: 64 << 10,
             http: Http::default(),
             sip: Sip::default(),
             dns: Dns::default(),

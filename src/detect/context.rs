@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::app_layer::Protocol;
 use crate::direction::Direction;
+use crate::signature::ast::{FlowCount, FlowCountTest, FlowEnds};
 use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
@@ -22,11 +23,36 @@ pub struct FlowContext {
     pub stream: bool,
     /// Sequence numbers used so far, by direction of who sent them; zero where there is no stream.
     pub stream_sizes: [u64; 2],
+    pub counts: FlowCounts,
     /// What was odd about the segment in hand; none where there is no segment.
     pub stream_events: StreamEvents,
     /// A number that stays the same for the flow's life; picks the canary slice.
     pub flow_id: u64,
     pub now: Timestamp,
+}
+
+/// What was counted of a flow, the packet in hand included. By direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowCounts {
+    pub age_secs: u64,
+    pub packets: [u64; 2],
+    pub bytes: [u64; 2],
+}
+
+impl FlowCounts {
+    pub(crate) fn fulfil(&self, test: &FlowCountTest) -> bool {
+        let holds = |n| test.range.contains(n);
+        let both = |counted: &[u64; 2], ends| match ends {
+            FlowEnds::One(direction) => holds(counted[direction.index()]),
+            FlowEnds::Either => counted.iter().any(|&n| holds(n)),
+            FlowEnds::Both => counted.iter().all(|&n| holds(n)),
+        };
+        match test.count {
+            FlowCount::Age => holds(self.age_secs),
+            FlowCount::Packets(ends) => both(&self.packets, ends),
+            FlowCount::Bytes(ends) => both(&self.bytes, ends),
+        }
+    }
 }
 
 impl FlowContext {

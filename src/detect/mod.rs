@@ -26,7 +26,7 @@ mod threshold;
 mod tests;
 
 pub use compile::{CompileOptions, CompiledSignature, Layer, RuleInput, Summary};
-pub use context::{FlowContext, StreamRules, StreamWindow};
+pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
 pub use inspect::OddPacket;

@@ -202,6 +202,7 @@ impl Policy {
 mod tests {
     use super::*;
     use crate::app_layer::Protocol;
+    use crate::detect::FlowCounts;
     use crate::stream::StreamEvents;
     use crate::time::Timestamp;
 
@@ -226,6 +227,7 @@ mod tests {
             established: true,
             stream: true,
             stream_sizes: [0; 2],
+            counts: FlowCounts::default(),
             stream_events: StreamEvents::NONE,
             flow_id,
             now: Timestamp::ZERO,

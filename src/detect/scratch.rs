@@ -56,6 +56,8 @@ impl Scratch {
 pub(crate) struct Transformed {
     round: u64,
     slots: Vec<Entry>,
+    /// Room for transforms to work in.
+    spare: Vec<u8>,
 }
 
 #[derive(Debug, Default)]
@@ -76,7 +78,7 @@ impl Transformed {
         &mut self,
         slot: u32,
         instance: usize,
-        make: impl FnOnce(&mut Vec<u8>),
+        make: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>),
     ) -> &[u8] {
         let slot = slot as usize;
         if self.slots.len() <= slot {
@@ -84,7 +86,7 @@ impl Transformed {
         }
         let entry = &mut self.slots[slot];
         if entry.round != self.round || entry.instance != instance {
-            make(&mut entry.bytes);
+            make(&mut entry.bytes, &mut self.spare);
             entry.round = self.round;
             entry.instance = instance;
         }
@@ -100,10 +102,10 @@ mod tests {
     fn a_transformed_buffer_is_made_once_a_round() {
         let mut t = Transformed::default();
         t.next_round();
-        assert_eq!(t.get(3, 0, |v| *v = vec![1]), [1]);
-        assert_eq!(t.get(3, 0, |v| *v = vec![2]), [1]);
-        assert_eq!(t.get(3, 1, |v| *v = vec![3]), [3]);
+        assert_eq!(t.get(3, 0, |v, _| *v = vec![1]), [1]);
+        assert_eq!(t.get(3, 0, |v, _| *v = vec![2]), [1]);
+        assert_eq!(t.get(3, 1, |v, _| *v = vec![3]), [3]);
         t.next_round();
-        assert_eq!(t.get(3, 1, |v| *v = vec![4]), [4]);
+        assert_eq!(t.get(3, 1, |v, _| *v = vec![4]), [4]);
     }
 }

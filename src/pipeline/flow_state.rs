@@ -2,7 +2,7 @@
 
 use super::passive::Unanswered;
 use crate::app_layer::AppLayer;
-use crate::detect::{FlowContext, FlowDetect, Scratch};
+use crate::detect::{FlowContext, FlowCounts, FlowDetect, Scratch};
 use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::stream::{Segment, StreamEvents, TcpSession, Window};
@@ -139,6 +139,11 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
             .tcp
             .as_ref()
             .map_or([0; 2], TcpSession::sequence_spans),
+        counts: FlowCounts {
+            age_secs: now.since(flow.first_seen).as_secs(),
+            packets: flow.packets,
+            bytes: flow.bytes,
+        },
         stream_events: flow.state.stream_events,
         flow_id: flow.id,
         now,

@@ -128,6 +128,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
             dns_name_bytes: config.app_layer.dns.name_bytes,
         },

@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::base64::Base64Mode;
 use super::header_number::HeaderNumber;
 use crate::app_layer;
 use crate::buffer::Buffer;
 use crate::decode::DecodeEvents;
+use crate::direction::Direction;
 use crate::number::Number;
 use crate::stream::StreamEvent;
 use crate::verdict::Action;
@@ -45,6 +47,8 @@ pub struct Signature {
     pub packet: Vec<PacketTest>,
     /// `stream_size`
     pub stream_sizes: Vec<StreamSize>,
+    /// `flow.age`, `flow.pkts`, `flow.bytes`
+    pub flow_counts: Vec<FlowCountTest>,
     /// Tests of buffers, in the order written. The same buffer may stand more than once.
     pub buffers: Vec<BufferTests>,
     /// Names of byte variables, by [`VarIndex`].
@@ -136,7 +140,7 @@ pub struct Ports(pub Vec<(u16, u16)>);
 /// `flow`, with nothing set meaning any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
-    pub direction: Option<crate::direction::Direction>,
+    pub direction: Option<Direction>,
     pub established: Option<bool>,
     pub stateless: bool,
     /// `only_stream` (true) or `no_stream` (false).
@@ -156,6 +160,8 @@ pub enum PacketTest {
     FragmentBits(BitsTest),
     /// `sameip`
     SameAddress,
+    /// `ipopts`: the IPv4 header has an option of this type; `None`: of any.
+    IpOption(Option<u8>),
     /// `stream-event`
     StreamEvent(StreamEvent),
 }
@@ -209,11 +215,22 @@ pub enum NumberCondition {
         value: u64,
         negated: bool,
     },
+    /// Seconds since 1970 that are over.
+    Past {
+        negated: bool,
+    },
+    /// Seconds since 1970 that are to come.
+    Future {
+        negated: bool,
+    },
 }
 
 impl NumberCondition {
-    pub const fn matches(self, n: u64) -> bool {
+    /// `now`: seconds since 1970.
+    pub const fn matches(self, n: u64, now: u64) -> bool {
         match self {
+            Self::Past { negated } => (n < now) != negated,
+            Self::Future { negated } => (n > now) != negated,
             Self::Range(range) => range.contains(n),
             Self::Bits {
                 mask,
@@ -252,6 +269,30 @@ impl StreamSize {
     }
 }
 
+/// `flow.age`, `flow.pkts`, `flow.bytes`: what was counted of the flow, the packet in hand included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowCountTest {
+    pub count: FlowCount,
+    pub range: Range,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowCount {
+    /// Seconds since the first packet.
+    Age,
+    Packets(FlowEnds),
+    /// Of IP datagrams, with their headers.
+    Bytes(FlowEnds),
+}
+
+/// Which of the two directions of a flow must fulfil a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowEnds {
+    One(Direction),
+    Either,
+    Both,
+}
+
 /// An inclusive or exclusive numeric condition, normalised to an inclusive range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -272,7 +313,17 @@ pub struct BufferTests {
     pub buffer: Buffer,
     /// Applied to the buffer's bytes, in order, before the tests.
     pub transforms: Vec<Transform>,
+    pub absent: Option<Absent>,
     pub tests: Vec<Test>,
+}
+
+/// `absent`: what it means that a transaction does not have the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// That alone fulfils the rule, and there are no tests.
+    Only,
+    /// It fulfils the rule as the tests do.
+    OrElse,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -283,6 +334,34 @@ pub enum Transform {
     CompressWhitespace,
     UrlDecode,
     DotPrefix,
+    HeaderLowercase,
+    StripPseudoHeaders,
+    Domain,
+    Tld,
+    ToMd5,
+    ToSha1,
+    ToSha256,
+    /// With these bytes, over and over; never empty.
+    Xor(Vec<u8>),
+    FromBase64 {
+        /// Encoded bytes to read at most.
+        bytes: Option<u32>,
+        offset: u32,
+        mode: Base64Mode,
+    },
+    /// Up to so many bytes.
+    Gunzip(u32),
+    ZlibDeflate(u32),
+    Subslice {
+        /// From the end where negative.
+        offset: i32,
+        /// From the end where negative; `None`: all that is left.
+        length: Option<i32>,
+        /// What is not there is left out; else nothing is left where not all is there.
+        truncate: bool,
+    },
+    /// What the first group of the expression takes.
+    Capture(Pcre),
 }
 
 #[derive(Clone, Debug)]
@@ -292,10 +371,29 @@ pub enum Test {
     ByteTest(ByteTest),
     ByteJump(ByteJump),
     ByteExtract(ByteExtract),
+    ByteMath(ByteMath),
     IsDataAt(IsDataAt),
     Base64Decode(Base64Decode),
+    Entropy(Entropy),
     /// `bsize`, and `urilen` on its buffer: length of the whole buffer.
     Size(Range),
+}
+
+impl Test {
+    /// Whether it counts from the match before it.
+    pub const fn is_relative(&self) -> bool {
+        match self {
+            Self::Content(c) => c.is_relative(),
+            Self::Pcre(p) => p.relative,
+            Self::ByteTest(t) => t.format.relative,
+            Self::ByteJump(j) => j.format.relative,
+            Self::ByteExtract(x) => x.format.relative,
+            Self::ByteMath(m) => m.format.relative,
+            Self::IsDataAt(d) => d.relative,
+            Self::Base64Decode(d) => d.relative,
+            Self::Size(_) | Self::Entropy(_) => false,
+        }
+    }
 }
 
 /// An index into [`Signature::variables`].
@@ -361,6 +459,41 @@ pub struct Pcre {
     /// `regex` does not read it, reads it differently, or would need a huge automaton; `pcre2`
     /// takes it. Known since the parser has tried.
     pub needs_pcre2: bool,
+    /// Groups that set variables.
+    pub captures: Vec<PcreCapture>,
+}
+
+/// What becomes of what a group of an expression takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PcreCapture {
+    /// From 1.
+    pub group: u8,
+    pub scope: CaptureScope,
+    pub name: String,
+}
+
+/// How long a captured text is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CaptureScope {
+    /// `flow:`: with the flow; `flowvar` asks for it.
+    Flow,
+    /// `pkt:`: while the packet is inspected; `pktvar` asks for it.
+    Packet,
+    /// `alert:`: in the record of this match alone.
+    Alert,
+}
+
+impl CaptureScope {
+    pub const ALL: [Self; 3] = [Self::Flow, Self::Packet, Self::Alert];
+
+    /// As rules write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flow => "flow",
+            Self::Packet => "pkt",
+            Self::Alert => "alert",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -433,6 +566,47 @@ pub struct ByteExtract {
     pub multiplier: u32,
     /// 2 or 4.
     pub align: Option<u8>,
+}
+
+/// `byte_math`: a number in the buffer and another one give a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteMath {
+    pub format: NumberFormat,
+    pub bytes: Value,
+    pub offset: Value,
+    pub operator: MathOperator,
+    pub operand: Value,
+    pub variable: VarIndex,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MathOperator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    ShiftLeft,
+    ShiftRight,
+}
+
+/// `entropy`: how evenly byte values are spread, from 0 to 8 bits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entropy {
+    pub offset: u32,
+    /// `None`: all that are there.
+    pub bytes: Option<u32>,
+    pub comparison: EntropyComparison,
+    pub value: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntropyComparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

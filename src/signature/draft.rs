@@ -5,7 +5,7 @@ use super::classification::Classes;
 use super::lex::{Arg, Fault, Opt, Span};
 use super::suggest::nearest;
 use crate::app_layer;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Owner};
 use crate::decode::DecodeEvents;
 
 /// Most byte variables in one rule.
@@ -44,6 +44,7 @@ pub(super) struct Draft<'c> {
     pub flow: Option<Flow>,
     pub packet: Vec<PacketTest>,
     pub stream_sizes: Vec<StreamSize>,
+    pub flow_counts: Vec<FlowCountTest>,
     pub buffers: Vec<BufferTests>,
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
@@ -57,6 +58,8 @@ pub(super) struct Draft<'c> {
     /// Where each content was written, for faults found only at the end of the rule.
     contents: Vec<(Place, Span)>,
     last_content: Option<Place>,
+    /// Where the last test stands.
+    last_group: Option<usize>,
     sticky: Option<Sticky>,
 }
 
@@ -76,6 +79,7 @@ impl<'c> Draft<'c> {
             flow: None,
             packet: Vec::new(),
             stream_sizes: Vec::new(),
+            flow_counts: Vec::new(),
             buffers: Vec::new(),
             variables: Vec::new(),
             flowbits: Vec::new(),
@@ -88,6 +92,7 @@ impl<'c> Draft<'c> {
             warnings: Vec::new(),
             contents: Vec::new(),
             last_content: None,
+            last_group: None,
             sticky: None,
         }
     }
@@ -117,22 +122,62 @@ impl<'c> Draft<'c> {
                 format!("nothing inspects `{}`", s.buffer.as_str()),
             )
             .help("write content, pcre or another test behind the sticky buffer")),
-            _ => Ok(()),
+            Some(s) => {
+                let group = s.group.and_then(|at| self.buffers.get(at));
+                match group.map(|g| (g.absent, g.tests.is_empty())) {
+                    Some((Some(Absent::OrElse), true)) => Err(Fault::new(
+                        s.span,
+                        "`absent:or_else` needs a test of the buffer behind it",
+                    )
+                    .help("write `absent;` where the buffer must not be there")),
+                    Some((Some(Absent::Only), false)) => Err(Fault::new(
+                        s.span,
+                        "a buffer that is absent cannot be inspected",
+                    )
+                    .help("write `absent:or_else;` where either will do")),
+                    _ => Ok(()),
+                }
+            }
+            None => Ok(()),
         }
     }
 
     pub fn add_transform(&mut self, opt: &Opt<'_>, transform: Transform) -> Result<(), Fault> {
         let name = opt.name;
         match &mut self.sticky {
-            Some(sticky) if sticky.group.is_none() => {
+            Some(sticky) => {
                 sticky.transforms.push(transform);
+                // What was tested before is not transformed.
+                sticky.group = None;
                 Ok(())
             }
-            Some(_) => Err(name
-                .fault(format!("`{}` stands behind a test", name.text))
-                .help("transforms come right after the sticky buffer")),
             None => Err(name.fault(format!("`{}` needs a sticky buffer before it", name.text))),
         }
+    }
+
+    /// Lets the sticky buffer in force be absent from the transaction.
+    pub fn add_absent(&mut self, opt: &Opt<'_>, absent: Absent) -> Result<(), Fault> {
+        let name = opt.name;
+        let Some(sticky) = &mut self.sticky else {
+            return Err(name.fault("`absent` needs a sticky buffer before it"));
+        };
+        if sticky.group.is_some() {
+            return Err(name.fault("`absent` stands right behind the sticky buffer"));
+        }
+        if matches!(sticky.buffer.owner(), Owner::Raw | Owner::Packet) {
+            return Err(name.fault(format!(
+                "`{}` is never absent: `absent` is about fields of a transaction",
+                sticky.buffer.as_str()
+            )));
+        }
+        self.buffers.push(BufferTests {
+            buffer: sticky.buffer,
+            transforms: sticky.transforms.clone(),
+            absent: Some(absent),
+            tests: Vec::new(),
+        });
+        sticky.group = Some(self.buffers.len() - 1);
+        Ok(())
     }
 
     /// The buffer that the next test inspects.
@@ -146,7 +191,7 @@ impl<'c> Draft<'c> {
             Some(Some(group)) => group,
             Some(None) => {
                 let (buffer, transforms) = match &mut self.sticky {
-                    Some(s) => (s.buffer, std::mem::take(&mut s.transforms)),
+                    Some(s) => (s.buffer, s.transforms.clone()),
                     None => (Buffer::Payload, Vec::new()),
                 };
                 let group = self.group_for(buffer, transforms);
@@ -155,7 +200,11 @@ impl<'c> Draft<'c> {
                 }
                 group
             }
-            None => self.group_for(Buffer::Payload, Vec::new()),
+            // What counts from the match before looks where that was found.
+            None => match self.last_group.filter(|_| test.is_relative()) {
+                Some(group) => group,
+                None => self.group_for(Buffer::Payload, Vec::new()),
+            },
         };
         self.push(group, test);
     }
@@ -190,34 +239,38 @@ impl<'c> Draft<'c> {
         }
     }
 
-    /// Adds a test of a buffer's length without touching the sticky buffer.
-    pub fn add_size(&mut self, buffer: Buffer, range: Range) {
+    /// Adds a test of a buffer without touching the sticky buffer.
+    pub fn add_aside(&mut self, buffer: Buffer, test: Test) {
         let group = self.group_for(buffer, Vec::new());
-        self.push(group, Test::Size(range));
+        self.push(group, test);
     }
 
     /// The group of `buffer`: one a rule, but for transformed buffers and for those of
     /// which there may be several, where each mention begins anew.
     fn group_for(&mut self, buffer: Buffer, transforms: Vec<Transform>) -> usize {
         let shared = transforms.is_empty() && !buffer.has_instances();
-        let known = self
-            .buffers
-            .iter()
-            .position(|g| shared && g.buffer == buffer && g.transforms.is_empty());
+        let known = self.buffers.iter().position(|g| {
+            shared && g.buffer == buffer && g.transforms.is_empty() && g.absent.is_none()
+        });
         known.unwrap_or_else(|| {
             self.buffers.push(BufferTests {
                 buffer,
                 transforms,
+                absent: None,
                 tests: Vec::new(),
             });
             self.buffers.len() - 1
         })
     }
 
-    fn push(&mut self, group: usize, test: Test) {
+    fn push(&mut self, group: usize, mut test: Test) {
         let is_content = matches!(test, Test::Content(_));
         if let Some(tests) = self.buffers.get_mut(group) {
+            if let Test::Content(content) = &mut test {
+                content.nocase |= tests.buffer.is_hexadecimal();
+            }
             tests.tests.push(test);
+            self.last_group = Some(group);
             if is_content {
                 self.last_content = Some(Place {
                     group,

@@ -62,7 +62,6 @@ const NOT_READ: &[&str] = &[
     "ldap",
     "mdns",
     "modbus",
-    "mqtt",
     "nfs",
     "ntp",
     "pgsql",

@@ -75,6 +75,7 @@ fn oddities_stand_alone(
     let alone = draft.flow.is_none()
         && draft.packet.is_empty()
         && draft.stream_sizes.is_empty()
+        && draft.flow_counts.is_empty()
         && draft.buffers.is_empty()
         && draft.flowbits.is_empty()
         && draft.events.is_empty()
@@ -135,7 +136,10 @@ fn packet_and_transaction(draft: &Draft<'_>, statement: &Statement<'_>) -> Resul
             .buffers
             .iter()
             .any(|g| !matches!(owner(g), Owner::Raw | Owner::Packet));
-    let header = draft.buffers.iter().find(|g| owner(g) == Owner::Packet);
+    let header = draft
+        .buffers
+        .iter()
+        .find(|g| owner(g) == Owner::Packet && !g.buffer.is_address());
     let of_packet = |test: &PacketTest| !matches!(test, PacketTest::PayloadLength(_));
     if !transaction || (header.is_none() && !draft.packet.iter().any(of_packet)) {
         return Ok(());

@@ -4,6 +4,7 @@
 //! understood. A rule that is not understood whole is left out, with a [`Diagnostic`].
 
 pub mod ast;
+pub mod base64;
 pub mod classification;
 pub mod diagnostic;
 pub mod docs;

@@ -180,6 +180,7 @@ impl Reader<'_> {
             flow: draft.flow.unwrap_or_default(),
             packet: draft.packet,
             stream_sizes: draft.stream_sizes,
+            flow_counts: draft.flow_counts,
             buffers: draft.buffers,
             variables: draft.variables,
             flowbits: draft.flowbits,

@@ -4,9 +4,9 @@ mod http;
 mod tls;
 mod transform;
 
-pub(crate) use transform::apply;
+pub(crate) use transform::Shaper;
 
-use crate::app_layer::{Event, Protocol, TxRef};
+use crate::app_layer::{Event, Protocol, TxRef, http1};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
@@ -44,6 +44,8 @@ pub(crate) trait Transaction {
     /// How many instances the buffer has now; one for most. Zero: not there, or not yet.
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize;
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
+    /// What is not there of the buffer will not come any more.
+    fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool;
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -91,7 +93,7 @@ impl Transaction for TxRef<'_> {
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
-            Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
+            Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
@@ -113,6 +115,14 @@ impl Transaction for TxRef<'_> {
         }
     }
 
+    fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool {
+        let progress = TxRef::progress(self, direction);
+        match self {
+            Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
+            _ => TxRef::is_complete(self, direction),
+        }
+    }
+
     fn has_number(
         &self,
         number: Number,
@@ -121,7 +131,7 @@ impl Transaction for TxRef<'_> {
     ) -> bool {
         match self {
             Self::Http1(_) => false,
-            Self::Tls(tx) => tls::number(tx, number, direction).is_some_and(will_do),
+            Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }
     }

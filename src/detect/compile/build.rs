@@ -14,10 +14,11 @@ use super::{
     program,
 };
 use crate::buffer::{Buffer, Owner};
+use crate::detect::buffers::Shaper;
 use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
-use crate::signature::ast::{BufferTests, Content, Proto, Signature, Test};
+use crate::signature::ast::{BufferTests, Content, Proto, Signature, Test, Transform};
 
 /// A fast pattern, and the rule it calls for.
 type Call = (Pattern, u32);
@@ -101,7 +102,9 @@ impl Builder {
         let directions = directions(signature, sided.chain(numbers).flatten());
 
         // Only what is scanned when the rule is evaluated can call for the rule.
-        let scanned = |b: &BufferTests| b.buffer.direction().is_none_or(|d| directions[d.index()]);
+        let scanned = |b: &BufferTests| {
+            b.absent.is_none() && b.buffer.direction().is_none_or(|d| directions[d.index()])
+        };
         let transaction_choice =
             fast_pattern::choose(of_transaction().filter(|(_, b)| scanned(b)), |_| true);
         let groups: Box<[BufferGroup]> = of_transaction()
@@ -114,9 +117,11 @@ impl Builder {
         let payload_choice = fast_pattern::choose(raw.map(|b| (0, b)).into_iter(), |_| true);
         let payload = raw.map(|tests| {
             let fast = fast_test(&payload_choice, 0);
-            let mut payload = payload_tests(signature, tests, fast, decoded, !headers.is_empty());
+            let of_packet = headers.iter().any(|(b, _)| !b.is_address());
+            let mut payload = payload_tests(signature, tests, fast, decoded, of_packet);
             payload.span = self.span(tests, app.is_some() || bits.asks());
-            if app.is_some() || is_transaction_rule {
+            // What a protocol carries is looked at as its stream, unless the rule asks for packets.
+            if is_transaction_rule || (app.is_some() && payload.on_stream) {
                 payload.on_packet = false;
                 payload.on_loose_packet = false;
             }
@@ -183,24 +188,30 @@ impl Builder {
         decoded: Option<&[Test]>,
     ) -> BufferGroup {
         let slots = Direction::BOTH.map(|evaluated| {
-            self.slot(Slot {
-                buffer: tests.buffer,
-                direction: tests.buffer.direction().unwrap_or(evaluated),
-                transforms: tests.transforms.clone(),
-            })
+            let direction = tests.buffer.direction().unwrap_or(evaluated);
+            self.slot(tests.buffer, direction, &tests.transforms)
         });
         BufferGroup {
             slots,
             program: program::compile(&tests.tests, fast, decoded),
+            absent: tests.absent,
             needs_whole: program::needs_whole_buffer(&tests.tests, decoded),
         }
     }
 
-    fn slot(&mut self, slot: Slot) -> u32 {
-        if let Some(id) = self.slots.iter().position(|s| *s == slot) {
+    fn slot(&mut self, buffer: Buffer, direction: Direction, transforms: &[Transform]) -> u32 {
+        let known = self.slots.iter().position(|s| {
+            s.buffer == buffer && s.direction == direction && s.transforms == transforms
+        });
+        if let Some(id) = known {
             return id as u32;
         }
-        self.slots.push(slot);
+        self.slots.push(Slot {
+            buffer,
+            direction,
+            transforms: transforms.to_vec(),
+            shaper: Shaper::new(transforms),
+        });
         self.slots.len() as u32 - 1
     }
 
@@ -327,7 +338,10 @@ impl Builder {
 
     fn place_header_only(&mut self, number: u32, rule: &Rule) {
         let flow = &rule.flow;
-        let plain = !rule.bits.asks() && !rule.has_packet_part() && flow.stream_sizes.is_empty();
+        let plain = !rule.bits.asks()
+            && !rule.asks_each_packet()
+            && flow.stream_sizes.is_empty()
+            && flow.counts.is_empty();
         self.summary.header_only += 1;
         if !rule.decode_events.is_empty() {
             self.odd.push(number);
@@ -418,6 +432,8 @@ fn merge(written: Vec<BufferTests>) -> Vec<BufferTests> {
         let same = merged.iter_mut().find(|m| {
             m.buffer == tests.buffer
                 && m.transforms == tests.transforms
+                && m.absent.is_none()
+                && tests.absent.is_none()
                 && !tests.buffer.has_instances()
         });
         match same {
@@ -488,9 +504,11 @@ fn flow_test(signature: &Signature) -> FlowTest {
         established: f.established.filter(|_| !f.stateless),
         only_fragments: f.only_frag,
         stream_sizes: signature.stream_sizes.clone().into(),
+        counts: signature.flow_counts.clone().into(),
         needs_flow: f.direction.is_some()
             || f.established == Some(true)
-            || !signature.stream_sizes.is_empty(),
+            || !signature.stream_sizes.is_empty()
+            || !signature.flow_counts.is_empty(),
     }
 }
 

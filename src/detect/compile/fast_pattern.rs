@@ -155,7 +155,6 @@ fn is_commonplace(bytes: &[u8], buffer: Buffer) -> bool {
             | Buffer::HttpStatusMessage
             | Buffer::HttpHeaderNames
             | Buffer::HttpConnection
-            | Buffer::TlsVersion
     );
     let trimmed = bytes.trim_ascii();
     let trimmed = trimmed.strip_suffix(b":").unwrap_or(trimmed);
@@ -190,6 +189,7 @@ mod tests {
             .map(|(buffer, contents)| BufferTests {
                 buffer: *buffer,
                 transforms: vec![],
+                absent: None,
                 tests: contents.iter().cloned().map(Test::Content).collect(),
             })
             .collect();

@@ -12,6 +12,7 @@ mod screen;
 
 use std::sync::Arc;
 
+use super::buffers::Shaper;
 use super::policy::PatchInfo;
 use super::prefilter::Kind;
 use crate::app_layer::{Event, Protocol};
@@ -142,11 +143,13 @@ impl Traffic {
 }
 
 /// A buffer as rules want it: of one direction, transformed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) buffer: Buffer,
     pub(crate) direction: Direction,
-    pub(crate) transforms: Vec<Transform>,
+    /// As written: slots with the same ones are one.
+    transforms: Vec<Transform>,
+    pub(crate) shaper: Shaper,
 }
 
 /// The rules for one protocol's transactions in one direction.

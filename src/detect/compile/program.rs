@@ -38,32 +38,20 @@ fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
         Test::Pcre(p) => Op::Pattern(PatternOp {
             negated: p.negated,
             relative: p.relative,
-            retry: rest.first().is_some_and(is_relative),
+            retry: rest.first().is_some_and(Test::is_relative),
             pattern: Arc::new(LazyPattern::new(p.clone())),
         }),
         Test::ByteTest(t) => Op::ByteTest(Box::new(*t)),
         Test::ByteJump(j) => Op::ByteJump(Box::new(*j)),
         Test::ByteExtract(x) => Op::ByteExtract(Box::new(*x)),
+        Test::ByteMath(m) => Op::ByteMath(Box::new(*m)),
+        Test::Entropy(e) => Op::Entropy(Box::new(*e)),
         Test::IsDataAt(d) => Op::IsDataAt(*d),
         Test::Base64Decode(decode) => Op::Base64(Box::new(Base64Op {
             decode: *decode,
             program: decoded.map(|tests| compile(tests, None, None)),
         })),
         Test::Size(r) => Op::Size(*r),
-    }
-}
-
-/// Whether a test counts from the match before it.
-fn is_relative(test: &Test) -> bool {
-    match test {
-        Test::Content(c) => c.is_relative(),
-        Test::Pcre(p) => p.relative,
-        Test::ByteTest(t) => t.format.relative,
-        Test::ByteJump(j) => j.format.relative,
-        Test::ByteExtract(x) => x.format.relative,
-        Test::IsDataAt(d) => d.relative,
-        Test::Base64Decode(d) => d.relative,
-        Test::Size(_) => false,
     }
 }
 
@@ -84,7 +72,7 @@ fn retry_helps(rest: &[Test]) -> bool {
         }
         _ => false,
     };
-    is_relative(next) && !free
+    next.is_relative() && !free
 }
 
 /// Whether what a program says of a buffer may change when the buffer grows, other than from no
@@ -98,11 +86,11 @@ pub(crate) fn needs_whole_buffer(tests: &[Test], decoded: Option<&[Test]>) -> bo
                     .iter()
                     .any(|s| p.pattern.contains(s))
         }
-        Test::ByteTest(_) | Test::ByteExtract(_) => false,
+        Test::ByteTest(_) | Test::ByteExtract(_) | Test::ByteMath(_) => false,
         Test::ByteJump(j) => j.from_end,
         Test::IsDataAt(d) => d.negated,
         Test::Base64Decode(_) => decoded.is_some_and(|tests| needs_whole_buffer(tests, None)),
-        Test::Size(_) => true,
+        Test::Size(_) | Test::Entropy(_) => true,
     })
 }
 

@@ -9,8 +9,10 @@ use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
 use crate::direction::Direction;
 use crate::signature::ast::{
-    Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest, StreamSize,
+    Absent, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest,
+    StreamSize,
 };
+use crate::signature::header_number::HeaderNumber;
 
 /// Addresses and ports, by the numbers of the layer's sets.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +112,8 @@ pub(crate) struct FlowTest {
     pub(crate) only_fragments: Option<bool>,
     /// `stream_size`
     pub(crate) stream_sizes: Box<[StreamSize]>,
+    /// `flow.pkts` and the like.
+    pub(crate) counts: Box<[FlowCountTest]>,
     /// Anything is asked that only a flow can answer.
     pub(crate) needs_flow: bool,
 }
@@ -122,6 +126,7 @@ impl FlowTest {
                 .stream_sizes
                 .iter()
                 .all(|s| ctx.stream && s.matches(ctx.stream_sizes))
+            && self.counts.iter().all(|t| ctx.counts.fulfil(t))
     }
 }
 
@@ -250,6 +255,7 @@ pub(crate) struct BufferGroup {
     /// The layer's slot, by the direction in which the rule is evaluated.
     pub(crate) slots: [u32; 2],
     pub(crate) program: Program,
+    pub(crate) absent: Option<Absent>,
     /// Evaluated when the buffer is complete only.
     pub(crate) needs_whole: bool,
 }
@@ -281,9 +287,11 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Whether it asks about a packet's headers or length.
-    pub(crate) fn has_packet_part(&self) -> bool {
-        !self.packet.is_empty() || !self.headers.is_empty()
+    /// Whether it asks about a packet's headers or length what another packet of the flow may
+    /// answer differently. The protocol of the IP payload is the flow's.
+    pub(crate) fn asks_each_packet(&self) -> bool {
+        let of_flow = |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::IpProtocol, _));
+        !self.packet.iter().all(of_flow) || !self.headers.is_empty()
     }
 
     /// Whether it looks at a transaction.

@@ -7,12 +7,15 @@ mod transaction;
 
 pub use odd::OddPacket;
 
-use super::compile::Layer;
+use super::compile::{Layer, Rule};
 use super::context::{Endpoints, FlowContext};
 use super::flow_state::FlowDetect;
 use super::hit::{Evidence, Hit, Hits};
+use super::keywords::{address_bytes, evaluate};
 use super::ruleset::Ruleset;
+use super::scratch::Scratch;
 use crate::app_layer::Protocol;
+use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::verdict::{Mode, Scope};
 
@@ -64,6 +67,20 @@ impl Round<'_> {
             scope,
             evidence,
         });
+    }
+
+    /// Holds `ip.src` and `ip.dst` against the ends, where no packet is in hand.
+    fn addresses_match(&self, scratch: &mut Scratch, rule: &Rule) -> bool {
+        rule.headers.iter().all(|(buffer, program)| {
+            let address = match buffer {
+                Buffer::IpSource => self.ends.src.0,
+                Buffer::IpDestination => self.ends.dst.0,
+                _ => return true,
+            };
+            let (bytes, length) = address_bytes(address);
+            let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
+            evaluate(program, &bytes[..length], 0, variables, limits).is_some()
+        })
     }
 
     /// Rules about nothing but the protocol, once for each direction of a flow.

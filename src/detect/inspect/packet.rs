@@ -5,7 +5,7 @@ use crate::app_layer::Protocol;
 use crate::buffer::Buffer;
 use crate::decode::{Packet, Transport, protocol};
 use crate::detect::compile::{Rule, Traffic};
-use crate::detect::context::{Endpoints, FlowContext};
+use crate::detect::context::{Endpoints, FlowContext, FlowCounts};
 use crate::detect::flow_state::FlowDetect;
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::{evaluate, header_bytes, packet_matches};
@@ -90,6 +90,7 @@ fn context_without_flow(
         established: false,
         stream: false,
         stream_sizes: [0; 2],
+        counts: FlowCounts::default(),
         stream_events: StreamEvents::NONE,
         flow_id: 0,
         now: Timestamp::ZERO,
@@ -217,7 +218,7 @@ impl Round<'_> {
         };
         // A rule about the flow's ends is about the flow.
         let of_flow = rule.payload.is_none()
-            && !rule.has_packet_part()
+            && !rule.asks_each_packet()
             && !rule.flow.needs_flow
             && !rule.bits.asks();
         let scope = if of_flow { Scope::Flow } else { Scope::Packet };

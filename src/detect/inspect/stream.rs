@@ -203,7 +203,7 @@ impl Round<'_> {
             let Some(found) = evaluate(&payload.program, bytes, base, variables, limits) else {
                 return;
             };
-            if round == 0 {
+            if round == 0 && self.addresses_match(scratch, rule) {
                 self.stream_matched(number, rule, base, bytes, found.evidence, flow, hits);
             }
             // Without a place there is nothing to look behind.

@@ -2,7 +2,7 @@
 
 use super::Round;
 use crate::app_layer::TxRef;
-use crate::detect::buffers::{Transaction, apply, grows};
+use crate::detect::buffers::{Transaction, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
 use crate::detect::flow_state::{CandidateState, FlowDetect, RuleRef, TxCandidate, TxSide};
@@ -11,6 +11,7 @@ use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
+use crate::signature::ast::Absent;
 use crate::verdict::Scope;
 
 /// A growing buffer is held against waiting rules at each growth until this many bytes were; then
@@ -174,7 +175,7 @@ impl Round<'_> {
             let known = (*scanned as usize).saturating_sub(1);
             let length = view.bytes.len();
             let growing = grows(slot.buffer);
-            let plain = slot.transforms.is_empty();
+            let plain = slot.shaper.is_empty();
             if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
                 continue;
             }
@@ -242,13 +243,14 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
+            let now = ctx.now.as_secs();
             let ready = rule.flow.matches(ctx, self.direction)
                 && rule.app.matches(tx.protocol())
                 && rule.bits.matches(&flow.bits)
                 && rule.events.iter().all(|e| tx.events().contains(e))
                 && rule.numbers.iter().all(|t| {
                     let direction = t.number.direction().unwrap_or(self.direction);
-                    tx.has_number(t.number, direction, &|n| t.condition.matches(n))
+                    tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
                 })
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
@@ -257,7 +259,7 @@ impl Round<'_> {
                 continue;
             }
             match self.try_buffers(scratch, rule, candidate, tx, eager) {
-                Outcome::Match(evidence) if ready => {
+                Outcome::Match(evidence) if ready && self.addresses_match(scratch, rule) => {
                     candidate.state = CandidateState::Fired;
                     self.fire(
                         number,
@@ -318,6 +320,17 @@ impl Round<'_> {
         };
         let ended = tx.is_complete(slot.direction);
         let mut complete = ended;
+        match group.absent {
+            Some(_) if tx.instances(slot.buffer, slot.direction) == 0 => {
+                return if tx.is_settled(slot.buffer, slot.direction) {
+                    Outcome::Match(None)
+                } else {
+                    Outcome::NotYet
+                };
+            }
+            Some(Absent::Only) => return Outcome::Never,
+            Some(Absent::OrElse) | None => {}
+        }
         for instance in 0..tx.instances(slot.buffer, slot.direction) {
             let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
                 break;
@@ -353,8 +366,10 @@ fn shape<'a>(
     instance: usize,
     bytes: &'a [u8],
 ) -> &'a [u8] {
-    if slot.transforms.is_empty() {
+    if slot.shaper.is_empty() {
         return bytes;
     }
-    transformed.get(id, instance, |out| apply(&slot.transforms, bytes, out))
+    transformed.get(id, instance, |out, spare| {
+        slot.shaper.apply(bytes, out, spare);
+    })
 }

@@ -7,15 +7,18 @@
 
 mod base64;
 mod content;
+mod entropy;
 mod number;
 mod packet;
 mod pattern;
 
-use crate::signature::ast::{ByteExtract, ByteJump, ByteTest, IsDataAt, Range, Value};
+use crate::signature::ast::{
+    ByteExtract, ByteJump, ByteMath, ByteTest, Entropy, IsDataAt, Range, Value,
+};
 
 pub(crate) use base64::Base64Op;
 pub(crate) use content::{ContentOp, Needle};
-pub(crate) use packet::{header_bytes, packet_matches};
+pub(crate) use packet::{address_bytes, header_bytes, packet_matches};
 pub(crate) use pattern::{LazyPattern, PatternOp};
 
 /// One compiled test.
@@ -26,6 +29,8 @@ pub(crate) enum Op {
     ByteTest(Box<ByteTest>),
     ByteJump(Box<ByteJump>),
     ByteExtract(Box<ByteExtract>),
+    ByteMath(Box<ByteMath>),
+    Entropy(Box<Entropy>),
     IsDataAt(IsDataAt),
     Base64(Box<Base64Op>),
     Size(Range),
@@ -208,6 +213,15 @@ impl Machine<'_> {
                     Some(to) => (cursor, end) = (to, end.max(usize::try_from(to).unwrap_or(0))),
                     None => return false,
                 },
+                Op::ByteMath(m) => match self.byte_math(m, cursor) {
+                    Some(to) => (cursor, end) = (to, end.max(usize::try_from(to).unwrap_or(0))),
+                    None => return false,
+                },
+                Op::Entropy(e) => {
+                    if !entropy::holds(e, self.bytes) {
+                        return false;
+                    }
+                }
                 Op::IsDataAt(d) => {
                     if !self.is_data_at(d, cursor) {
                         return false;

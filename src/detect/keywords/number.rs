@@ -2,7 +2,8 @@
 
 use super::Machine;
 use crate::signature::ast::{
-    ByteExtract, ByteJump, ByteTest, Comparison, Endian, NumberBase, NumberFormat,
+    ByteExtract, ByteJump, ByteMath, ByteTest, Comparison, Endian, MathOperator, NumberBase,
+    NumberFormat,
 };
 
 /// Digits of a 64-bit number in octal, the longest form.
@@ -115,7 +116,7 @@ impl Machine<'_> {
         holds != t.negated
     }
 
-    /// Where the jump lands; it must land on a byte of the buffer.
+    /// Where the jump lands: on a byte of the buffer, or at its start where it goes before that.
     pub(super) fn byte_jump(&self, j: &ByteJump, cursor: i64) -> Option<i64> {
         let count = usize::try_from(self.value(j.bytes)).ok()?;
         let (at, bytes) = self.bytes_from(j.format.relative, cursor, self.value(j.offset))?;
@@ -139,8 +140,27 @@ impl Machine<'_> {
         } else {
             (at + taken) as i64
         };
-        let to = origin.checked_add(jump)?;
+        let to = origin.checked_add(jump)?.max(-self.base);
         (0..length).contains(&to).then_some(to)
+    }
+
+    /// Computes a variable and gives the position behind the number.
+    pub(super) fn byte_math(&mut self, m: &ByteMath, cursor: i64) -> Option<i64> {
+        let count = usize::try_from(self.value(m.bytes)).ok()?;
+        let (at, bytes) = self.bytes_from(m.format.relative, cursor, self.value(m.offset))?;
+        let (value, taken) = read(&m.format, count, bytes)?;
+        let operand = self.value(m.operand) as u64;
+        let shift = u32::try_from(operand).ok();
+        let result = match m.operator {
+            MathOperator::Add => value.wrapping_add(operand),
+            MathOperator::Subtract => value.wrapping_sub(operand),
+            MathOperator::Multiply => value.wrapping_mul(operand),
+            MathOperator::Divide => value.checked_div(operand)?,
+            MathOperator::ShiftLeft => value.checked_shl(shift?)?,
+            MathOperator::ShiftRight => value.checked_shr(shift?)?,
+        };
+        self.variables.values[usize::from(m.variable)] = i64::try_from(result).unwrap_or(i64::MAX);
+        Some((at + taken) as i64)
     }
 
     /// Stores the number and gives the position behind it.

@@ -1,5 +1,8 @@
 //! Tests of single packets, and the header buffers that contents are looked for in.
 
+use std::net::IpAddr;
+use std::ops::Range;
+
 use crate::buffer::Buffer;
 use crate::decode::{IcmpHeader, Packet, Transport};
 use crate::detect::context::FlowContext;
@@ -21,8 +24,43 @@ pub(crate) fn packet_matches(test: &PacketTest, packet: &Packet<'_>, ctx: &FlowC
             let bits = packet.ip.bytes.get(6).filter(|_| !packet.ip.is_v6());
             bits.is_some_and(|b| test.matches(b & 0xe0))
         }
+        PacketTest::IpOption(kind) => {
+            let options = packet.ip.bytes.get(20..).filter(|_| !packet.ip.is_v6());
+            options.is_some_and(|options| has_option(options, *kind))
+        }
         PacketTest::SameAddress => packet.src() == packet.dst(),
         PacketTest::StreamEvent(event) => ctx.stream_events.has(*event),
+    }
+}
+
+/// RFC 791 section 3.1: the first two types are one byte, all others have a length.
+fn has_option(mut options: &[u8], wanted: Option<u8>) -> bool {
+    while let Some(&kind) = options.first() {
+        if wanted.is_none_or(|w| w == kind) {
+            return true;
+        }
+        let length = match kind {
+            0 => return false,
+            1 => 1,
+            _ => options.get(1).map_or(0, |&n| usize::from(n)),
+        };
+        match options.get(length..) {
+            Some(rest) if length > 0 => options = rest,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// The bytes of a flow's address, and how many they are.
+pub(crate) fn address_bytes(address: IpAddr) -> ([u8; 16], usize) {
+    match address {
+        IpAddr::V4(address) => {
+            let mut bytes = [0; 16];
+            bytes[..4].copy_from_slice(&address.octets());
+            (bytes, 4)
+        }
+        IpAddr::V6(address) => (address.octets(), 16),
     }
 }
 
@@ -85,7 +123,11 @@ fn icmp_number(number: HeaderNumber, packet: &Packet<'_>) -> Option<u64> {
 /// The bytes of a header; `None` where the packet has none of the kind.
 pub(crate) fn header_bytes<'a>(buffer: Buffer, packet: &Packet<'a>) -> Option<&'a [u8]> {
     let icmp = |header: &IcmpHeader<'a>| header.bytes().as_slice();
+    let address =
+        |v4: Range<usize>, v6| packet.ip.bytes.get(if packet.ip.is_v6() { v6 } else { v4 });
     match (buffer, &packet.transport) {
+        (Buffer::IpSource, _) => address(12..16, 8..24),
+        (Buffer::IpDestination, _) => address(16..20, 24..40),
         (Buffer::Ipv4Header, _) => (!packet.ip.is_v6()).then_some(packet.ip.bytes),
         (Buffer::Ipv6Header, _) => packet.ip.is_v6().then_some(packet.ip.bytes),
         (Buffer::TcpHeader, Transport::Tcp(tcp)) => Some(tcp.bytes()),

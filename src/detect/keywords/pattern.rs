@@ -57,6 +57,44 @@ impl LazyPattern {
     }
 }
 
+impl LazyPattern {
+    /// What a group takes in the first match.
+    pub(crate) fn group_of_first(&self, group: usize, subject: &[u8]) -> Option<(usize, usize)> {
+        let mut taken = None;
+        self.groups_at(subject, 0, &mut |number, from, to| {
+            if number == group {
+                taken = Some((from, to));
+            }
+        });
+        taken
+    }
+
+    /// Shows what the groups take in the first match at `from` or later: number, start and end.
+    fn groups_at(&self, subject: &[u8], from: usize, show: &mut dyn FnMut(usize, usize, usize)) {
+        match self.engine() {
+            Some(Engine::Regex(r)) => {
+                let found = r.captures_at(subject, from);
+                for (number, group) in found.iter().flat_map(|c| c.iter()).enumerate() {
+                    if let Some(group) = group {
+                        show(number, group.start(), group.end());
+                    }
+                }
+            }
+            Some(Engine::Pcre2(r)) => {
+                let mut places = r.capture_locations();
+                if let Ok(Some(_)) = r.captures_read_at(&mut places, subject, from) {
+                    for number in 0..places.len() {
+                        if let Some((start, end)) = places.get(number) {
+                            show(number, start, end);
+                        }
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+}
+
 /// The parser has written every flag into the text.
 fn build(p: &Pcre) -> Option<Engine> {
     if p.needs_pcre2 {
@@ -126,6 +164,7 @@ mod tests {
             dollar_end_only: false,
             ungreedy: false,
             needs_pcre2: false,
+            captures: Vec::new(),
         }
     }
 

@@ -9,8 +9,8 @@ use crate::decode::{ChecksumTrust, decode_ip};
 use crate::detect::buffers::{Transaction, View};
 use crate::detect::prefilter::Kind;
 use crate::detect::{
-    CompileOptions, FlowContext, FlowDetect, Hit, Hits, Layer, Policy, RuleInput, Ruleset, Scratch,
-    StreamWindow,
+    CompileOptions, FlowContext, FlowCounts, FlowDetect, Hit, Hits, Layer, Policy, RuleInput,
+    Ruleset, Scratch, StreamWindow,
 };
 use crate::direction::Direction;
 use crate::number::Number;
@@ -82,6 +82,7 @@ impl Rig {
                 established: true,
                 stream: true,
                 stream_sizes: [0; 2],
+                counts: FlowCounts::default(),
                 stream_events: StreamEvents::NONE,
                 flow_id: 1,
                 now: Timestamp::from_secs(1),
@@ -291,6 +292,10 @@ impl Transaction for FakeTx {
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         self.of(buffer, direction).count()
+    }
+
+    fn is_settled(&self, _: Buffer, direction: Direction) -> bool {
+        self.is_complete(direction)
     }
 
     fn has_number(

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::app_layer::{AppLayer, Protocol};
 use crate::decode::{DecodeEvents, Malformed};
-use crate::detect::{FlowContext, OddPacket};
+use crate::detect::{FlowContext, FlowCounts, OddPacket};
 use crate::direction::Direction;
 use crate::pipeline::event::Shown;
 use crate::stream::StreamEvents;
@@ -104,6 +104,7 @@ impl Worker {
                 established: false,
                 stream: false,
                 stream_sizes: [0; 2],
+                counts: FlowCounts::default(),
                 stream_events: StreamEvents::NONE,
                 flow_id: 0,
                 now,

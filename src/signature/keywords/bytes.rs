@@ -2,8 +2,8 @@
 
 use super::{Keyword, Kind};
 use crate::signature::ast::{
-    Base64Decode, ByteExtract, ByteJump, ByteTest, Comparison, Endian, NumberBase, NumberFormat,
-    Test, Value,
+    Base64Decode, ByteExtract, ByteJump, ByteMath, ByteTest, Comparison, Endian, Entropy,
+    EntropyComparison, MathOperator, NumberBase, NumberFormat, Test, Value,
 };
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -11,6 +11,8 @@ use crate::signature::suggest::nearest;
 
 /// Offsets stay within this, in bytes.
 const REACH: i64 = 65_535;
+/// So do offsets of `byte_test`.
+const FAR_REACH: i64 = i32::MAX as i64;
 /// Longest binary number, in bytes.
 const MAX_BINARY: i64 = 8;
 
@@ -34,6 +36,18 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "byte_extract:BYTES,OFFSET,NAME[,relative][,multiplier N][,big|little][,string,hex|dec|oct][,align 2|4];",
             "Keeps a number in the buffer as a variable for later tests.",
             byte_extract,
+        ),
+        k(
+            "byte_math",
+            "byte_math:bytes NUMBER|VARIABLE, offset NUMBER|VARIABLE, oper +|-|*|/|<<|>>, rvalue NUMBER|VARIABLE, result NAME[, relative][, endian big|little][, string hex|dec|oct][, bitmask MASK];",
+            "Computes a variable from a number in the buffer and another one, in 64 bits; a division by zero does not match.",
+            byte_math,
+        ),
+        k(
+            "entropy",
+            "entropy:[bytes NUMBER, ][offset NUMBER, ]value <|<=|>|>=|=|!= NUMBER;",
+            "Compares how evenly byte values are spread over the buffer, or over so many bytes of it from the offset on: from 0 (all alike) to 8 (as if drawn by lot).",
+            entropy,
         ),
         k(
             "base64_decode",
@@ -62,10 +76,14 @@ impl Format {
             "big" => self.set_endian(Endian::Big, word)?,
             "little" => self.set_endian(Endian::Little, word)?,
             "string" => self.string = true,
+            "dce" => {
+                return Err(word
+                    .fault("the order of bytes of a DCERPC message is not known here")
+                    .help("write `big` or `little`"));
+            }
             "hex" => self.set_base(NumberBase::Hex, word)?,
             "dec" => self.set_base(NumberBase::Decimal, word)?,
             "oct" => self.set_base(NumberBase::Octal, word)?,
-            "dce" => return Err(word.fault("`dce` is not read in this version")),
             _ => return Ok(false),
         }
         Ok(true)
@@ -95,7 +113,13 @@ impl Format {
     }
 
     /// Checks the number of bytes against the form; a variable is checked when it is read.
-    fn finish(self, bytes: Value, written: Arg<'_>, opt: &Opt<'_>) -> Result<NumberFormat, Fault> {
+    fn finish(
+        self,
+        bytes: Value,
+        least: i64,
+        written: Arg<'_>,
+        opt: &Opt<'_>,
+    ) -> Result<NumberFormat, Fault> {
         let string = match (self.string, self.base) {
             (true, base) => Some(base.unwrap_or(NumberBase::Decimal)),
             (false, None) => None,
@@ -115,7 +139,7 @@ impl Format {
             Some(NumberBase::Decimal) => 20,
             Some(NumberBase::Octal) => 23,
         };
-        let least = i64::from(string.is_none());
+        let least = if string.is_some() { 0 } else { least };
         let bytes = match bytes {
             Value::Var(_) => 0,
             Value::Const(count) if (least..=most).contains(&count) => {
@@ -196,7 +220,7 @@ fn byte_test(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let value = required(&mut parts, whole, "the value")?;
     let value = draft.value(value, 0..=i64::MAX)?;
     let offset = required(&mut parts, whole, "the offset")?;
-    let offset = draft.value(offset, -REACH..=REACH)?;
+    let offset = draft.value(offset, -FAR_REACH..=FAR_REACH)?;
     let mut format = Format::default();
     for word in parts {
         if format.take(word)? {
@@ -208,7 +232,7 @@ fn byte_test(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         }
     }
     draft.add(Test::ByteTest(ByteTest {
-        format: format.finish(bytes, written, opt)?,
+        format: format.finish(bytes, 1, written, opt)?,
         bytes,
         negated,
         comparison,
@@ -264,8 +288,9 @@ fn byte_jump(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
             return Err(name.fault("`from_beginning` and `from_end` exclude each other"));
         }
     }
+    // Without bytes the jump is `post_offset` alone.
     draft.add(Test::ByteJump(ByteJump {
-        format: format.finish(bytes, written, opt)?,
+        format: format.finish(bytes, 0, written, opt)?,
         bytes,
         offset,
         multiplier,
@@ -311,7 +336,7 @@ fn byte_extract(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
             _ => return Err(unknown(word, COMMON)),
         }
     }
-    let format = format.finish(bytes, written, opt)?;
+    let format = format.finish(bytes, 1, written, opt)?;
     let variable = draft.define_variable(name)?;
     draft.add(Test::ByteExtract(ByteExtract {
         format,
@@ -321,6 +346,128 @@ fn byte_extract(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         align,
     }));
     Ok(())
+}
+
+fn byte_math(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let whole = opt.value()?.unquoted()?;
+    let mut format = Format::default();
+    let (mut bytes, mut offset, mut operator, mut operand) = (None, None, None, None);
+    let (mut result, mut named) = (None, whole);
+    for word in whole.split(',') {
+        if format.take(word)? {
+            continue;
+        }
+        let (name, value) = with_value(word);
+        let value = || needs_value(name, value);
+        let twice = match name.text {
+            "bytes" => {
+                named = value()?;
+                bytes.replace(draft.value(named, 0..=10)?).is_some()
+            }
+            "offset" => offset
+                .replace(draft.value(value()?, -REACH..=REACH)?)
+                .is_some(),
+            "oper" => operator.replace(math_operator(value()?)?).is_some(),
+            "rvalue" => operand
+                .replace(draft.value(value()?, 0..=i64::from(u32::MAX))?)
+                .is_some(),
+            "result" => result.replace(value()?).is_some(),
+            "endian" | "string" => !format.take(value()?)?,
+            "bitmask" => {
+                format.set_mask(value()?)?;
+                false
+            }
+            _ => return Err(unknown(name, MATH)),
+        };
+        if name.text == "string" {
+            format.string = true;
+        }
+        if twice {
+            return Err(name.fault(format!("`{}` stands twice", name.text)));
+        }
+    }
+    let (Some(bytes), Some(offset), Some(operator), Some(operand), Some(result)) =
+        (bytes, offset, operator, operand, result)
+    else {
+        return Err(whole.fault("bytes, offset, oper, rvalue and result are all needed"));
+    };
+    let format = format.finish(bytes, 1, named, opt)?;
+    let variable = draft.define_variable(result)?;
+    draft.add(Test::ByteMath(ByteMath {
+        format,
+        bytes,
+        offset,
+        operator,
+        operand,
+        variable,
+    }));
+    Ok(())
+}
+
+const MATH: &[&str] = &[
+    "bytes", "offset", "oper", "rvalue", "result", "relative", "endian", "string", "bitmask",
+];
+
+fn math_operator(arg: Arg<'_>) -> Result<MathOperator, Fault> {
+    Ok(match arg.text {
+        "+" => MathOperator::Add,
+        "-" => MathOperator::Subtract,
+        "*" => MathOperator::Multiply,
+        "/" => MathOperator::Divide,
+        "<<" => MathOperator::ShiftLeft,
+        ">>" => MathOperator::ShiftRight,
+        _ => return Err(arg.fault("expected +, -, *, /, << or >>")),
+    })
+}
+
+fn entropy(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let whole = opt.value()?.unquoted()?;
+    let (mut offset, mut bytes, mut condition) = (0, None, None);
+    for word in whole.split(',') {
+        let (name, value) = with_value(word);
+        let value = needs_value(name, value)?;
+        let number = || {
+            let number = value.integer_in(0..=FAR_REACH)?;
+            u32::try_from(number).map_err(|_| value.fault("too large"))
+        };
+        match name.text {
+            "offset" => offset = number()?,
+            "bytes" => bytes = Some(number()?).filter(|&n| n > 0),
+            "value" => condition = Some(entropy_condition(value)?),
+            _ => return Err(unknown(name, &["bytes", "offset", "value"])),
+        }
+    }
+    let Some((comparison, value)) = condition else {
+        return Err(whole.fault("`value` with a condition is missing"));
+    };
+    draft.add(Test::Entropy(Entropy {
+        offset,
+        bytes,
+        comparison,
+        value,
+    }));
+    Ok(())
+}
+
+fn entropy_condition(arg: Arg<'_>) -> Result<(EntropyComparison, f64), Fault> {
+    const OPERATORS: &[(&str, EntropyComparison)] = &[
+        ("<=", EntropyComparison::LessOrEqual),
+        (">=", EntropyComparison::GreaterOrEqual),
+        ("!=", EntropyComparison::NotEqual),
+        ("!", EntropyComparison::NotEqual),
+        ("<", EntropyComparison::Less),
+        (">", EntropyComparison::Greater),
+        ("=", EntropyComparison::Equal),
+    ];
+    let found = OPERATORS
+        .iter()
+        .find_map(|(text, operator)| Some((*operator, arg.strip_prefix(text)?)));
+    let (comparison, number) = found.unwrap_or((EntropyComparison::Equal, arg));
+    let number = number.trim();
+    match number.text.parse::<f64>() {
+        Ok(value) if (0.0..=8.0).contains(&value) => Ok((comparison, value)),
+        _ => Err(number.fault("expected a number from 0 to 8")),
+    }
 }
 
 fn base64_decode(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {

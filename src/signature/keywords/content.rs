@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::{Keyword, Kind};
 use crate::buffer::Buffer;
-use crate::signature::ast::{Content, FastPattern, IsDataAt, Test, Value};
+use crate::signature::ast::{Absent, Content, FastPattern, IsDataAt, Test, Value};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt, Span};
 
@@ -28,6 +28,12 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "uricontent:[!]\"BYTES\";",
             "Bytes in the normalised request target; `http.uri; content` is the newer form.",
             uricontent,
+        ),
+        test(
+            "absent",
+            "absent; absent:or_else;",
+            "The transaction does not have the sticky buffer; with `or_else` it may have it if the tests behind hold.",
+            absent,
         ),
         test(
             "isdataat",
@@ -101,7 +107,8 @@ fn uricontent(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn pattern(opt: &Opt<'_>) -> Result<(Content, Span), Fault> {
+/// What is written in quotes, perhaps negated.
+pub(super) fn pattern(opt: &Opt<'_>) -> Result<(Content, Span), Fault> {
     let (negated, text) = opt.value()?.negation();
     let pattern = bytes(text.quoted()?)?;
     if pattern.is_empty() {
@@ -369,6 +376,15 @@ fn chop(value: Arg<'_>, pattern: usize) -> Result<FastPattern, Fault> {
 fn rawbytes(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     opt.no_value()?;
     draft.content_before(opt).map(|_| ())
+}
+
+fn absent(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let absent = match opt.value {
+        None => Absent::Only,
+        Some(value) if value.text == "or_else" => Absent::OrElse,
+        Some(value) => return Err(value.fault("expected `or_else`, or nothing")),
+    };
+    draft.add_absent(opt, absent)
 }
 
 fn isdataat(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {

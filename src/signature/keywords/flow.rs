@@ -1,8 +1,11 @@
 //! The flow a packet belongs to, and the bits rules keep on it.
 
-use super::{Keyword, Kind};
+use super::size::range;
+use super::{Keyword, Kind, ParseOption};
 use crate::direction::Direction;
-use crate::signature::ast::{Flow, Flowbit, FlowbitCommand};
+use crate::signature::ast::{
+    Flow, FlowCount, FlowCountTest, FlowEnds, Flowbit, FlowbitCommand, Range,
+};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 use crate::signature::suggest::nearest;
@@ -26,7 +29,97 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "Sets or tests a named bit of the flow; `isset` and `isnotset` take several names with `|` between them.",
             flowbits,
         ),
+        Keyword::option(
+            Kind::Flow,
+            "flow.age",
+            "flow.age:[!][<|>|<=|>=]NUMBER; flow.age:[!]NUMBER<>NUMBER;",
+            "Seconds since the first packet of the flow.",
+            |draft, opt| {
+                let range = range(opt.value()?.unquoted()?, MAX_COUNT)?;
+                count(draft, FlowCount::Age, range)
+            },
+        ),
+        Keyword::option(
+            Kind::Flow,
+            "flow.pkts",
+            "flow.pkts:toserver|toclient|either|both,[!][<|>|<=|>=]NUMBER;",
+            "Packets of the flow so far, the one in hand included.",
+            |draft, opt| {
+                let (ends, range) = counted_ends(opt)?;
+                count(draft, FlowCount::Packets(ends), range)
+            },
+        ),
+        Keyword::option(
+            Kind::Flow,
+            "flow.bytes",
+            "flow.bytes:toserver|toclient|either|both,[!][<|>|<=|>=]NUMBER;",
+            "Bytes of the flow's IP datagrams so far, the one in hand included.",
+            |draft, opt| {
+                let (ends, range) = counted_ends(opt)?;
+                count(draft, FlowCount::Bytes(ends), range)
+            },
+        ),
+        one_way(
+            "flow.pkts_toserver",
+            "flow.pkts_toserver:[!][<|>|<=|>=]NUMBER;",
+            |draft, opt| one_way_count(draft, opt, FlowCount::Packets(TO_SERVER)),
+        ),
+        one_way(
+            "flow.pkts_toclient",
+            "flow.pkts_toclient:[!][<|>|<=|>=]NUMBER;",
+            |draft, opt| one_way_count(draft, opt, FlowCount::Packets(TO_CLIENT)),
+        ),
+        one_way(
+            "flow.bytes_toserver",
+            "flow.bytes_toserver:[!][<|>|<=|>=]NUMBER;",
+            |draft, opt| one_way_count(draft, opt, FlowCount::Bytes(TO_SERVER)),
+        ),
+        one_way(
+            "flow.bytes_toclient",
+            "flow.bytes_toclient:[!][<|>|<=|>=]NUMBER;",
+            |draft, opt| one_way_count(draft, opt, FlowCount::Bytes(TO_CLIENT)),
+        ),
     ]
+}
+
+/// The largest count that a rule may ask for.
+const MAX_COUNT: u64 = i64::MAX as u64;
+const TO_SERVER: FlowEnds = FlowEnds::One(Direction::ToServer);
+const TO_CLIENT: FlowEnds = FlowEnds::One(Direction::ToClient);
+
+const fn one_way(name: &'static str, syntax: &'static str, parse: ParseOption) -> Keyword {
+    Keyword::option(
+        Kind::Flow,
+        name,
+        syntax,
+        "The older form of `flow.pkts` and `flow.bytes`, of one direction.",
+        parse,
+    )
+}
+
+fn count(draft: &mut Draft<'_>, count: FlowCount, range: Range) -> Result<(), Fault> {
+    draft.flow_counts.push(FlowCountTest { count, range });
+    Ok(())
+}
+
+fn one_way_count(draft: &mut Draft<'_>, opt: &Opt<'_>, of: FlowCount) -> Result<(), Fault> {
+    let range = range(opt.value()?.unquoted()?, MAX_COUNT)?;
+    count(draft, of, range)
+}
+
+fn counted_ends(opt: &Opt<'_>) -> Result<(FlowEnds, Range), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let Some((ends, condition)) = value.split_once(",") else {
+        return Err(value.fault("expected a direction, a comma and a condition"));
+    };
+    let ends = match ends.text {
+        "toserver" => TO_SERVER,
+        "toclient" => TO_CLIENT,
+        "either" => FlowEnds::Either,
+        "both" => FlowEnds::Both,
+        _ => return Err(ends.fault("expected toserver, toclient, either or both")),
+    };
+    Ok((ends, range(condition, MAX_COUNT)?))
 }
 
 const WORDS: &[&str] = &[

@@ -5,6 +5,7 @@ mod bytes;
 mod content;
 mod decode;
 mod flow;
+mod groups;
 mod meta;
 mod number;
 mod packet;
@@ -12,6 +13,8 @@ pub(super) mod pcre;
 mod rate;
 mod size;
 mod stream;
+mod tls;
+mod transform;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -124,22 +127,6 @@ impl Keyword {
         }
     }
 
-    const fn transform(
-        name: &'static str,
-        syntax: &'static str,
-        help: &'static str,
-        transform: Transform,
-    ) -> Self {
-        Self {
-            name,
-            aliases: &[],
-            syntax: Cow::Borrowed(syntax),
-            help,
-            kind: Kind::Transform,
-            parser: Parser::Transform(transform),
-        }
-    }
-
     const fn moves(name: &'static str, syntax: &'static str, buffer: Buffer) -> Self {
         Self {
             name,
@@ -213,50 +200,9 @@ fn old_modifiers() -> [Keyword; 13] {
     ]
 }
 
-fn transforms() -> [Keyword; 6] {
-    [
-        Keyword::transform(
-            "to_lowercase",
-            "to_lowercase;",
-            "Makes ASCII letters small.",
-            Transform::ToLowercase,
-        ),
-        Keyword::transform(
-            "to_uppercase",
-            "to_uppercase;",
-            "Makes ASCII letters large.",
-            Transform::ToUppercase,
-        ),
-        Keyword::transform(
-            "strip_whitespace",
-            "strip_whitespace;",
-            "Removes all white space.",
-            Transform::StripWhitespace,
-        ),
-        Keyword::transform(
-            "compress_whitespace",
-            "compress_whitespace;",
-            "Makes each run of white space one space.",
-            Transform::CompressWhitespace,
-        ),
-        Keyword::transform(
-            "url_decode",
-            "url_decode;",
-            "Undoes percent-encoding once, and makes `+` a space.",
-            Transform::UrlDecode,
-        ),
-        Keyword::transform(
-            "dotprefix",
-            "dotprefix;",
-            "Puts a dot before the bytes, so that `.example.com` matches a domain and all below it.",
-            Transform::DotPrefix,
-        ),
-    ]
-}
-
-/// Not sticky buffers by that name: `tls.version` takes a value, the payload is `pkt_data`.
+/// The payload is a sticky buffer by the name `pkt_data`.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
-    !matches!(buffer, Buffer::TlsVersion | Buffer::Payload)
+    !matches!(buffer, Buffer::Payload)
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
@@ -287,6 +233,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         decode::keywords(),
         packet::keywords(),
         stream::keywords(),
+        tls::keywords(),
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),
@@ -296,7 +243,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
     .flatten()
     .chain(sticky_buffers())
     .chain(old_modifiers())
-    .chain(transforms())
+    .chain(transform::keywords())
     .collect()
 });
 

@@ -6,6 +6,7 @@ use crate::signature::ast::{BitsMode, BitsTest, PacketTest};
 use crate::signature::draft::Draft;
 use crate::signature::header_number::HeaderNumber;
 use crate::signature::lex::{Arg, Fault, Opt};
+use crate::signature::suggest::nearest;
 
 pub(super) fn keywords() -> Vec<Keyword> {
     let numbers = HeaderNumber::ALL.iter().map(|&number| {
@@ -37,6 +38,13 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "fragbits:[+|*|!]BITS;",
             "IPv4 fragment bits out of M (more), D (do not) and R (reserved): these alone, these and others (+), any of them (*), not all of them (!).",
             fragment_bits,
+        ),
+        Keyword::option(
+            Kind::Packet,
+            "ipopts",
+            "ipopts:rr|ts|ts_s|lsrr|lsrre|ssrr|satid|sec|esec|cipso|rtralt|qs|eol|nop|any;",
+            "The IPv4 header has this option (RFC 791 section 3.1).",
+            ip_option,
         ),
         Keyword::option(
             Kind::Packet,
@@ -103,6 +111,37 @@ fn fragment_bits(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         _ => None,
     })?;
     draft.packet.push(PacketTest::FragmentBits(test));
+    Ok(())
+}
+
+/// Names and types of IPv4 options: RFC 791, RFC 1108, RFC 2113, RFC 4782, FIPS 188.
+const IP_OPTIONS: &[(&str, Option<u8>)] = &[
+    ("eol", Some(0)),
+    ("nop", Some(1)),
+    ("rr", Some(7)),
+    ("qs", Some(25)),
+    ("ts", Some(68)),
+    ("ts_s", Some(68)),
+    ("sec", Some(130)),
+    ("lsrr", Some(131)),
+    ("lsrre", Some(131)),
+    ("esec", Some(133)),
+    ("cipso", Some(134)),
+    ("satid", Some(136)),
+    ("ssrr", Some(137)),
+    ("rtralt", Some(148)),
+    ("any", None),
+];
+
+fn ip_option(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let Some((_, kind)) = IP_OPTIONS.iter().find(|(name, _)| *name == value.text) else {
+        let near = nearest(value.text, IP_OPTIONS.iter().map(|(name, _)| *name));
+        return Err(value
+            .fault(format!("`{}` is no option of IPv4", value.text))
+            .help_if(near.map(|n| format!("did you mean `{n}`?"))));
+    };
+    draft.packet.push(PacketTest::IpOption(*kind));
     Ok(())
 }
 

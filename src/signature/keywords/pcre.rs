@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::{Keyword, Kind};
+use super::{Keyword, Kind, groups};
 use crate::buffer::Buffer;
 use crate::signature::ast::{Pcre, Test};
 use crate::signature::draft::Draft;
@@ -17,8 +17,8 @@ pub(super) fn keywords() -> Vec<Keyword> {
     vec![Keyword::option(
         Kind::Payload,
         "pcre",
-        "pcre:[!]\"/EXPRESSION/FLAGS\";",
-        "Perl-compatible regular expression; flags i, m, s, x, A, E, G as in Perl's family, R relative to the match before, and the older U I P Q H D M C S Y V W Z, which name a buffer.",
+        "pcre:[!]\"/EXPRESSION/FLAGS[, flow|pkt|alert:NAME, ...]\";",
+        "Perl-compatible regular expression; flags i, m, s, x, A, E, G as in Perl's family, R relative to the match before, and the older U I P Q H D M C S Y V W Z, which name a buffer. What its groups take is kept under the names behind the flags, one for each group, or by groups like `(?P<flow_NAME>...)`: with the flow, with the packet, or in the alert.",
         pcre,
     )]
 }
@@ -45,7 +45,7 @@ const fn buffer_of(flag: char) -> Option<Buffer> {
 
 fn pcre(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let (negated, value) = opt.value()?.negation();
-    let text = value.quoted()?;
+    let text = value.unquoted()?;
     let Some(body) = text.strip_prefix("/") else {
         return Err(text.fault("an expression begins with `/`"));
     };
@@ -54,22 +54,26 @@ fn pcre(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     };
     let source = body.slice(0, close);
     let written_flags = body.slice(close + 1, body.text.len());
-    let mut pcre = Pcre {
-        pattern: String::new(),
-        negated,
-        relative: false,
-        caseless: false,
-        multi_line: false,
-        dot_all: false,
-        extended: false,
-        anchored: false,
-        dollar_end_only: false,
-        ungreedy: false,
-        needs_pcre2: false,
+    let mut pcre = Pcre { negated, ..empty() };
+    let (written_flags, names) = match written_flags.text.find(',') {
+        Some(at) => (
+            written_flags.slice(0, at),
+            Some(written_flags.slice(at + 1, written_flags.text.len())),
+        ),
+        None => (written_flags, None),
     };
     let buffer = flags(&mut pcre, written_flags)?;
-    no_variable_captures(source)?;
-    compile(&mut pcre, source)?;
+    let plain = groups::named(source, &mut pcre.captures)?;
+    if let Some(names) = names {
+        groups::listed(source, names, &mut pcre.captures)?;
+    }
+    if negated && let Some(capture) = pcre.captures.first() {
+        return Err(source.fault(format!(
+            "a negated expression captures nothing into `{}`",
+            capture.name
+        )));
+    }
+    compile(&mut pcre, source, &plain)?;
     match buffer {
         Some(buffer) => draft.add_to(buffer, opt, Test::Pcre(pcre)),
         None => {
@@ -94,12 +98,6 @@ fn flags(pcre: &mut Pcre, written: Arg<'_>) -> Result<Option<Buffer>, Fault> {
             'R' => pcre.relative = true,
             // Raw bytes, and lifted match limits: without effect here.
             'B' | 'O' => {}
-            ',' => {
-                return Err(Fault::new(
-                    here(),
-                    "captures into flow: and pkt: variables are not read in this version",
-                ));
-            }
             _ => match buffer_of(flag) {
                 Some(named) if buffer.is_none_or(|b| b == named) => buffer = Some(named),
                 Some(_) => return Err(Fault::new(here(), "a second buffer is named")),
@@ -110,27 +108,46 @@ fn flags(pcre: &mut Pcre, written: Arg<'_>) -> Result<Option<Buffer>, Fault> {
     Ok(buffer)
 }
 
-/// Groups by these names set variables of the flow or the packet.
-fn no_variable_captures(source: Arg<'_>) -> Result<(), Fault> {
-    for name in ["(?P<flow_", "(?P<pkt_"] {
-        if let Some(at) = source.text.find(name) {
-            return Err(source
-                .slice(at, at + name.len())
-                .fault("captures into flow_ and pkt_ variables are not read in this version"));
-        }
+/// The expression of `pcrexform`, which takes its first group.
+pub(super) fn capturing(text: Arg<'_>) -> Result<Pcre, Fault> {
+    if groups::count(text.text) == 0 {
+        return Err(text
+            .fault("the expression has no group")
+            .help("what the first group takes is what is left: write `(...)` around it"));
     }
-    Ok(())
+    let mut pcre = empty();
+    compile(&mut pcre, text, text.text)?;
+    Ok(pcre)
+}
+
+const fn empty() -> Pcre {
+    Pcre {
+        pattern: String::new(),
+        negated: false,
+        relative: false,
+        caseless: false,
+        multi_line: false,
+        dot_all: false,
+        extended: false,
+        anchored: false,
+        dollar_end_only: false,
+        ungreedy: false,
+        needs_pcre2: false,
+        captures: Vec::new(),
+    }
 }
 
 /// Finds the engine that understands the expression, and writes it for that engine.
-fn compile(pcre: &mut Pcre, source: Arg<'_>) -> Result<(), Fault> {
+///
+/// `plain` is `source` with its named groups as plain ones.
+fn compile(pcre: &mut Pcre, source: Arg<'_>, plain: &str) -> Result<(), Fault> {
     let flags = perl::Flags {
         multi_line: pcre.multi_line,
         extended: pcre.extended,
         anchored: pcre.anchored,
         dollar_end_only: pcre.dollar_end_only,
     };
-    if let Ok(rewritten) = perl::to_regex(source.text, flags) {
+    if let Ok(rewritten) = perl::to_regex(plain, flags) {
         let pattern = format!("{}{rewritten}", inline_flags(pcre));
         if fits_automaton(&pattern, pcre.multi_line) {
             pcre.pattern = pattern;
