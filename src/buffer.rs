@@ -149,6 +149,17 @@ buffers! {
     MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
     MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
     MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
+    SnmpCommunity { "snmp.community", &[], None, Snmp, "Community of an SNMP message of version 1 or 2c." }
+    SnmpUser { "snmp.usm", &[], None, Snmp, "User name of an SNMP message of version 3." }
+    Krb5ClientName { "krb5.cname", &["krb5_cname"], None, Krb5, "Each part of the client's name in a Kerberos message." }
+    Krb5ServerName { "krb5.sname", &["krb5_sname"], None, Krb5, "Each part of the server's name in a Kerberos message." }
+    IkeInitiatorSpi { "ike.init_spi", &[], TO_SERVER, Ike, "SPI of the initiator: 16 hexadecimal digits." }
+    IkeResponderSpi { "ike.resp_spi", &[], TO_CLIENT, Ike, "SPI of the responder: 16 hexadecimal digits." }
+    IkeVendor { "ike.vendor", &[], TO_SERVER, Ike, "Each vendor ID of an IKE message, in hexadecimal digits." }
+    IkeKeyExchange { "ike.key_exchange_payload", &[], None, Ike, "Public value of an IKE key exchange." }
+    IkeNonce { "ike.nonce_payload", &[], None, Ike, "Nonce of an IKE message." }
+    RfbName { "rfb.name", &[], TO_CLIENT, Rfb, "Name of an RFB server's desktop." }
+    NtpReferenceId { "ntp.reference_id", &[], None, Ntp, "Reference identifier of an NTP packet: four bytes." }
 }
 
 impl Owner {
@@ -193,6 +204,9 @@ impl Buffer {
                 | Self::DnsAuthoritiesName
                 | Self::DnsAdditionalsName
                 | Self::DnsResponseName
+                | Self::Krb5ClientName
+                | Self::Krb5ServerName
+                | Self::IkeVendor
         )
     }
 

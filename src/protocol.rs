@@ -82,6 +82,12 @@ protocols! {
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
     Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
+    Ntp { "ntp", &["ntp"], Udp, "NTP (RFC 5905)." }
+    Snmp { "snmp", &["snmp"], Udp, "SNMP (RFC 3411 and the versions before it)." }
+    Dhcp { "dhcp", &["dhcp"], Udp, "DHCP (RFC 2131)." }
+    Krb5 { "krb5", &["krb5"], Any, "Kerberos version 5 (RFC 4120)." }
+    Ike { "ike", &["ike", "ikev2"], Udp, "IKE of version 1 (RFC 2409) and 2 (RFC 7296)." }
+    Rfb { "rfb", &["rfb"], Tcp, "RFB, the protocol of VNC (RFC 6143)." }
 }
 
 impl Protocol {

@@ -1,6 +1,9 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dns, http1, message, mqtt, sip, tls};
+use super::message::Separate;
+use super::{
+    Limits, Protocol, dhcp, dns, http1, ike, krb5, message, mqtt, ntp, rfb, sip, snmp, tls,
+};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -58,12 +61,52 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::<mqtt::Parser>::default()),
     },
     Candidate {
+        protocol: Protocol::Rfb,
+        stream: |o| rfb::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<rfb::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Krb5,
+        stream: |o| krb5::detect(o.bytes),
+        datagram: |o| krb5::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::new(krb5::parser())),
+    },
+    Candidate {
+        protocol: Protocol::Snmp,
+        stream: no_stream,
+        datagram: |o| snmp::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Snmp, snmp::read))),
+    },
+    Candidate {
+        protocol: Protocol::Dhcp,
+        stream: no_stream,
+        datagram: |o| dhcp::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Dhcp, dhcp::read))),
+    },
+    Candidate {
+        protocol: Protocol::Ike,
+        stream: no_stream,
+        datagram: |o| ike::is_datagram(o.bytes, o.server_port),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ike, ike::read))),
+    },
+    Candidate {
         protocol: Protocol::Dns,
         stream: |o| dns::detect(o.bytes, o.server_port),
         datagram: |o| dns::is_datagram(o.bytes, o.server_port),
-        parser: Start::Message(|| Box::<dns::Parser>::default()),
+        parser: Start::Message(|| Box::new(dns::parser())),
+    },
+    Candidate {
+        protocol: Protocol::Ntp,
+        stream: no_stream,
+        datagram: |o| ntp::is_datagram(o.bytes, o.server_port),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ntp, ntp::read))),
     },
 ];
+
+const fn no_stream(_: &Opening<'_>) -> Option<bool> {
+    Some(false)
+}
 
 const fn never(_: &Opening<'_>) -> bool {
     false

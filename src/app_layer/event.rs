@@ -81,6 +81,12 @@ protocols_events! {
     Sip(sip) { "sip" }
     Dns(dns) { "dns" }
     Mqtt(mqtt) { "mqtt" }
+    Ntp(ntp) { "ntp" }
+    Snmp(snmp) { "snmp" }
+    Dhcp(dhcp) { "dhcp" }
+    Krb5(krb5) { "krb5" }
+    Ike(ike) { "ike", "ikev2" }
+    Rfb(rfb) { "rfb" }
 }
 
 #[cfg(test)]

@@ -9,13 +9,20 @@
 //! A parser never holds bytes back and never fails: what it cannot read
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
+pub mod dhcp;
 pub mod dns;
 pub mod http1;
+pub mod ike;
+pub mod krb5;
 pub mod message;
 pub mod mqtt;
+pub mod ntp;
+pub mod rfb;
 pub mod sip;
+pub mod snmp;
 pub mod tls;
 
+mod ber;
 mod candidates;
 mod event;
 mod limits;

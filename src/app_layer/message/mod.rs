@@ -9,11 +9,13 @@
 mod bytes;
 mod framed;
 mod messages;
+mod separate;
 mod transaction;
 
 pub use bytes::Bytes;
 pub use framed::{Framed, Length, Piece};
 pub use messages::Messages;
+pub use separate::{Framing, Separate};
 pub use transaction::{Fact, Transaction, progress};
 
 use super::Limits;
