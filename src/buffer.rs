@@ -86,6 +86,8 @@ buffers! {
     HttpHeaderRaw { "http.header.raw", &[], None, Http, "Headers as sent, with cookies." }
     HttpHeaderNames { "http.header_names", &["http_header_names"], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
     HttpStart { "http.start", &["http_start"], None, Http, "First line and header names, each with CRLF, then CRLF." }
+    HttpRequestHeader { "http.request_header", &[], TO_SERVER, Http, "Each header of a request: `Name: value`." }
+    HttpResponseHeader { "http.response_header", &[], TO_CLIENT, Http, "Each header of a response: `Name: value`." }
     HttpCookie { "http.cookie", &[], None, Http, "Value of Cookie or Set-Cookie." }
     HttpHost { "http.host", &[], TO_SERVER, Http, "Host in lower case, without its port." }
     HttpHostRaw { "http.host.raw", &[], TO_SERVER, Http, "Host as sent." }
@@ -103,6 +105,7 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
     TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], None, Tls, "Subject of an end's own certificate, such as C=US, O=Example, CN=example.com." }
@@ -198,6 +201,9 @@ impl Buffer {
                 | Self::SipUserAgent
                 | Self::SipContentType
                 | Self::SipContentLength
+                | Self::HttpRequestHeader
+                | Self::HttpResponseHeader
+                | Self::FileName
                 | Self::DnsQuery
                 | Self::DnsQueriesName
                 | Self::DnsAnswersName

@@ -362,48 +362,6 @@ pub fn sip(data: &[u8]) {
     }
 }
 
-/// As [`sip`].
-pub fn dns(data: &[u8]) {
-    let Some((cut, sides)) = sides(data) else {
-        return;
-    };
-    let limits = Limits {
-        dns_name_bytes: 4096,
-        ..Limits::default()
-    };
-    let read = |cut: usize| {
-        let mut parser = dns::parser();
-        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
-            for mut piece in bytes.chunks(cut) {
-                while !piece.is_empty() {
-                    piece = &piece[parser.data(dir, piece, &limits)..];
-                }
-            }
-            parser.eof(dir, &limits);
-        }
-        let all = parser.messages().all().iter();
-        all.map(|tx| {
-            let names = [Buffer::DnsQueriesName, Buffer::DnsResponseName];
-            let names = names.map(|buffer| {
-                let both = DIRECTIONS
-                    .into_iter()
-                    .flat_map(|dir| tx.fields(buffer, dir));
-                both.map(<[u8]>::to_vec).collect::<Vec<_>>()
-            });
-            (names, tx.events().to_vec())
-        })
-        .collect::<Vec<_>>()
-    };
-    assert_eq!(read(cut), read(usize::MAX));
-    let mut parser = dns::parser();
-    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
-        parser.messages_mut().clear_touched();
-        parser.datagram(dir, bytes, &limits);
-        assert_eq!(parser.messages().touched().count(), 1);
-        assert!(parser.held_bytes() < 1 << 20);
-    }
-}
-
 /// Ports that detection takes as hints.
 const PORTS: [u16; 8] = [80, 21, 25, 53, 139, 389, 1883, 5432];
 
@@ -451,6 +409,48 @@ pub fn app_layer(data: &[u8]) {
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         app.datagram(dir, bytes, &limits);
         app.take_finished();
+    }
+}
+
+/// As [`sip`].
+pub fn dns(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        dns_name_bytes: 4096,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = dns::parser();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+            parser.eof(dir, &limits);
+        }
+        let all = parser.messages().all().iter();
+        all.map(|tx| {
+            let names = [Buffer::DnsQueriesName, Buffer::DnsResponseName];
+            let names = names.map(|buffer| {
+                let both = DIRECTIONS
+                    .into_iter()
+                    .flat_map(|dir| tx.fields(buffer, dir));
+                both.map(<[u8]>::to_vec).collect::<Vec<_>>()
+            });
+            (names, tx.events().to_vec())
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+    let mut parser = dns::parser();
+    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        parser.messages_mut().clear_touched();
+        parser.datagram(dir, bytes, &limits);
+        assert_eq!(parser.messages().touched().count(), 1);
+        assert!(parser.held_bytes() < 1 << 20);
     }
 }
 

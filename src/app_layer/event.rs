@@ -79,7 +79,6 @@ protocols_events! {
     Http1(http1) { "http", "http1" }
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
-    Dns(dns) { "dns" }
     Mqtt(mqtt) { "mqtt" }
     Ntp(ntp) { "ntp" }
     Snmp(snmp) { "snmp" }
@@ -87,6 +86,7 @@ protocols_events! {
     Krb5(krb5) { "krb5" }
     Ike(ike) { "ike", "ikev2" }
     Rfb(rfb) { "rfb" }
+    Dns(dns) { "dns" }
 }
 
 #[cfg(test)]

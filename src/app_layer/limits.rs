@@ -17,6 +17,9 @@ pub struct Limits {
     /// Distinct header names that are merged. Those beyond stay separate and are an event
     /// (`request_too_many_headers`, `response_too_many_headers`).
     pub headers: usize,
+    /// Lines of one HTTP head. Beyond it the direction is given up (`request_too_many_headers`,
+    /// `response_too_many_headers`).
+    pub header_lines: usize,
     /// Bytes that all layers of one body may inflate to. Beyond it decoding stops (`compression_bomb`).
     pub decompressed_bytes: u64,
     /// Bytes out for one byte in from which on a body that reaches a bound is a `compression_bomb`.
@@ -46,9 +49,10 @@ impl Default for Limits {
             header_bytes: 64 * 1024,
             line_bytes: 18_000,
             headers: 256,
+            header_lines: 2_048,
             decompressed_bytes: 1024 * 1024,
             decompression_ratio: 500,
-            decompression_layers: 2,
+            decompression_layers: 4,
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,

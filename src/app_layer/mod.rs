@@ -9,6 +9,7 @@
 //! A parser never holds bytes back and never fails: what it cannot read
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
+pub mod content;
 pub mod dhcp;
 pub mod dns;
 pub mod http1;

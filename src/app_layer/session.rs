@@ -15,6 +15,12 @@ const DATAGRAMS_TRIED: u8 = 4;
 #[derive(Debug, Default)]
 pub struct AppLayer {
     state: State,
+    /// HTTP that another protocol has followed, while its transactions are still asked for.
+    before: Option<Box<http1::Parser>>,
+    /// What HTTP said would follow.
+    upgrade: Option<http1::Upgrade>,
+    /// Of the current protocol's first transaction: those of a flow never share one.
+    first_id: u64,
     server_port: u16,
     datagrams_tried: u8,
 }
@@ -62,7 +68,7 @@ impl AppLayer {
     pub fn protocol(&self) -> Protocol {
         match &self.state {
             State::Fresh | State::Detecting(_) => Protocol::Undetermined,
-            State::Http1(parser) if parser.is_tunnel() => Protocol::Unknown,
+            State::Http1(parser) if parser.upgrade().is_some() => Protocol::Undetermined,
             State::Http1(_) => Protocol::Http1,
             State::Tls(_) => Protocol::Tls,
             State::Message(parser) => parser.messages().protocol(),
@@ -71,8 +77,14 @@ impl AppLayer {
         }
     }
 
+    /// What HTTP said would follow it on this flow; detection has begun anew since.
+    pub const fn upgrade(&self) -> Option<http1::Upgrade> {
+        self.upgrade
+    }
+
     /// Gives all memory back; the protocol stays known.
     pub fn release(&mut self) {
+        self.before = None;
         self.state = State::Released(self.protocol());
     }
 
@@ -82,6 +94,7 @@ impl AppLayer {
         if bytes.is_empty() {
             return Progress { consumed: 0 };
         }
+        self.leave_http();
         if matches!(self.state, State::Fresh | State::Detecting(_))
             && !self.detect(direction, bytes, limits)
         {
@@ -163,8 +176,10 @@ impl AppLayer {
     /// Live transactions, oldest first.
     pub fn transactions(&self) -> impl Iterator<Item = TxRef<'_>> {
         let http1 = self
-            .http1()
+            .before
+            .as_deref()
             .into_iter()
+            .chain(self.http1())
             .flat_map(http1::Parser::transactions);
         let tls = self.tls().map(|parser| TxRef::Tls(parser.transaction()));
         let messages = self.message().into_iter().flat_map(|p| p.messages().all());
@@ -214,6 +229,7 @@ impl AppLayer {
 
     /// Takes out transactions that are complete both ways; their memory is used again.
     pub fn take_finished(&mut self) {
+        self.before = None;
         match &mut self.state {
             State::Http1(parser) => parser.take_finished(),
             State::Message(parser) => parser.messages_mut().take_finished(),
@@ -243,7 +259,8 @@ impl AppLayer {
 
     /// Bytes of the heap that this holds.
     pub fn held_bytes(&self) -> usize {
-        match &self.state {
+        let before = self.before.as_ref().map_or(0, |p| p.held_bytes());
+        let now = match &self.state {
             State::Fresh | State::Unknown | State::Released(_) => 0,
             State::Detecting(detecting) => {
                 size_of::<Detecting>() + detecting.kept.iter().map(Vec::capacity).sum::<usize>()
@@ -251,7 +268,8 @@ impl AppLayer {
             State::Http1(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
             State::Message(parser) => parser.held_bytes(),
-        }
+        };
+        before + now
     }
 
     /// Bytes so far that a parser took without keeping them for inspection.
@@ -310,6 +328,22 @@ impl AppLayer {
         true
     }
 
+    /// Behind a response that ends HTTP (RFC 9110 sections 7.8 and 9.3.6) whatever comes is told
+    /// by its first bytes, as at the start of a flow.
+    fn leave_http(&mut self) {
+        let State::Http1(parser) = &self.state else {
+            return;
+        };
+        let Some(upgrade) = parser.upgrade() else {
+            return;
+        };
+        self.upgrade = Some(upgrade);
+        self.first_id = parser.next_id();
+        if let State::Http1(parser) = std::mem::take(&mut self.state) {
+            self.before = Some(parser);
+        }
+    }
+
     fn begin(&mut self, candidate: usize) {
         self.state = match CANDIDATES.get(candidate).map(|c| &c.parser) {
             Some(Start::Http1) => State::Http1(Box::default()),
@@ -317,6 +351,12 @@ impl AppLayer {
             Some(Start::Message(parser)) => State::Message(parser()),
             None => State::Unknown,
         };
+        match &mut self.state {
+            State::Http1(parser) => parser.start_at(self.first_id),
+            State::Tls(parser) => parser.start_at(self.first_id),
+            State::Message(parser) => parser.messages_mut().start_at(self.first_id),
+            _ => {}
+        }
     }
 
     fn replay(&mut self, direction: Direction, detecting: &Detecting, limits: &Limits) {
@@ -487,19 +527,52 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_is_unknown_and_its_transaction_still_there() {
-        let mut app = AppLayer::new();
-        feed(
-            &mut app,
-            ToServer,
-            b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
-            100,
-        );
-        feed(&mut app, ToClient, b"HTTP/1.1 200 OK\r\n\r\n", 100);
-        assert_eq!(app.protocol(), Protocol::Unknown);
-        assert_eq!(app.transactions().count(), 1);
-        app.take_finished();
-        feed(&mut app, ToServer, b"\x16\x03\x01\x00", 1);
-        assert_eq!(app.transactions().count(), 0);
+    fn what_follows_in_a_tunnel_is_told_by_its_first_bytes() {
+        let connect = b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n";
+        for (bytes, expected) in [
+            (&b"\x16\x03\x01\x00\x05"[..], Protocol::Tls),
+            (b"GET /evil HTTP/1.1\r\n\r\n", Protocol::Http1),
+            (b"\0\x01\x02", Protocol::Undetermined),
+        ] {
+            let mut app = AppLayer::new();
+            feed(&mut app, ToServer, connect, 100);
+            feed(&mut app, ToClient, b"HTTP/1.1 200 OK\r\n\r\n", 100);
+            assert_eq!(app.protocol(), Protocol::Undetermined);
+            assert_eq!(app.upgrade(), None);
+            assert_eq!(app.transactions().count(), 1);
+            feed(&mut app, ToServer, bytes, bytes.len());
+            assert_eq!(app.upgrade(), Some(http1::Upgrade::Tunnel));
+            assert_eq!(app.protocol(), expected);
+            // The request that opened the tunnel is there until its record is written.
+            let ids: Vec<_> = app.transactions().map(|tx| tx.id()).collect();
+            let new = usize::from(expected != Protocol::Undetermined);
+            assert_eq!(ids, (0..=new as u64).collect::<Vec<_>>(), "{bytes:?}");
+            assert!(app.touched().all(|tx| tx.id() == 1));
+            app.take_finished();
+            assert!(app.transactions().all(|tx| tx.id() == 1));
+        }
+    }
+
+    #[test]
+    fn an_upgrade_counts_only_where_it_was_asked_for() {
+        for (headers, status, expected) in [
+            (
+                "Upgrade: websocket\r\n",
+                "101",
+                Some(http1::Upgrade::WebSocket),
+            ),
+            ("Upgrade: h2c\r\n", "101", Some(http1::Upgrade::H2c)),
+            ("Upgrade: other/1\r\n", "101", Some(http1::Upgrade::Other)),
+            ("Upgrade: h2c\r\n", "200", None),
+            ("", "101", None),
+        ] {
+            let mut app = AppLayer::new();
+            let request = format!("GET / HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+            let response = format!("HTTP/1.1 {status} x\r\n\r\n");
+            feed(&mut app, ToServer, request.as_bytes(), 100);
+            feed(&mut app, ToClient, response.as_bytes(), 100);
+            feed(&mut app, ToClient, b"x", 1);
+            assert_eq!(app.upgrade(), expected, "{headers:?} {status}");
+        }
     }
 }

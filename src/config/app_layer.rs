@@ -52,9 +52,12 @@ pub struct Http {
     /// Bytes of one line of them. A longer one is an event.
     #[serde(deserialize_with = "within::<_, _, 256, 16_777_216>")]
     pub line_bytes: usize,
-    /// Headers of one message.
+    /// Header names of one message that are joined where they repeat. More are an event.
     #[serde(deserialize_with = "within::<_, _, 8, 65_536>")]
     pub headers: usize,
+    /// Lines of one message's headers. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 64, 65_536>")]
+    pub header_lines: usize,
     /// Bytes that one compressed body may grow to.
     #[serde(deserialize_with = "within::<_, _, 1_024, 1_073_741_824>")]
     pub decompressed_bytes: u64,
@@ -77,9 +80,10 @@ impl Default for Http {
             header_bytes: 64 << 10,
             line_bytes: 18_000,
             headers: 256,
+            header_lines: 2_048,
             decompressed_bytes: 1 << 20,
             decompression_ratio: 500,
-            decompression_layers: 2,
+            decompression_layers: 4,
             transactions: 512,
         }
     }

@@ -162,7 +162,11 @@ impl Inspection<'_> {
         while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
             let was_open = self.app.protocol() == Protocol::Undetermined;
             let progress = self.app.data(dir, rest, &self.config.app_layer);
-            self.ctx.app = self.app.protocol();
+            let protocol = self.app.protocol();
+            if protocol != self.ctx.app {
+                self.detect.expect_protocol();
+                self.ctx.app = protocol;
+            }
             self.note_new_transactions();
             // What the other end said before waited for the protocol as well.
             if was_open && self.ctx.app != Protocol::Undetermined {

@@ -122,6 +122,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             header_bytes: http.header_bytes,
             line_bytes: http.line_bytes,
             headers: http.headers,
+            header_lines: http.header_lines,
             decompressed_bytes: http.decompressed_bytes,
             decompression_ratio: http.decompression_ratio,
             decompression_layers: http.decompression_layers,

@@ -87,6 +87,11 @@ struct Handshake {
 }
 
 impl Parser {
+    /// The id of its transaction.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.session.id = id;
+    }
+
     /// The one transaction of the flow.
     pub const fn transaction(&self) -> &Transaction {
         &self.session

@@ -68,6 +68,7 @@ pub enum HandshakeState {
 /// The session of one flow. `None` means: not there, or not yet.
 #[derive(Debug, Default)]
 pub struct Transaction {
+    pub(super) id: u64,
     pub(super) names: Vec<Vec<u8>>,
     pub(super) sides: [Side; 2],
     events: Vec<app_layer::Event>,
@@ -112,9 +113,9 @@ impl Transaction {
             + self.events.capacity() * size_of::<app_layer::Event>()
     }
 
-    /// One session a flow.
+    /// One session a flow, unless HTTP went before it.
     pub const fn id(&self) -> u64 {
-        0
+        self.id
     }
 
     /// One of [`progress`]. Never goes back.

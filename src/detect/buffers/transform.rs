@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(bytes_of(&[Transform::ToSha1], b"").len(), 20);
         assert_eq!(bytes_of(&[Transform::ToSha256], b"a")[..2], [0xca, 0x97]);
         let key = Transform::Xor(vec![1, 2]);
-        assert_eq!(bytes_of(&[key.clone()], b"abc"), b"``b");
+        assert_eq!(bytes_of(std::slice::from_ref(&key), b"abc"), b"``b");
         assert_eq!(bytes_of(&[key.clone(), key], b"abc"), b"abc");
         for packed in [true, false] {
             let mut encoded = Vec::new();

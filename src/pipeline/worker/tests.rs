@@ -378,7 +378,7 @@ fn a_syn_cookie_does_not_let_a_stream_begin_elsewhere() {
         for distance in -3_i32..=5 {
             let mut lab = Lab::new(DROP_EVIL);
             if flood {
-                for port in 0..super::MANY_HALF_OPEN as u16 {
+                for port in 0..super::connection::MANY_HALF_OPEN as u16 {
                     let mut syn = Vec::new();
                     PacketBuilder::ipv4([10, 9, 9, 9], SERVER.0.octets(), 64)
                         .tcp(port, 80, 1, 1)
