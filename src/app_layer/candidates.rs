@@ -2,7 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dhcp, dns, http1, ike, krb5, message, mqtt, ntp, rfb, sip, snmp, tls,
+    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, ike, krb5, message, mqtt, ntp, quic, rfb, sip,
+    smtp, snmp, tls,
 };
 use crate::direction::Direction;
 
@@ -43,22 +44,28 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Tls,
     },
     Candidate {
+        protocol: Protocol::Dcerpc,
+        stream: |o| dcerpc::detect(o.bytes),
+        datagram: |o| dcerpc::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Http1,
         stream: |o| http1::detect(o.direction, o.bytes, o.limits.header_bytes),
         datagram: never,
         parser: Start::Http1,
     },
     Candidate {
+        protocol: Protocol::Quic,
+        stream: no_stream,
+        datagram: |o| quic::detect(o.bytes),
+        parser: Start::Message(|| Box::<quic::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Sip,
         stream: |o| sip::detect(o.bytes),
         datagram: |o| sip::detect(o.bytes) == Some(true),
         parser: Start::Message(|| Box::<sip::Parser>::default()),
-    },
-    Candidate {
-        protocol: Protocol::Mqtt,
-        stream: mqtt::detect,
-        datagram: never,
-        parser: Start::Message(|| Box::<mqtt::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Rfb,
@@ -91,6 +98,24 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ike, ike::read))),
     },
     Candidate {
+        protocol: Protocol::Smtp,
+        stream: |o| smtp::detect(o.direction, o.bytes, o.server_port),
+        datagram: never,
+        parser: Start::Message(|| Box::<smtp::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Ftp,
+        stream: |o| ftp::detect(o.direction, o.bytes, o.server_port),
+        datagram: never,
+        parser: Start::Message(|| Box::<ftp::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Mqtt,
+        stream: mqtt::detect,
+        datagram: never,
+        parser: Start::Message(|| Box::<mqtt::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Dns,
         stream: |o| dns::detect(o.bytes, o.server_port),
         datagram: |o| dns::is_datagram(o.bytes, o.server_port),
@@ -103,6 +128,10 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ntp, ntp::read))),
     },
 ];
+
+/// Protocols whose mark is so strong that any datagram may begin them, whatever came before that
+/// nobody could read: their receivers ignore it too.
+const AT_ANY_TIME: &[Protocol] = &[Protocol::Quic];
 
 const fn no_stream(_: &Opening<'_>) -> Option<bool> {
     Some(false)
@@ -142,6 +171,13 @@ pub(super) fn of_datagram(opening: &Opening<'_>) -> Option<usize> {
         .position(|c| c.protocol.carrier().has_datagrams() && (c.datagram)(opening))
 }
 
+/// The candidate that a datagram is of which came after others that were of none.
+pub(super) fn of_late_datagram(opening: &Opening<'_>) -> Option<usize> {
+    CANDIDATES
+        .iter()
+        .position(|c| AT_ANY_TIME.contains(&c.protocol) && (c.datagram)(opening))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -150,8 +186,9 @@ mod tests {
     fn every_protocol_is_there_once_and_names_its_carrier() {
         for protocol in Protocol::ALL {
             let places = CANDIDATES.iter().filter(|c| c.protocol == *protocol);
-            let several = *protocol == Protocol::Http;
-            assert_eq!(places.count(), usize::from(!several), "{protocol:?}");
+            // The one is a name for several, the other is announced.
+            let found = !matches!(protocol, Protocol::Http | Protocol::FtpData);
+            assert_eq!(places.count(), usize::from(found), "{protocol:?}");
         }
     }
 }

@@ -78,7 +78,10 @@ macro_rules! protocols_events {
 protocols_events! {
     Http1(http1) { "http", "http1" }
     Tls(tls) { "tls" }
+    Quic(quic) { "quic" }
     Sip(sip) { "sip" }
+    Smtp(smtp) { "smtp" }
+    Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
     Ntp(ntp) { "ntp" }
     Snmp(snmp) { "snmp" }
@@ -86,6 +89,7 @@ protocols_events! {
     Krb5(krb5) { "krb5" }
     Ike(ike) { "ike", "ikev2" }
     Rfb(rfb) { "rfb" }
+    Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }
 
