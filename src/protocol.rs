@@ -89,6 +89,12 @@ protocols! {
     FtpData { "ftp-data", &["ftp-data"], Tcp, "A connection that carries a file of FTP." }
     Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }
     Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
+    Ntp { "ntp", &["ntp"], Udp, "NTP (RFC 5905)." }
+    Snmp { "snmp", &["snmp"], Udp, "SNMP (RFC 3411 and the versions before it)." }
+    Dhcp { "dhcp", &["dhcp"], Udp, "DHCP (RFC 2131)." }
+    Krb5 { "krb5", &["krb5"], Any, "Kerberos version 5 (RFC 4120)." }
+    Ike { "ike", &["ike", "ikev2"], Udp, "IKE of version 1 (RFC 2409) and 2 (RFC 7296)." }
+    Rfb { "rfb", &["rfb"], Tcp, "RFB, the protocol of VNC (RFC 6143)." }
 }
 
 impl Protocol {

@@ -542,7 +542,7 @@ pub fn dns(data: &[u8]) {
         ..Limits::default()
     };
     let read = |cut: usize| {
-        let mut parser = dns::Parser::default();
+        let mut parser = dns::parser();
         for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
             for mut piece in bytes.chunks(cut) {
                 while !piece.is_empty() {
@@ -565,7 +565,7 @@ pub fn dns(data: &[u8]) {
         .collect::<Vec<_>>()
     };
     assert_eq!(read(cut), read(usize::MAX));
-    let mut parser = dns::Parser::default();
+    let mut parser = dns::parser();
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         parser.messages_mut().clear_touched();
         parser.datagram(dir, bytes, &limits);

@@ -85,6 +85,12 @@ protocols_events! {
     Smtp(smtp) { "smtp" }
     Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
+    Ntp(ntp) { "ntp" }
+    Snmp(snmp) { "snmp" }
+    Dhcp(dhcp) { "dhcp" }
+    Krb5(krb5) { "krb5" }
+    Ike(ike) { "ike", "ikev2" }
+    Rfb(rfb) { "rfb" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }
