@@ -81,6 +81,8 @@ protocols! {
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Smb { "smb", &["smb"], Tcp, "SMB 1 to 3 (MS-CIFS, MS-SMB2)." }
+    Ssh { "ssh", &["ssh"], Tcp, "SSH (RFC 4253), up to where encryption begins." }
     Ftp { "ftp", &["ftp"], Tcp, "FTP (RFC 959)." }
     FtpData { "ftp-data", &["ftp-data"], Tcp, "A connection that carries a file of FTP." }
     Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }

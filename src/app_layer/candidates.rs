@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dns, ftp, http1, message, mqtt, sip, smtp, tls};
+use super::{Limits, Protocol, dns, ftp, http1, message, mqtt, sip, smb, smtp, ssh, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -38,6 +38,18 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| tls::detect(o.direction, o.bytes),
         datagram: never,
         parser: Start::Tls,
+    },
+    Candidate {
+        protocol: Protocol::Smb,
+        stream: |o| smb::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<smb::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Ssh,
+        stream: |o| ssh::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<ssh::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Http1,

@@ -80,6 +80,8 @@ protocols_events! {
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
     Smtp(smtp) { "smtp" }
+    Smb(smb) { "smb" }
+    Ssh(ssh) { "ssh" }
     Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
     Dns(dns) { "dns" }

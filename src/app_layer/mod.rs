@@ -17,7 +17,9 @@ pub mod message;
 pub mod mime;
 pub mod mqtt;
 pub mod sip;
+pub mod smb;
 pub mod smtp;
+pub mod ssh;
 pub mod tls;
 
 mod candidates;

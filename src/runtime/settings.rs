@@ -70,7 +70,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
     let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
-    let ftp = &config.app_layer.ftp;
+    let (ftp, smb) = (&config.app_layer.ftp, &config.app_layer.smb);
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -132,6 +132,9 @@ pub fn worker(config: &Config) -> WorkerConfig {
             tls_certificates: tls.certificates,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
+            smb_message_bytes: smb.message_bytes,
+            smb_requests: smb.requests,
+            smb_file_bytes: smb.file_bytes,
             ftp_line_bytes: ftp.line_bytes,
             ftp_commands: ftp.commands,
             ftp_file_bytes: ftp.file_bytes,
