@@ -237,6 +237,7 @@ numbers! {
     SslState { "ssl_state", &[], Tls, None, SHORT, SSL_STATES, "Handshake messages that came from this end, each by itself." }
     TlsCertNotBefore { "tls_cert_notbefore", &[], Tls, None, LAST_DATE, Values::Own, "First second in which an end's own certificate is valid." }
     TlsCertNotAfter { "tls_cert_notafter", &[], Tls, None, LAST_DATE, Values::Own, "Last second in which an end's own certificate is valid." }
+    DcerpcOperation { "dcerpc.opnum", &["dce_opnum"], Dcerpc, None, SHORT, Values::Own, "Operation that a DCE/RPC request calls." }
     MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
     MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
     MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }

@@ -79,6 +79,8 @@ protocols! {
     Http { "http", &["http"], Tcp, "HTTP of any version; no flow is of it, rules ask for it." }
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
+    Dcerpc { "dcerpc", &["dcerpc"], Any, "DCE/RPC (C706, MS-RPCE)." }
+    Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
     Smb { "smb", &["smb"], Tcp, "SMB 1 to 3 (MS-CIFS, MS-SMB2)." }
@@ -102,6 +104,8 @@ impl Protocol {
     pub const fn covers(self, other: Self) -> bool {
         match self {
             Self::Http => matches!(other, Self::Http | Self::Http1),
+            // Calls go through SMB's pipes as well.
+            Self::Dcerpc => matches!(other, Self::Dcerpc | Self::Smb),
             _ => self as u8 == other as u8,
         }
     }

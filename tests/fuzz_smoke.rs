@@ -235,6 +235,55 @@ fn http1() {
 }
 
 #[test]
+fn quic() {
+    let mut hello = vec![1, 0, 0, 65, 3, 3];
+    hello.extend_from_slice(&[7; 32]);
+    hello.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0, 0, 22]);
+    hello.extend_from_slice(&[0, 0, 0, 11, 0, 9, 0, 0, 6]);
+    hello.extend_from_slice(b"a.test");
+    hello.extend_from_slice(&[0, 16, 0, 3, 0, 1, 0]);
+    let server_hello = [&[2, 0, 0, 40, 3, 3][..], &[9; 32], &[0, 0x13, 1, 0, 0, 0]].concat();
+    let crypto = |offset: u8, data: &[u8]| [&[6, offset, data.len() as u8][..], data].concat();
+    // A kind, a length in units of four bytes, and padding to fill it.
+    let datagram = |kind: u8, frames: &[u8]| {
+        let mut datagram = vec![kind, frames.len().div_ceil(4) as u8];
+        datagram.extend_from_slice(frames);
+        datagram.resize(2 + frames.len().next_multiple_of(4), 0);
+        datagram
+    };
+    // The last of the hello cannot be said in one byte of length.
+    let (first, rest) = hello.split_at(40);
+    let (first, rest) = (crypto(0, first), crypto(40, rest));
+    let answer = crypto(0, &server_hello);
+    let tags = [&b"CHLO\x01\0\0\0SNI\0\x02\0\0\0"[..], b"a.", &[0; 8]].concat();
+    let google = [&[8, 0, tags.len() as u8][..], &tags].concat();
+    let clear = [
+        &b"\xffQ044\x50identity\0\0\0\x01hash of them\xa0\x01\0\x1a"[..],
+        &tags,
+    ]
+    .concat();
+    smoke(
+        targets::quic,
+        &[
+            [
+                datagram(0, &first),
+                datagram(0, &rest),
+                datagram(1, &answer),
+            ]
+            .concat(),
+            [
+                datagram(8, &rest),
+                datagram(8, &first),
+                datagram(9, &answer),
+            ]
+            .concat(),
+            [datagram(24, &google), datagram(32, &clear)].concat(),
+            [datagram(2, &first), datagram(0, &first), datagram(2, &rest)].concat(),
+        ],
+    );
+}
+
+#[test]
 fn tls() {
     let mut hello = vec![22, 3, 1, 0, 67, 1, 0, 0, 63, 3, 3];
     hello.extend_from_slice(&[7; 32]);

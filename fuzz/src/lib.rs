@@ -4,7 +4,9 @@
 use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
-use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, ftp, http1, sip, smb, smtp, ssh, tls};
+use stopgap::app_layer::{
+    AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smb, smtp, ssh, tls,
+};
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
@@ -314,13 +316,57 @@ pub fn tls(data: &[u8]) {
         }
         let tx = parser.transaction();
         (
-            tx.sni().map(<[u8]>::to_vec),
+            tx.names().to_vec(),
             tx.events().to_vec(),
+            tx.ja4().map(str::to_owned),
+            DIRECTIONS.map(|dir| {
+                (
+                    tx.alpn(dir).to_vec(),
+                    tx.ja3_hash(dir).map(str::to_owned),
+                    tx.chain(dir).map(|chain| {
+                        let names = chain.names().to_vec();
+                        (chain.subject().map(<[u8]>::to_vec), names, chain.length())
+                    }),
+                )
+            }),
             parser.encrypted(),
             DIRECTIONS.map(|dir| parser.failed(dir)),
         )
     };
     assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// Datagrams of both ends, most of them Initial packets with any frames inside: memory is bounded.
+///
+/// An input is a list of them, each behind a byte of kind and one of length.
+pub fn quic(data: &[u8]) {
+    const VERSIONS: [u32; 4] = [1, 0x6b33_43cf, 0xff00_001d, 0x5130_3530];
+    const MOST_HELD_BYTES: usize = 512 << 10;
+    let limits = Limits::default();
+    let mut parser = quic::Parser::default();
+    let mut rest = data;
+    let mut number = 0_u8;
+    while let Some((&[kind, length], behind)) = rest.split_first_chunk() {
+        let (piece, behind) = behind.split_at((4 * usize::from(length)).min(behind.len()));
+        rest = behind;
+        number = number.wrapping_add(1);
+        let direction = DIRECTIONS[usize::from(kind & 1)];
+        let id = [kind >> 1 & 3; 8];
+        let initial = quic::Initial {
+            version: VERSIONS[usize::from(kind >> 3 & 3)],
+            direction,
+            original: &id,
+            destination: &id,
+            source: &id,
+            number,
+            frames: piece,
+        };
+        let sealed = initial.seal().filter(|_| kind & 32 == 0);
+        parser.datagram(direction, sealed.as_deref().unwrap_or(piece), &limits);
+        parser.messages_mut().take_finished();
+        parser.messages_mut().clear_touched();
+        assert!(parser.held_bytes() < MOST_HELD_BYTES);
+    }
 }
 
 /// As [`tls`], and each direction as one datagram besides.

@@ -1,6 +1,8 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dns, ftp, http1, message, mqtt, sip, smb, smtp, ssh, tls};
+use super::{
+    Limits, Protocol, dcerpc, dns, ftp, http1, message, mqtt, quic, sip, smb, smtp, ssh, tls,
+};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -52,10 +54,22 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::<ssh::Parser>::default()),
     },
     Candidate {
+        protocol: Protocol::Dcerpc,
+        stream: |o| dcerpc::detect(o.bytes),
+        datagram: |o| dcerpc::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Http1,
         stream: |o| http1::detect(o.direction, o.bytes, o.limits.header_bytes),
         datagram: never,
         parser: Start::Http1,
+    },
+    Candidate {
+        protocol: Protocol::Quic,
+        stream: |_| Some(false),
+        datagram: |o| quic::detect(o.bytes),
+        parser: Start::Message(|| Box::<quic::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Sip,
@@ -89,6 +103,10 @@ pub(super) const CANDIDATES: &[Candidate] = &[
     },
 ];
 
+/// Protocols whose mark is so strong that any datagram may begin them, whatever came before that
+/// nobody could read: their receivers ignore it too.
+const AT_ANY_TIME: &[Protocol] = &[Protocol::Quic];
+
 const fn never(_: &Opening<'_>) -> bool {
     false
 }
@@ -121,6 +139,13 @@ pub(super) fn of_datagram(opening: &Opening<'_>) -> Option<usize> {
     CANDIDATES
         .iter()
         .position(|c| c.protocol.carrier().has_datagrams() && (c.datagram)(opening))
+}
+
+/// The candidate that a datagram is of which came after others that were of none.
+pub(super) fn of_late_datagram(opening: &Opening<'_>) -> Option<usize> {
+    CANDIDATES
+        .iter()
+        .position(|c| AT_ANY_TIME.contains(&c.protocol) && (c.datagram)(opening))
 }
 
 #[cfg(test)]

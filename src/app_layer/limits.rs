@@ -32,6 +32,12 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Handshake bytes of one end of a QUIC connection. Beyond them the direction is given up
+    /// (`crypto_frag_too_long`).
+    pub quic_crypto_bytes: usize,
+    /// Connections of one QUIC flow that are followed at once. Beyond them the direction is given
+    /// up if a hello is lost by it (`too_many_connections`).
+    pub quic_connections: usize,
     /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
     /// of a longer one is passed over.
     pub message_bytes: usize,
@@ -81,6 +87,8 @@ impl Default for Limits {
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            quic_crypto_bytes: 16 * 1024,
+            quic_connections: 8,
             message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
             smb_message_bytes: 128 * 1024,

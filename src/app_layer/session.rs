@@ -4,12 +4,12 @@
 //! however they are cut into packets. Until a flow's protocol is known its
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
-use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram};
+use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
 use super::message::Expected;
 use super::{Limits, Protocol, TxRef, http1, message, tls};
 use crate::direction::Direction;
 
-/// Datagrams of a flow that are tried; later ones do not make it another protocol.
+/// Datagrams of a flow that are tried; later ones make it no protocol without a strong mark.
 const DATAGRAMS_TRIED: u8 = 4;
 
 /// The application layer of one flow. Small until a protocol is known.
@@ -117,19 +117,28 @@ impl AppLayer {
 
     /// One datagram of a protocol that has no stream; whether a parser has read it.
     pub fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> bool {
-        if matches!(self.state, State::Fresh) {
-            let opening = Opening {
-                direction,
-                bytes,
-                server_port: self.server_port,
-                limits,
-            };
-            self.datagrams_tried += 1;
-            match of_datagram(&opening) {
-                Some(at) => self.begin(at),
-                None if self.datagrams_tried >= DATAGRAMS_TRIED => self.state = State::Unknown,
-                None => {}
+        let opening = Opening {
+            direction,
+            bytes,
+            server_port: self.server_port,
+            limits,
+        };
+        let known = match self.state {
+            State::Fresh => {
+                self.datagrams_tried += 1;
+                of_datagram(&opening)
             }
+            State::Unknown => of_late_datagram(&opening),
+            _ => None,
+        };
+        match known {
+            Some(at) => self.begin(at),
+            None if self.datagrams_tried >= DATAGRAMS_TRIED
+                && matches!(self.state, State::Fresh) =>
+            {
+                self.state = State::Unknown;
+            }
+            None => {}
         }
         self.clear_touched();
         match &mut self.state {
@@ -600,5 +609,26 @@ mod tests {
             feed(&mut app, ToClient, b"x", 1);
             assert_eq!(app.upgrade(), expected, "{headers:?} {status}");
         }
+    }
+
+    #[test]
+    fn junk_before_a_strong_mark_does_not_hide_it() {
+        let mut app = AppLayer::new();
+        let limits = Limits::default();
+        for _ in 0..20 {
+            assert!(!app.datagram(ToServer, b"\x01junk", &limits));
+        }
+        assert_eq!(app.protocol(), Protocol::Unknown);
+        let initial = crate::app_layer::quic::Initial {
+            version: 1,
+            direction: ToServer,
+            original: b"identity",
+            destination: b"identity",
+            source: b"",
+            number: 0,
+            frames: &[1],
+        };
+        assert!(app.datagram(ToServer, &initial.seal().unwrap(), &limits));
+        assert_eq!(app.protocol(), Protocol::Quic);
     }
 }

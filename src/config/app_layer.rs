@@ -18,6 +18,7 @@ pub struct AppLayer {
     pub message_bytes: usize,
     pub http: Http,
     pub tls: Tls,
+    pub quic: Quic,
     pub sip: Sip,
     pub ftp: Ftp,
     pub smb: Smb,
@@ -31,6 +32,7 @@ impl Default for AppLayer {
             memory_bytes: 256 << 20,
             message_bytes: 64 << 10,
             http: Http::default(),
+            quic: Quic::default(),
             sip: Sip::default(),
             ftp: Ftp::default(),
             smb: Smb::default(),
@@ -113,6 +115,28 @@ impl Default for Tls {
         Self {
             handshake_bytes: 64 << 10,
             certificates: 16,
+        }
+    }
+}
+
+/// `[app_layer.quic]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Quic {
+    /// Handshake bytes of one end of a connection. Beyond them the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 2_048, 1_048_576>")]
+    pub crypto_bytes: usize,
+    /// Connections of one flow that are followed at once.
+    #[serde(deserialize_with = "within::<_, _, 1, 256>")]
+    pub connections: usize,
+}
+
+impl Default for Quic {
+    fn default() -> Self {
+        Self {
+            crypto_bytes: 16 << 10,
+            connections: 8,
         }
     }
 }

@@ -69,6 +69,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
+    let quic = &config.app_layer.quic;
     let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
     let (ftp, smb) = (&config.app_layer.ftp, &config.app_layer.smb);
     WorkerConfig {
@@ -130,6 +131,8 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            quic_crypto_bytes: quic.crypto_bytes,
+            quic_connections: quic.connections,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
             smb_message_bytes: smb.message_bytes,

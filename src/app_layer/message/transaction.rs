@@ -37,6 +37,7 @@ pub struct Transaction {
     files: Vec<File>,
     numbers: Vec<(Number, Direction, u64)>,
     facts: Vec<(&'static str, Told)>,
+    little_endian: [bool; 2],
     events: Vec<Event>,
     full: bool,
 }
@@ -84,6 +85,7 @@ impl Transaction {
             files: Vec::new(),
             numbers: Vec::new(),
             facts: Vec::new(),
+            little_endian: [false; 2],
             events: Vec::new(),
             full: false,
         }
@@ -225,6 +227,15 @@ impl Transaction {
             self.events.push(event);
             self.changed(direction);
         }
+    }
+
+    /// The direction's integers have their lowest byte first.
+    pub fn set_little_endian(&mut self, direction: Direction) {
+        self.little_endian[direction.index()] = true;
+    }
+
+    pub const fn is_little_endian(&self, direction: Direction) -> bool {
+        self.little_endian[direction.index()]
     }
 
     /// The direction has come so far.

@@ -2,7 +2,8 @@
 
 use super::Event;
 use super::fields::Ntlm;
-use crate::app_layer::message::{Fact, Messages, Transaction};
+use crate::app_layer::dcerpc::{self, Association};
+use crate::app_layer::message::{Fact, Framed, Messages, Piece, Transaction};
 use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
@@ -13,6 +14,9 @@ use crate::protocol::Protocol;
 const MOST_HANDLES: usize = 256;
 /// Files whose contents come at once; the oldest ends.
 const MOST_OPEN: usize = 8;
+
+/// Pipes that are followed; the oldest is forgotten.
+const MOST_PIPES: usize = 16;
 
 /// Names a request: version 1 has the message's and the process's number, version 2 the message's.
 pub(super) type RequestId = u64;
@@ -27,6 +31,7 @@ pub(super) struct Conversation {
     open: Vec<OpenFile>,
     /// Trees that hold pipes and no files.
     pipes: Vec<u32>,
+    calls: Vec<Pipe>,
     pub beyond: [u64; 2],
 }
 
@@ -41,6 +46,14 @@ pub(super) struct Request {
     pub pipes: bool,
     /// Of a request that reads a file.
     pub read: Option<(Handle, u64)>,
+}
+
+/// A pipe that calls go through.
+#[derive(Debug)]
+struct Pipe {
+    handle: Handle,
+    framed: [Framed; 2],
+    association: Association,
 }
 
 #[derive(Debug)]
@@ -60,6 +73,7 @@ impl Default for Conversation {
             handles: Vec::new(),
             open: Vec::new(),
             pipes: Vec::new(),
+            calls: Vec::new(),
             beyond: [0; 2],
         }
     }
@@ -106,6 +120,15 @@ impl Conversation {
     /// The request that a response is for; its transaction is over.
     pub(super) fn response(&mut self, id: RequestId, status: u32) -> Option<Request> {
         let at = self.waiting.iter().position(|r| r.id == id)?;
+        self.answered(at, status)
+    }
+
+    /// The oldest request, for an answer that may be of another version.
+    pub(super) fn response_to_oldest(&mut self, status: u32) -> Option<Request> {
+        (!self.waiting.is_empty()).then(|| self.answered(0, status))?
+    }
+
+    fn answered(&mut self, at: usize, status: u32) -> Option<Request> {
         let request = self.waiting.remove(at);
         if let Some(tx) = self.messages.edit(request.tx) {
             tx.tell("status_code", Fact::Number(u64::from(status)));
@@ -147,6 +170,7 @@ impl Conversation {
 
     pub(super) fn closed(&mut self, handle: &Handle) {
         self.handles.retain(|(known, _)| known != handle);
+        self.calls.retain(|pipe| pipe.handle != *handle);
         while let Some(at) = self.open.iter().position(|f| f.handle == *handle) {
             self.end_file(at);
         }
@@ -172,9 +196,8 @@ impl Conversation {
         let Some(tx) = self.messages.edit(file.tx) else {
             return;
         };
-        if offset < file.next {
-            tx.raise(direction, app_layer::Event::Smb(Event::FileOverlap));
-        } else if offset > file.next {
+        let overlaps = offset < file.next;
+        if offset > file.next {
             tx.miss_in_file(direction, offset - file.next);
         }
         file.next = offset.saturating_add(bytes.len() as u64).max(file.next);
@@ -182,6 +205,57 @@ impl Conversation {
         let kept = tx.add_to_file(direction, bytes, room);
         file.kept += kept;
         self.beyond[direction.index()] += (bytes.len() - kept) as u64;
+        if overlaps {
+            self.overlap(direction, at);
+        }
+    }
+
+    /// Tells it of the request at hand, where there is one: each is told.
+    fn overlap(&mut self, direction: Direction, file: usize) {
+        let request = self.waiting.last().map(|request| request.tx);
+        let request = request.filter(|_| direction == Direction::ToServer);
+        let file = self.open.get(file).map(|file| file.tx);
+        if let Some(tx) = request.or(file).and_then(|id| self.messages.edit(id)) {
+            tx.raise(direction, app_layer::Event::Smb(Event::FileOverlap));
+        }
+    }
+
+    /// Bytes of a pipe: calls of DCE/RPC.
+    pub(super) fn piped(
+        &mut self,
+        direction: Direction,
+        handle: Handle,
+        bytes: &[u8],
+        limits: &Limits,
+    ) {
+        let at = match self.calls.iter().position(|pipe| pipe.handle == handle) {
+            Some(at) => at,
+            None => {
+                if self.calls.len() >= MOST_PIPES {
+                    self.calls.remove(0);
+                }
+                self.calls.push(Pipe {
+                    handle,
+                    framed: Default::default(),
+                    association: Association::default(),
+                });
+                self.calls.len() - 1
+            }
+        };
+        let Some(pipe) = self.calls.get_mut(at) else {
+            return;
+        };
+        let framed = &mut pipe.framed[direction.index()];
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (taken, piece) = framed.feed(rest, limits.message_bytes, dcerpc::length);
+            if let Piece::Message { bytes, cut } = piece {
+                let messages = &mut self.messages;
+                pipe.association
+                    .pdu(messages, direction, bytes, cut, limits);
+            }
+            rest = rest.get(taken.max(1)..).unwrap_or_default();
+        }
     }
 
     /// The connection has ended this way.
@@ -199,7 +273,11 @@ impl Conversation {
     pub(super) fn held_bytes(&self) -> usize {
         let names = self.waiting.iter().map(|r| r.name.capacity());
         let handles = self.handles.iter().map(|(_, name)| name.capacity());
+        let framed = |pipe: &Pipe| pipe.framed.iter().map(Framed::held_bytes).sum::<usize>();
+        let calls = self.calls.iter();
+        let calls = calls.map(|p| framed(p) + p.association.held_bytes() + size_of::<Pipe>());
         self.messages.held_bytes()
+            + calls.sum::<usize>()
             + names.sum::<usize>()
             + handles.sum::<usize>()
             + self.waiting.capacity() * size_of::<Request>()

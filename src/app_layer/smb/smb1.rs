@@ -11,6 +11,9 @@ const IS_RESPONSE: u8 = 0x80;
 const IS_UNICODE: u16 = 0x8000;
 
 const CLOSE: u8 = 0x04;
+const TRANSACTION: u8 = 0x25;
+/// A write to a pipe and a read from it in one (MS-CIFS section 2.2.5.6).
+const TRANSACT_PIPE: u16 = 0x26;
 const READ: u8 = 0x2e;
 const WRITE: u8 = 0x2f;
 const NEGOTIATE: u8 = 0x72;
@@ -19,7 +22,7 @@ const TREE_CONNECT: u8 = 0x75;
 const NT_CREATE: u8 = 0xa2;
 const COMMANDS: &[(u8, &str)] = &[
     (CLOSE, "SMB1_COMMAND_CLOSE"),
-    (0x25, "SMB1_COMMAND_TRANS"),
+    (TRANSACTION, "SMB1_COMMAND_TRANS"),
     (0x2b, "SMB1_COMMAND_ECHO"),
     (READ, "SMB1_COMMAND_READ_ANDX"),
     (WRITE, "SMB1_COMMAND_WRITE_ANDX"),
@@ -101,19 +104,30 @@ fn request(conversation: &mut Conversation, message: &Message<'_>, limits: &Limi
             tx.tell("filename", Fact::Text(&name));
             request.name = name;
         }
-        READ if !pipe => {
+        READ => {
             let high = u32_at(words, 20).unwrap_or(0);
             let low = u32_at(words, 6)?;
             let from = (u64::from(high) << 32) | u64::from(low);
             request.read = Some((handle(words, 4)?, from));
         }
         CLOSE => conversation.closed(&handle(words, 0)?),
-        WRITE if !pipe => {
+        WRITE => {
             let high = u32_at(words, 24).unwrap_or(0);
             let offset = (u64::from(high) << 32) | u64::from(u32_at(words, 6)?);
             let data =
                 message.file_bytes(u16_at(words, 22)?, u16_at(words, 20)?, u16_at(words, 18)?);
-            conversation.contents(ToServer, handle(words, 4)?, offset, data, limits);
+            let handle = handle(words, 4)?;
+            if pipe {
+                conversation.piped(ToServer, handle, data, limits);
+            } else {
+                conversation.contents(ToServer, handle, offset, data, limits);
+            }
+        }
+        TRANSACTION if u16_at(words, 28) == Some(TRANSACT_PIPE) => {
+            let handle = handle(words, 30)?;
+            request.read = Some((handle, 0));
+            let data = message.file_bytes(u16_at(words, 24)?, u16_at(words, 22)?, 0);
+            conversation.piped(ToServer, handle, data, limits);
         }
         _ => {}
     }
@@ -132,13 +146,23 @@ fn response(conversation: &mut Conversation, message: &Message<'_>, limits: &Lim
         NT_CREATE if message.status == 0 => {
             conversation.opened(handle(words, 5)?, request.name);
         }
+        TRANSACTION if message.status == 0 => {
+            if let Some((handle, _)) = request.read {
+                let data = message.file_bytes(u16_at(words, 14)?, u16_at(words, 12)?, 0);
+                conversation.piped(ToClient, handle, data, limits);
+            }
+        }
         READ if message.status == 0 => {
             let Some((handle, from)) = request.read else {
                 return Some(());
             };
             let data =
                 message.file_bytes(u16_at(words, 12)?, u16_at(words, 10)?, u16_at(words, 14)?);
-            conversation.contents(ToClient, handle, from, data, limits);
+            if conversation.has_pipes(message.tree) {
+                conversation.piped(ToClient, handle, data, limits);
+            } else {
+                conversation.contents(ToClient, handle, from, data, limits);
+            }
         }
         _ => {}
     }

@@ -15,12 +15,18 @@ const STATUS_PENDING: u32 = 0x103;
 /// Messages in one that are read.
 const MOST_COMPOUNDED: usize = 64;
 
+const NEGOTIATE: u16 = 0;
 const SESSION_SETUP: u16 = 1;
 const TREE_CONNECT: u16 = 3;
 const CREATE: u16 = 5;
 const CLOSE: u16 = 6;
 const READ: u16 = 8;
 const WRITE: u16 = 9;
+const IOCTL: u16 = 11;
+/// FSCTL_PIPE_TRANSCEIVE: a write to a pipe and a read from it in one.
+const PIPE_TRANSCEIVE: u32 = 0x0011_c017;
+/// More is there to be read.
+const BUFFER_OVERFLOW: u32 = 0x8000_0005;
 const COMMANDS: [&str; 19] = [
     "SMB2_COMMAND_NEGOTIATE_PROTOCOL",
     "SMB2_COMMAND_SESSION_SETUP",
@@ -118,15 +124,24 @@ fn request(
             tx.tell("filename", Fact::Text(&name));
             request.name = name;
         }
-        READ if !pipe => request.read = Some((handle(body, 16)?, u64_at(body, 8)?)),
+        READ => request.read = Some((handle(body, 16)?, u64_at(body, 8)?)),
         CLOSE => conversation.closed(&handle(body, 8)?),
-        WRITE if !pipe => {
+        WRITE => {
             let offset = usize::from(u16_at(body, 2)?);
-            let length = usize::try_from(u32_at(body, 4)?).ok()?;
-            let data = bytes.get(offset..).unwrap_or_default();
-            let data = data.get(..length).unwrap_or(data);
+            let data = available(bytes, offset, u32_at(body, 4)?);
             let handle = handle(body, 16)?;
-            conversation.contents(ToServer, handle, u64_at(body, 8)?, data, limits);
+            if pipe {
+                conversation.piped(ToServer, handle, data, limits);
+            } else {
+                conversation.contents(ToServer, handle, u64_at(body, 8)?, data, limits);
+            }
+        }
+        IOCTL if u32_at(body, 4)? == PIPE_TRANSCEIVE => {
+            let handle = handle(body, 8)?;
+            request.read = Some((handle, 0));
+            let offset = usize::try_from(u32_at(body, 24)?).ok()?;
+            let data = available(bytes, offset, u32_at(body, 28)?);
+            conversation.piped(ToServer, handle, data, limits);
         }
         _ => {}
     }
@@ -142,7 +157,12 @@ fn response(
     body: &[u8],
     limits: &Limits,
 ) -> Option<()> {
-    let Some(request) = conversation.response(id, status) else {
+    let mut request = conversation.response(id, status);
+    if request.is_none() && command == NEGOTIATE {
+        // The request may have been one of version 1 (MS-SMB2 section 3.3.5.3).
+        request = conversation.response_to_oldest(status);
+    }
+    let Some(request) = request else {
         return Some(());
     };
     match command {
@@ -150,15 +170,23 @@ fn response(
             conversation.connected_pipes(u32_at(bytes, TREE)?);
         }
         CREATE if status == 0 => conversation.opened(handle(body, 64)?, request.name),
-        READ if status == 0 => {
+        READ if status == 0 || status == BUFFER_OVERFLOW => {
             let Some((handle, from)) = request.read else {
                 return Some(());
             };
-            let offset = usize::from(*body.get(2)?);
-            let length = usize::try_from(u32_at(body, 4)?).ok()?;
-            let data = bytes.get(offset..).unwrap_or_default();
-            let data = data.get(..length).unwrap_or(data);
-            conversation.contents(ToClient, handle, from, data, limits);
+            let data = available(bytes, usize::from(*body.get(2)?), u32_at(body, 4)?);
+            if conversation.has_pipes(u32_at(bytes, TREE)?) {
+                conversation.piped(ToClient, handle, data, limits);
+            } else {
+                conversation.contents(ToClient, handle, from, data, limits);
+            }
+        }
+        IOCTL if status == 0 || status == BUFFER_OVERFLOW => {
+            if let Some((handle, _)) = request.read {
+                let offset = usize::try_from(u32_at(body, 32)?).ok()?;
+                let data = available(bytes, offset, u32_at(body, 36)?);
+                conversation.piped(ToClient, handle, data, limits);
+            }
         }
         _ => {}
     }
@@ -170,6 +198,13 @@ fn text(bytes: &[u8], body: &[u8], at: usize) -> Option<Vec<u8>> {
     let offset = usize::from(u16_at(body, at)?);
     let length = usize::from(u16_at(body, at + 2)?);
     Some(narrow(slice(bytes, offset, length)?))
+}
+
+/// So many bytes at an offset, as far as they are there.
+fn available(bytes: &[u8], offset: usize, length: u32) -> &[u8] {
+    let data = bytes.get(offset..).unwrap_or_default();
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    data.get(..length).unwrap_or(data)
 }
 
 fn handle(body: &[u8], at: usize) -> Option<Handle> {

@@ -177,6 +177,63 @@ fn bytes_that_came_before_are_an_event() {
     );
 }
 
+/// A bind for one interface, and a call of it.
+fn calls() -> Vec<u8> {
+    let mut bind = vec![5, 0, 11, 3, 16, 0, 0, 0, 72, 0, 0, 0, 1, 0, 0, 0];
+    bind.extend([0xb8, 16, 0xb8, 16, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0]);
+    bind.extend([0x11; 16]);
+    bind.extend([2, 0, 0, 0]);
+    bind.extend([0x22; 16]);
+    bind.extend([2, 0, 0, 0]);
+    let mut call = vec![5, 0, 0, 3, 16, 0, 0, 0, 28, 0, 0, 0, 2, 0, 0, 0];
+    call.extend([4, 0, 0, 0, 0, 0, 15, 0]);
+    call.extend(b"stub");
+    [bind, call].concat()
+}
+
+#[test]
+fn calls_through_a_pipe_are_those_of_dcerpc() {
+    let calls = calls();
+    let (head, tail) = calls.split_at(50);
+    let mut ioctl = vec![0; 56];
+    ioctl[4..8].copy_from_slice(&0x0011_c017_u32.to_le_bytes());
+    ioctl[8..24].fill(1);
+    ioctl[24..28].copy_from_slice(&120_u32.to_le_bytes());
+    ioctl[28..32].copy_from_slice(&(tail.len() as u32).to_le_bytes());
+    for step in [1, 1000] {
+        let mut parser = Parser::default();
+        feed(
+            &mut parser,
+            ToServer,
+            &tree_connect(1, r"\\host\IPC$"),
+            step,
+        );
+        feed(
+            &mut parser,
+            ToClient,
+            &smb2(3, 1, true, 6, &[16, 0, 2, 0]),
+            step,
+        );
+        feed(&mut parser, ToServer, &write(2, 6, 1, 0, head), step);
+        feed(
+            &mut parser,
+            ToServer,
+            &smb2(11, 3, false, 6, &[&ioctl, tail].concat()),
+            step,
+        );
+        let mut all = parser.messages().all().iter();
+        let call = all.find(|tx| {
+            tx.numbers(Number::DcerpcOperation, ToServer)
+                .any(|n| n == 15)
+        });
+        let call = call.unwrap();
+        let (interface, _) = call.field(Buffer::DcerpcInterface, ToServer).unwrap();
+        assert!(interface.starts_with(b"11111111-1111-"), "by {step}");
+        assert_eq!(call.field(Buffer::DcerpcStub, ToServer).unwrap().0, b"stub");
+        assert_eq!(all_events(&parser), []);
+    }
+}
+
 /// A message of SMB 1: words and data behind the header.
 fn smb1(command: u8, response: bool, words: &[u8], data: &[u8]) -> Vec<u8> {
     let mut header = vec![0xff, b'S', b'M', b'B', command, 0, 0, 0, 0];

@@ -1,6 +1,7 @@
 //! From a sticky buffer's name to its bytes.
 
 mod http;
+mod reveal;
 mod tls;
 mod transform;
 
@@ -35,6 +36,8 @@ pub(crate) trait Transaction {
     fn id(&self) -> u64;
     /// Changes whenever a buffer or the events of that direction changed.
     fn revision(&self, direction: Direction) -> u32;
+    /// How far that direction has come.
+    fn progress(&self, direction: Direction) -> u8;
     /// Nothing more will come from that direction.
     fn is_complete(&self, direction: Direction) -> bool;
     fn events(&self) -> &[Event];
@@ -47,6 +50,10 @@ pub(crate) trait Transaction {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
     /// What is not there of the buffer will not come any more.
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool;
+    /// Whether the sender of that direction writes integers with their lowest byte first.
+    fn is_little_endian(&self, _: Direction) -> bool {
+        false
+    }
     /// Whether another instance may come as long as the direction goes on.
     fn may_come(&self, buffer: Buffer) -> bool;
     /// Whether one of the values that the number has now will do.
@@ -62,7 +69,7 @@ pub(crate) trait Transaction {
 pub(crate) const fn grows(buffer: Buffer) -> bool {
     matches!(
         buffer,
-        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData
+        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData | Buffer::DcerpcStub
     )
 }
 
@@ -77,6 +84,10 @@ impl Transaction for TxRef<'_> {
 
     fn revision(&self, direction: Direction) -> u32 {
         TxRef::revision(self, direction)
+    }
+
+    fn progress(&self, direction: Direction) -> u8 {
+        TxRef::progress(self, direction)
     }
 
     fn is_complete(&self, direction: Direction) -> bool {
@@ -138,6 +149,13 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
             _ => TxRef::is_complete(self, direction),
+        }
+    }
+
+    fn is_little_endian(&self, direction: Direction) -> bool {
+        match self {
+            Self::Http1(_) | Self::Tls(_) => false,
+            Self::Message(tx) => tx.is_little_endian(direction),
         }
     }
 

@@ -276,6 +276,14 @@ impl Transaction for FakeTx {
         self.revisions[direction.index()]
     }
 
+    fn progress(&self, direction: Direction) -> u8 {
+        if self.complete[direction.index()] {
+            4
+        } else {
+            0
+        }
+    }
+
     fn is_complete(&self, direction: Direction) -> bool {
         self.complete[direction.index()]
     }
