@@ -370,6 +370,7 @@ numbers! {
     NtpStratum { "ntp.stratum", &[], Ntp, None, BYTE, Values::Plain, "Stratum of an NTP packet." }
     NtpVersion { "ntp.version", &[], Ntp, None, 7, Values::Plain, "Version of an NTP packet." }
     DnsType { "dns.rrtype", &[], Dns, None, SHORT, Values::Named(DNS_TYPES), "Types in the question and answer sections of a DNS message." }
+    SmbVersion { "smb.version", &[], Smb, None, 2, Values::Plain, "Version of a request: 1, or 2 for all later ones." }
     FtpMode { "ftp.mode", &[], Ftp, None, 2, Values::Named(&[("active", 1), ("passive", 2)]), "Who opens the connection for a file, as PORT and EPRT or PASV and EPSV ask for it." }
     FtpDynamicPort { "ftp.dynamic_port", &[], Ftp, None, 65_535, Values::Plain, "Port of the connection for a file." }
     FtpReplyReceived { "ftp.reply_received", &[], Ftp, TO_CLIENT, 1, Values::Named(&[("yes", 1), ("on", 1), ("no", 0), ("off", 0)]), "Whether a command was answered; `no` is known when the connection ends." }

@@ -3,7 +3,7 @@
 use super::message::Separate;
 use super::{
     Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp, quic,
-    rfb, sip, smtp, snmp, tls, websocket,
+    rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -43,6 +43,18 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| tls::detect(o.direction, o.bytes),
         datagram: never,
         parser: Start::Tls,
+    },
+    Candidate {
+        protocol: Protocol::Smb,
+        stream: |o| smb::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<smb::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Ssh,
+        stream: |o| ssh::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<ssh::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Dcerpc,

@@ -83,6 +83,8 @@ protocols_events! {
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }
     Smtp(smtp) { "smtp" }
+    Smb(smb) { "smb" }
+    Ssh(ssh) { "ssh" }
     Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
     Ntp(ntp) { "ntp" }

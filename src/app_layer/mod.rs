@@ -25,8 +25,10 @@ pub mod ntp;
 pub mod quic;
 pub mod rfb;
 pub mod sip;
+pub mod smb;
 pub mod smtp;
 pub mod snmp;
+pub mod ssh;
 pub mod tls;
 pub mod websocket;
 

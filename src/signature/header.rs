@@ -51,8 +51,6 @@ const NOT_READ: &[&str] = &[
     "pop3",
     "rdp",
     "sctp",
-    "smb",
-    "ssh",
     "telnet",
     "tftp",
 ];
