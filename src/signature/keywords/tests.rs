@@ -458,7 +458,7 @@ const REFUSED: &[&str] = &[
     "pcre:!\"/^(?P<flow_x>b)/\";",
     "pcre:\"/a^(?P<flow_x y>b)/\";",
     "byte_test:^0,>,1,0;",
-    "byte_test:1,>,1,0,^dce;",
+    "byte_test:1,>,1,0,^dcee;",
     "byte_test:1,>,^x,0;",
     "^byte_test:1,>,1,0,hex;",
     "byte_test:^1,>,1;",
