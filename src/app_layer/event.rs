@@ -80,8 +80,12 @@ protocols_events! {
     Http2(http2) { "http2" }
     WebSocket(websocket) { "websocket" }
     Tls(tls) { "tls" }
+    Quic(quic) { "quic" }
     Sip(sip) { "sip" }
+    Smtp(smtp) { "smtp" }
+    Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
+    Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }
 

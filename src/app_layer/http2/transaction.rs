@@ -15,6 +15,8 @@ const MOST_NUMBERS: usize = 256;
 #[derive(Debug)]
 pub struct Transaction {
     stream: u32,
+    /// It tells of a frame, and is not the stream.
+    single: bool,
     http: http1::Transaction,
     numbers: Vec<(Number, Direction, u64)>,
     bodies: [BodyReader; 2],
@@ -32,6 +34,7 @@ impl Transaction {
     pub(super) fn new(id: u64, stream: u32) -> Self {
         Self {
             stream,
+            single: false,
             http: http1::Transaction::numbered(id),
             numbers: Vec::new(),
             bodies: Default::default(),
@@ -47,6 +50,15 @@ impl Transaction {
     /// Zero: the connection itself.
     pub const fn stream(&self) -> u32 {
         self.stream
+    }
+
+    /// It tells of a single frame, although a stream may have that number.
+    pub const fn is_single(&self) -> bool {
+        self.single
+    }
+
+    pub(super) const fn mark_single(&mut self) {
+        self.single = true;
     }
 
     /// Request and response, in the buffers of HTTP/1.
