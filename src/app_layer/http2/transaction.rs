@@ -11,6 +11,9 @@ use crate::number::Number;
 /// Numbers that one transaction keeps; what comes beyond is an event (`too_many_frames`).
 const MOST_NUMBERS: usize = 256;
 
+/// DNS messages have a length of two bytes (RFC 1035 section 4.2.2).
+const LONGEST_DNS: u64 = 65_535;
+
 /// A request with its response, and what frames said beside them.
 #[derive(Debug)]
 pub struct Transaction {
@@ -167,6 +170,21 @@ impl Transaction {
         if !undone {
             self.raise(direction, Event::FailedDecompression);
         }
+        if self.http.body_wire_bytes(direction) > LONGEST_DNS && self.carries_dns(direction) {
+            self.raise(
+                direction,
+                match direction {
+                    Direction::ToServer => Event::DnsRequestTooLong,
+                    Direction::ToClient => Event::DnsResponseTooLong,
+                },
+            );
+        }
+    }
+
+    /// RFC 8484 section 6.
+    fn carries_dns(&self, direction: Direction) -> bool {
+        let kind = self.http.header_value(direction, b"content-type");
+        kind.is_some_and(|k| k.eq_ignore_ascii_case(b"application/dns-message"))
     }
 
     /// A compressed body cannot be decoded behind a hole.
