@@ -72,6 +72,7 @@ pub(crate) const fn grows(buffer: Buffer) -> bool {
         Buffer::HttpRequestBody
             | Buffer::HttpResponseBody
             | Buffer::FileData
+            | Buffer::DcerpcStub
             | Buffer::WebSocketPayload
             | Buffer::DcerpcStub
     )
