@@ -384,10 +384,6 @@ numbers! {
     WebSocketFlags { "websocket.flags", &[], WebSocket, None, BYTE, WEBSOCKET_FLAGS, "Upper four bits of a frame's first byte." }
     WebSocketMask { "websocket.mask", &[], WebSocket, None, LONG, Values::Plain, "Masking key of a frame." }
     WebSocketOpcode { "websocket.opcode", &[], WebSocket, None, 15, WEBSOCKET_OPCODES, "Opcode of a frame." }
-    FtpMode { "ftp.mode", &[], Ftp, None, 2, Values::Named(&[("active", 1), ("passive", 2)]), "Who opens the connection for a file, as PORT and EPRT or PASV and EPSV ask for it." }
-    FtpDynamicPort { "ftp.dynamic_port", &[], Ftp, None, 65_535, Values::Plain, "Port of the connection for a file." }
-    FtpReplyReceived { "ftp.reply_received", &[], Ftp, TO_CLIENT, 1, Values::Named(&[("yes", 1), ("on", 1), ("no", 0), ("off", 0)]), "Whether a command was answered; `no` is known when the connection ends." }
-    FtpDataCommand { "ftpdata_command", &["ftpdata.command"], FtpData, None, 7, Values::Named(&[("retr", 1), ("stor", 2), ("appe", 3), ("stou", 4), ("list", 5), ("nlst", 6), ("mlsd", 7)]), "Command that the connection carries the file of." }
     TlsChainLength { "tls.cert_chain_len", &[], Tls, None, LONG, Values::Plain, "Certificates in an end's chain." }
     TlsVersion { "tls.version", &[], Tls, None, SHORT, TLS_VERSIONS, "Version that the server chose, or that the client wants most." }
     SslVersion { "ssl_version", &[], Tls, None, SHORT, SSL_VERSIONS, "Version that the server chose, or that the client wants most." }

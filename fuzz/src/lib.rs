@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smb, smtp, ssh, tls,
+    AppLayer, Limits, TxRef, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls, websocket,
 };
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;

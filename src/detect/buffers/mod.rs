@@ -74,7 +74,6 @@ pub(crate) const fn grows(buffer: Buffer) -> bool {
             | Buffer::FileData
             | Buffer::DcerpcStub
             | Buffer::WebSocketPayload
-            | Buffer::DcerpcStub
     )
 }
 
