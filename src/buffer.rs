@@ -108,6 +108,9 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    Http2HeaderName { "http2.header_name", &[], None, Http2, "Name of each header field, `:method` and its like among them." }
+    Http2Header { "http2.header", &[], None, Http2, "Each header field: `name: value`, the colons within both doubled." }
+    WebSocketPayload { "websocket.payload", &[], None, WebSocket, "Payload of a frame, unmasked; of a message's last frame, the whole message, decompressed." }
     FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
@@ -156,6 +159,16 @@ buffers! {
     FtpCommandData { "ftp.command_data", &[], TO_SERVER, Ftp, "What stands behind a command's name." }
     FtpReply { "ftp.reply", &[], TO_CLIENT, Ftp, "Each line of the replies to a command, without its code." }
     FtpCompletionCode { "ftp.completion_code", &[], TO_CLIENT, Ftp, "Each code of the replies to a command: three digits." }
+    SshProto { "ssh.proto", &["ssh_proto"], None, Ssh, "Version of the protocol in a banner, such as 2.0." }
+    SshSoftware { "ssh.software", &["ssh_software"], None, Ssh, "Software in a banner, up to its first space." }
+    SshHassh { "ssh.hassh", &[], TO_SERVER, Ssh, "HASSH of a client: the MD5 of the algorithms that it offers, in hexadecimal." }
+    SshHasshString { "ssh.hassh.string", &[], TO_SERVER, Ssh, "Algorithms that a client offers: key exchange, encryption, MAC and compression, between semicolons." }
+    SshHasshServer { "ssh.hassh.server", &[], TO_CLIENT, Ssh, "HASSH of a server: the MD5 of the algorithms that it offers, in hexadecimal." }
+    SshHasshServerString { "ssh.hassh.server.string", &[], TO_CLIENT, Ssh, "Algorithms that a server offers: key exchange, encryption, MAC and compression, between semicolons." }
+    SmbNamedPipe { "smb.named_pipe", &[], None, Smb, "Share that a client asks for, where it holds pipes: it ends in IPC$." }
+    SmbShare { "smb.share", &[], None, Smb, "Share that a client asks for, where it holds files." }
+    SmbNtlmUser { "smb.ntlmssp_user", &[], TO_SERVER, Smb, "User that logs on by NTLM." }
+    SmbNtlmDomain { "smb.ntlmssp_domain", &[], TO_SERVER, Smb, "Domain of the user that logs on by NTLM." }
     SmtpHelo { "smtp.helo", &[], TO_SERVER, Smtp, "Name that the client gives itself in HELO or EHLO." }
     SmtpMailFrom { "smtp.mail_from", &[], TO_SERVER, Smtp, "Address behind MAIL FROM, as written." }
     SmtpRcptTo { "smtp.rcpt_to", &[], TO_SERVER, Smtp, "Each address behind RCPT TO, as written." }
@@ -205,7 +218,8 @@ impl Owner {
 
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
-    Protocol::Http.covers(protocol) || matches!(protocol, Protocol::Smtp | Protocol::FtpData)
+    Protocol::Http.covers(protocol)
+        || matches!(protocol, Protocol::Smtp | Protocol::FtpData | Protocol::Smb)
 }
 
 impl Buffer {
@@ -223,6 +237,8 @@ impl Buffer {
                 | Self::TlsRandomBytes
                 | Self::MqttSubscribeTopic
                 | Self::MqttUnsubscribeTopic
+                | Self::Http2HeaderName
+                | Self::Http2Header
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia

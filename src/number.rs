@@ -61,6 +61,8 @@ pub enum Values {
     Flags(&'static [(&'static str, u64)]),
     /// A word for each value, which is one bit; any of a list of them, or none of them.
     AnyOf(&'static [(&'static str, u64)]),
+    /// A word for what the number is of, in the bits above 32, and then a condition on the rest.
+    Keyed(&'static [(&'static str, u64)]),
     /// Written in a way of its own, by a keyword of its own.
     Own,
 }
@@ -119,6 +121,61 @@ const SSL_STATES: Values = Values::AnyOf(&[
     ("unknown", 1 << 4),
 ]);
 
+/// Of numbers with a key above them.
+const KEYED: u64 = (1 << 48) - 1;
+
+/// RFC 9113 section 6, as Suricata writes them.
+const HTTP2_FRAMES: Values = Values::Named(&[
+    ("DATA", 0),
+    ("HEADERS", 1),
+    ("PRIORITY", 2),
+    ("RSTSTREAM", 3),
+    ("SETTINGS", 4),
+    ("PUSHPROMISE", 5),
+    ("PING", 6),
+    ("GOAWAY", 7),
+    ("WINDOWUPDATE", 8),
+    ("CONTINUATION", 9),
+]);
+
+/// RFC 9113 section 7.
+const HTTP2_ERRORS: Values = Values::Named(&[
+    ("NO_ERROR", 0),
+    ("PROTOCOL_ERROR", 1),
+    ("INTERNAL_ERROR", 2),
+    ("FLOW_CONTROL_ERROR", 3),
+    ("SETTINGS_TIMEOUT", 4),
+    ("STREAM_CLOSED", 5),
+    ("FRAME_SIZE_ERROR", 6),
+    ("REFUSED_STREAM", 7),
+    ("CANCEL", 8),
+    ("COMPRESSION_ERROR", 9),
+    ("CONNECT_ERROR", 10),
+    ("ENHANCE_YOUR_CALM", 11),
+    ("INADEQUATE_SECURITY", 12),
+    ("HTTP_1_1_REQUIRED", 13),
+]);
+
+/// RFC 9113 section 6.5.2.
+const HTTP2_SETTINGS: Values = Values::Keyed(&[
+    ("SETTINGS_HEADER_TABLE_SIZE", 1),
+    ("SETTINGS_ENABLE_PUSH", 2),
+    ("SETTINGS_MAX_CONCURRENT_STREAMS", 3),
+    ("SETTINGS_INITIAL_WINDOW_SIZE", 4),
+    ("SETTINGS_MAX_FRAME_SIZE", 5),
+    ("SETTINGS_MAX_HEADER_LIST_SIZE", 6),
+]);
+
+/// RFC 6455 section 5.2 and RFC 7692 section 6.
+const WEBSOCKET_FLAGS: Values = Values::Flags(&[("fin", 0x80), ("comp", 0x40)]);
+const WEBSOCKET_OPCODES: Values = Values::Named(&[
+    ("continuation", 0),
+    ("text", 1),
+    ("binary", 2),
+    ("connection_close", 8),
+    ("ping", 9),
+    ("pong", 10),
+]);
 /// RFC 3416 section 3, RFC 1157 section 4.1.6.
 const SNMP_PDUS: &[(&str, u64)] = &[
     ("get_request", 0),
@@ -313,10 +370,20 @@ numbers! {
     NtpStratum { "ntp.stratum", &[], Ntp, None, BYTE, Values::Plain, "Stratum of an NTP packet." }
     NtpVersion { "ntp.version", &[], Ntp, None, 7, Values::Plain, "Version of an NTP packet." }
     DnsType { "dns.rrtype", &[], Dns, None, SHORT, Values::Named(DNS_TYPES), "Types in the question and answer sections of a DNS message." }
+    SmbVersion { "smb.version", &[], Smb, None, 2, Values::Plain, "Version of a request: 1, or 2 for all later ones." }
     FtpMode { "ftp.mode", &[], Ftp, None, 2, Values::Named(&[("active", 1), ("passive", 2)]), "Who opens the connection for a file, as PORT and EPRT or PASV and EPSV ask for it." }
     FtpDynamicPort { "ftp.dynamic_port", &[], Ftp, None, 65_535, Values::Plain, "Port of the connection for a file." }
     FtpReplyReceived { "ftp.reply_received", &[], Ftp, TO_CLIENT, 1, Values::Named(&[("yes", 1), ("on", 1), ("no", 0), ("off", 0)]), "Whether a command was answered; `no` is known when the connection ends." }
     FtpDataCommand { "ftpdata_command", &["ftpdata.command"], FtpData, None, 7, Values::Named(&[("retr", 1), ("stor", 2), ("appe", 3), ("stou", 4), ("list", 5), ("nlst", 6), ("mlsd", 7)]), "Command that the connection carries the file of." }
+    Http2FrameType { "http2.frametype", &[], Http2, None, BYTE, HTTP2_FRAMES, "Types of the frames." }
+    Http2ErrorCode { "http2.errorcode", &[], Http2, None, LONG, HTTP2_ERRORS, "Error code of RST_STREAM or GOAWAY." }
+    Http2Priority { "http2.priority", &[], Http2, None, BYTE, Values::Plain, "Weight of PRIORITY or HEADERS, as sent." }
+    Http2Window { "http2.window", &[], Http2, None, LONG, Values::Plain, "Increment of WINDOW_UPDATE." }
+    Http2SizeUpdate { "http2.size_update", &[], Http2, None, LONG, Values::Plain, "Size of the dynamic table that a header block sets." }
+    Http2Settings { "http2.settings", &[], Http2, None, KEYED, HTTP2_SETTINGS, "A setting and its value." }
+    WebSocketFlags { "websocket.flags", &[], WebSocket, None, BYTE, WEBSOCKET_FLAGS, "Upper four bits of a frame's first byte." }
+    WebSocketMask { "websocket.mask", &[], WebSocket, None, LONG, Values::Plain, "Masking key of a frame." }
+    WebSocketOpcode { "websocket.opcode", &[], WebSocket, None, 15, WEBSOCKET_OPCODES, "Opcode of a frame." }
     TlsChainLength { "tls.cert_chain_len", &[], Tls, None, LONG, Values::Plain, "Certificates in an end's chain." }
     TlsVersion { "tls.version", &[], Tls, None, SHORT, TLS_VERSIONS, "Version that the server chose, or that the client wants most." }
     SslVersion { "ssl_version", &[], Tls, None, SHORT, SSL_VERSIONS, "Version that the server chose, or that the client wants most." }
@@ -338,7 +405,11 @@ impl Number {
     pub fn word(self, value: u64) -> Option<&'static str> {
         match self.values() {
             Values::Named(words) => words.iter().find(|(_, v)| *v == value).map(|(w, _)| *w),
-            Values::Plain | Values::Flags(_) | Values::AnyOf(_) | Values::Own => None,
+            Values::Plain
+            | Values::Flags(_)
+            | Values::AnyOf(_)
+            | Values::Keyed(_)
+            | Values::Own => None,
         }
     }
 }

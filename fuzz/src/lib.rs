@@ -4,7 +4,9 @@
 use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
-use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smtp, tls};
+use stopgap::app_layer::{
+    AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smb, smtp, ssh, tls,
+};
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
@@ -418,6 +420,24 @@ pub fn smtp(data: &[u8]) {
         ..Limits::default()
     };
     messages::<smtp::Parser>(data, &limits);
+}
+
+pub fn ssh(data: &[u8]) {
+    let limits = Limits {
+        message_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<ssh::Parser>(data, &limits);
+}
+
+pub fn smb(data: &[u8]) {
+    let limits = Limits {
+        smb_message_bytes: 512,
+        smb_requests: 8,
+        smb_file_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<smb::Parser>(data, &limits);
 }
 
 pub fn ftp(data: &[u8]) {

@@ -2,8 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, ike, krb5, message, mqtt, ntp, quic, rfb, sip,
-    smtp, snmp, tls,
+    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp, quic,
+    rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -30,6 +30,7 @@ pub(super) struct Candidate {
 /// A parser for a flow that is about to begin.
 pub(super) enum Start {
     Http1,
+    Http2,
     Tls,
     Message(fn() -> Box<dyn message::Parser>),
 }
@@ -44,10 +45,28 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Tls,
     },
     Candidate {
+        protocol: Protocol::Smb,
+        stream: |o| smb::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<smb::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Ssh,
+        stream: |o| ssh::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<ssh::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Dcerpc,
         stream: |o| dcerpc::detect(o.bytes),
         datagram: |o| dcerpc::is_datagram(o.bytes),
         parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Http2,
+        stream: |o| http2::detect(o.direction, o.bytes),
+        datagram: never,
+        parser: Start::Http2,
     },
     Candidate {
         protocol: Protocol::Http1,
@@ -60,6 +79,13 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: no_stream,
         datagram: |o| quic::detect(o.bytes),
         parser: Start::Message(|| Box::<quic::Parser>::default()),
+    },
+    Candidate {
+        // Its frames have no mark: HTTP/1 says that they follow.
+        protocol: Protocol::WebSocket,
+        stream: |_| Some(false),
+        datagram: never,
+        parser: Start::Message(|| Box::<websocket::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Sip,

@@ -42,7 +42,6 @@ const NOT_READ: &[&str] = &[
     "doh2",
     "enip",
     "ether",
-    "http2",
     "imap",
     "ldap",
     "mdns",
@@ -52,11 +51,8 @@ const NOT_READ: &[&str] = &[
     "pop3",
     "rdp",
     "sctp",
-    "smb",
-    "ssh",
     "telnet",
     "tftp",
-    "websocket",
 ];
 
 pub(super) fn parse(
