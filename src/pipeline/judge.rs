@@ -1,10 +1,12 @@
 //! From hits to one ruling: action order, modes, thresholds.
 
 use super::event::{AlertEvent, Ends, Event, EventSink, Shown};
+use super::gate::Gate;
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
 use crate::detect::{
-    Decision, Evidence, FlowContext, Hit, Hits, Leniency, Ruleset, ThresholdTable, Thresholded,
+    CompiledSignature, Decision, Denial, Evidence, FlowContext, Hit, Hits, Leniency, Ruleset,
+    ThresholdTable, Thresholded,
 };
 use crate::direction::Direction;
 use crate::verdict::{Action, RejectTarget, Scope};
@@ -14,6 +16,10 @@ use crate::verdict::{Action, RejectTarget, Scope};
 pub(super) enum Ruling {
     Continue,
     Pass(Scope),
+    /// A rule that says `bypass` matched: the rest of the flow is not looked at.
+    Bypass,
+    /// By a firewall.
+    Deny(Denial),
     Refuse {
         scope: Scope,
         reject: Option<RejectTarget>,
@@ -52,6 +58,17 @@ impl<'a> Case<'a> {
         })
     }
 
+    fn threshold(
+        &self,
+        thresholds: &mut ThresholdTable,
+        signature: &CompiledSignature,
+        hit: &Hit,
+    ) -> Thresholded {
+        let ends = self.ctx.endpoints(hit.direction);
+        let (src, dst) = (ends.src.0, ends.dst.0);
+        thresholds.check(signature, src, dst, self.ctx.flow_id, self.ctx.now)
+    }
+
     fn shown(&self, hit: &Hit) -> Shown<'a> {
         match self.streams {
             Some(streams) if hit.scope == Scope::Flow && self.ctx.stream => Shown {
@@ -82,6 +99,7 @@ pub(super) fn rule(
         })
     });
     let mut ruling = Ruling::Continue;
+    let mut told = Vec::with_capacity(ordered.len());
     for hit in ordered {
         let Some(signature) = ruleset.signature(hit) else {
             continue;
@@ -96,13 +114,7 @@ pub(super) fn rule(
             }
             Decision::Enforce | Decision::DetectOnly(_) => (asked, None),
         };
-        let shown = match thresholds.check(
-            signature,
-            case.ctx.endpoints(hit.direction).src.0,
-            case.ctx.endpoints(hit.direction).dst.0,
-            case.ctx.flow_id,
-            case.ctx.now,
-        ) {
+        let shown = match case.threshold(thresholds, signature, hit) {
             Thresholded::NoMatch => continue,
             Thresholded::Silent => false,
             Thresholded::Alert => true,
@@ -111,24 +123,108 @@ pub(super) fn rule(
         // is not another record.
         let blocked_already = matches!(ruling, Ruling::Refuse { .. });
         let shown = shown && !(blocked_already && done.blocks() && signature.patch.is_some());
+        if !shown {
+            counters.add(Counter::AlertsSuppressed, 1);
+        }
+        if shown && signature.signature.makes_record() {
+            told.push(Told {
+                hit,
+                signature,
+                asked,
+                done,
+                held_back,
+            });
+        }
         match done {
             Action::Pass => {
-                if ruling == Ruling::Continue {
+                if matches!(ruling, Ruling::Continue | Ruling::Bypass) {
                     ruling = Ruling::Pass(hit.scope);
                 }
                 break;
             }
             Action::Drop => ruling = widest(ruling, hit, None),
             Action::Reject(target) => ruling = widest(ruling, hit, Some(target)),
-            Action::Alert => {}
+            Action::Alert if signature.signature.bypass && ruling == Ruling::Continue => {
+                ruling = Ruling::Bypass;
+            }
+            Action::Alert | Action::Accept => {}
         }
-        if !shown {
+    }
+    let outcome = match ruling {
+        Ruling::Continue | Ruling::Bypass => Action::Alert,
+        Ruling::Pass(_) => Action::Pass,
+        Ruling::Refuse {
+            reject: Some(target),
+            ..
+        } => Action::Reject(target),
+        Ruling::Refuse { reject: None, .. } | Ruling::Deny(_) => Action::Drop,
+    };
+    for one in &told {
+        one.tell(ruleset, counters, outcome, case, sink);
+    }
+    ruling
+}
+
+/// The records of a firewall's rules that ask for one.
+pub(super) fn tell_gate(
+    ruleset: &Ruleset,
+    gate: &Gate,
+    thresholds: &mut ThresholdTable,
+    counters: &Counters,
+    case: &Case<'_>,
+    sink: &mut dyn EventSink,
+) {
+    let outcome = match gate.denial {
+        None => Action::Accept,
+        Some(Denial {
+            reject: Some(target),
+            ..
+        }) => Action::Reject(target),
+        Some(_) => Action::Drop,
+    };
+    for hit in &gate.hits {
+        let Some(signature) = ruleset.signature(hit) else {
+            continue;
+        };
+        if case.threshold(thresholds, signature, hit) != Thresholded::Alert {
             counters.add(Counter::AlertsSuppressed, 1);
             continue;
         }
-        if signature.signature.noalert {
-            continue;
-        }
+        let asked = signature.action();
+        let (done, held_back) = match ruleset.policy.decide(signature, &case.ctx) {
+            Decision::DetectOnly(why) if asked.blocks() => (Action::Alert, Some(why)),
+            _ => (asked, None),
+        };
+        let one = Told {
+            hit,
+            signature,
+            asked,
+            done,
+            held_back,
+        };
+        one.tell(ruleset, counters, outcome, case, sink);
+    }
+}
+
+/// A match that makes a record, once it is known what is done to the packet.
+struct Told<'a> {
+    hit: &'a Hit,
+    signature: &'a CompiledSignature,
+    asked: Action,
+    done: Action,
+    held_back: Option<Leniency>,
+}
+
+impl Told<'_> {
+    fn tell(
+        &self,
+        ruleset: &Ruleset,
+        counters: &Counters,
+        outcome: Action,
+        case: &Case<'_>,
+        sink: &mut dyn EventSink,
+    ) {
+        let (hit, signature) = (self.hit, self.signature);
         counters.add(Counter::Alerts, 1);
         sink.event(Event::Alert(AlertEvent {
             at: case.ctx.now,
@@ -137,19 +233,23 @@ pub(super) fn rule(
             direction: hit.direction,
             app: case.ctx.app,
             signature,
-            asked,
-            done,
+            asked: self.asked,
+            done: self.done,
+            outcome: if self.held_back.is_some() {
+                self.done
+            } else {
+                outcome
+            },
             mode: signature
                 .patch
                 .as_ref()
                 .map(|_| ruleset.policy.effective_mode(signature)),
-            held_back,
+            held_back: self.held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
             evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
             shown: case.shown(hit),
         }));
     }
-    ruling
 }
 
 /// A flow is refused rather than a packet, and answered rather than not.

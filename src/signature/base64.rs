@@ -41,7 +41,7 @@ pub fn decode(encoded: &[u8], mode: Base64Mode, out: &mut Vec<u8>) {
     }
 }
 
-const fn value(byte: u8) -> Option<u32> {
+pub const fn value(byte: u8) -> Option<u32> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

@@ -54,6 +54,8 @@ pub(super) struct Draft<'c> {
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
     pub noalert: bool,
+    pub alert: bool,
+    pub bypass: bool,
     pub warnings: Vec<Fault>,
     /// Where each content was written, for faults found only at the end of the rule.
     contents: Vec<(Place, Span)>,
@@ -89,6 +91,8 @@ impl<'c> Draft<'c> {
             protocols: Vec::new(),
             threshold: None,
             noalert: false,
+            alert: false,
+            bypass: false,
             warnings: Vec::new(),
             contents: Vec::new(),
             last_content: None,

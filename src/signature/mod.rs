@@ -12,8 +12,10 @@ pub mod header_number;
 pub mod keywords;
 pub mod vars;
 
+mod action;
 mod draft;
 mod header;
+mod hook;
 mod lex;
 mod lint;
 mod network;

@@ -4,6 +4,7 @@ mod address_index;
 mod addresses;
 mod build;
 mod fast_pattern;
+mod firewall;
 mod order;
 mod ports;
 mod program;
@@ -22,6 +23,8 @@ use crate::signature::ast::{Signature, SignatureId, Transform};
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
+pub use firewall::PacketTable;
+pub(crate) use firewall::{Firewall, HookRule};
 pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
@@ -115,6 +118,8 @@ pub struct Layer {
     /// Rules that ask for `decode-event`.
     pub(crate) odd: Vec<u32>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
+    /// Where its rules are a firewall's: all of them are, and stand in these tables alone.
+    pub(crate) firewall: Option<Firewall>,
     summary: Summary,
 }
 

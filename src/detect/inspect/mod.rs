@@ -1,10 +1,12 @@
 //! Rulesets held against traffic.
 
+mod firewall;
 mod odd;
 mod packet;
 mod stream;
 mod transaction;
 
+pub use firewall::{Denial, Ruled};
 pub use odd::OddPacket;
 
 use super::compile::{Layer, Rule};
@@ -49,11 +51,8 @@ impl Round<'_> {
         if self.ruleset.policy.effective_mode(signature) == Mode::Off {
             return;
         }
-        if let Some(flow) = flow
-            && compiled.bits.acts()
-            && compiled.bits.act(&mut flow.bits)
-        {
-            flow.generation = flow.generation.wrapping_add(1);
+        if let Some(flow) = flow {
+            self.act(compiled, flow);
         }
         // What says `noalert` makes no record, but what it does to traffic it still does.
         if compiled.noalert && signature.signature.action == crate::verdict::Action::Alert {
@@ -67,6 +66,13 @@ impl Round<'_> {
             scope,
             evidence,
         });
+    }
+
+    /// What a rule that matched does to the flow's state.
+    fn act(&self, rule: &Rule, flow: &mut FlowDetect) {
+        if rule.bits.acts() && rule.bits.act(&mut flow.bits) {
+            flow.generation = flow.generation.wrapping_add(1);
+        }
     }
 
     /// Holds `ip.src` and `ip.dst` against the ends, where no packet is in hand.
@@ -90,7 +96,9 @@ impl Round<'_> {
                 continue;
             };
             let matches = rule.app.matches(ctx.app)
-                && rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+                && rule
+                    .header
+                    .is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())
                 && rule.flow.matches(ctx, self.direction)
                 && rule.header.endpoints_match(&self.layer.sets, &self.ends);
             if matches {

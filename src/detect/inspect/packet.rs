@@ -1,20 +1,18 @@
 //! Single packets: headers, and payload that belongs to no stream.
 
 use super::Round;
-use crate::app_layer::Protocol;
 use crate::buffer::Buffer;
 use crate::decode::{Packet, Transport, protocol};
 use crate::detect::compile::{Rule, Traffic};
-use crate::detect::context::{Endpoints, FlowContext, FlowCounts};
+use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flow_state::FlowDetect;
+use crate::detect::flowbits::Bits;
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::{evaluate, header_bytes, packet_matches};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
-use crate::stream::StreamEvents;
-use crate::time::Timestamp;
 use crate::verdict::Scope;
 
 impl Ruleset {
@@ -31,18 +29,14 @@ impl Ruleset {
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
-        let (src_port, dst_port) = packet.ports();
-        let ends = Endpoints {
-            src: (packet.src(), src_port),
-            dst: (packet.dst(), dst_port),
-        };
+        let ends = Endpoints::of(packet);
         let (has_flow, ctx, mut flow) = match flow {
             Some((ctx, flow)) => {
                 flow.sync(self.epoch, scratch);
                 self.announce_protocol(ctx, flow, direction, hits);
                 (true, *ctx, Some(flow))
             }
-            None => (false, context_without_flow(packet, &ends, direction), None),
+            None => (false, FlowContext::without_flow(packet, direction), None),
         };
         let first = flow
             .as_ref()
@@ -60,6 +54,7 @@ impl Ruleset {
                     &ctx,
                     has_flow,
                     flow.as_deref_mut(),
+                    first,
                     packet,
                     hits,
                 );
@@ -69,31 +64,6 @@ impl Ruleset {
         if let Some(flow) = flow {
             flow.addresses_done[direction.index()] = true;
         }
-    }
-}
-
-/// What a rule that needs no flow may ask about.
-fn context_without_flow(
-    packet: &Packet<'_>,
-    ends: &Endpoints,
-    direction: Direction,
-) -> FlowContext {
-    let (client, server) = match direction {
-        Direction::ToServer => (ends.src, ends.dst),
-        Direction::ToClient => (ends.dst, ends.src),
-    };
-    FlowContext {
-        client,
-        server,
-        protocol: packet.ip.protocol,
-        app: Protocol::Undetermined,
-        established: false,
-        stream: false,
-        stream_sizes: [0; 2],
-        counts: FlowCounts::default(),
-        stream_events: StreamEvents::NONE,
-        flow_id: 0,
-        now: Timestamp::ZERO,
     }
 }
 
@@ -163,17 +133,36 @@ impl Round<'_> {
         ctx: &FlowContext,
         has_flow: bool,
         flow: Option<&mut FlowDetect>,
+        first: bool,
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
-        let Some(rule) = self.layer.rules.get(number as usize) else {
-            return;
-        };
-        let bits = match &flow {
-            Some(flow) => rule.bits.matches(&flow.bits),
+        let bits = flow.as_ref().map(|flow| &flow.bits);
+        if let Some(found) = self.packet_match(scratch, number, ctx, has_flow, bits, first, packet)
+        {
+            self.fire(number, None, found.scope, found.evidence, flow, hits);
+        }
+    }
+
+    /// Whether a rule matches a packet, and on what. `first`: of its direction of the flow.
+    #[expect(clippy::too_many_arguments, reason = "what one packet brings along")]
+    pub(super) fn packet_match(
+        &self,
+        scratch: &mut Scratch,
+        number: u32,
+        ctx: &FlowContext,
+        has_flow: bool,
+        bits: Option<&Bits>,
+        first: bool,
+        packet: &Packet<'_>,
+    ) -> Option<PacketMatch> {
+        let rule = self.layer.rules.get(number as usize)?;
+        let bits = match bits {
+            Some(bits) => rule.bits.matches(bits),
             None => !rule.bits.asks(),
         };
         let header = bits
+            && (first || !rule.first_only)
             && !rule.has_transaction_part()
             && is_for_packet(rule, packet)
             && (has_flow || !rule.flow.needs_flow)
@@ -182,17 +171,13 @@ impl Round<'_> {
             && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))
             && rule.header.endpoints_match(&self.layer.sets, &self.ends);
         if !header {
-            return;
+            return None;
         }
         let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
         let mut of_header = None;
         for (buffer, program) in &rule.headers {
-            let Some(bytes) = header_bytes(*buffer, packet) else {
-                return;
-            };
-            let Some(found) = evaluate(program, bytes, 0, variables, limits) else {
-                return;
-            };
+            let bytes = header_bytes(*buffer, packet)?;
+            let found = evaluate(program, bytes, 0, variables, limits)?;
             let matched = found
                 .evidence
                 .and_then(|(a, b)| Some((a, bytes.get(a..b)?)));
@@ -205,11 +190,9 @@ impl Round<'_> {
                 let tcp = matches!(packet.transport, Transport::Tcp(_));
                 let wanted = p.on_packet || (!ctx.stream && p.on_loose_packet) || !tcp;
                 if !wanted {
-                    return;
+                    return None;
                 }
-                let Some(found) = evaluate(&p.program, packet.payload, 0, variables, limits) else {
-                    return;
-                };
+                let found = evaluate(&p.program, packet.payload, 0, variables, limits)?;
                 let matched = found
                     .evidence
                     .and_then(|(a, b)| Some((a, packet.payload.get(a..b)?)));
@@ -220,10 +203,21 @@ impl Round<'_> {
         let of_flow = rule.payload.is_none()
             && !rule.asks_each_packet()
             && !rule.flow.needs_flow
-            && !rule.bits.asks();
-        let scope = if of_flow { Scope::Flow } else { Scope::Packet };
-        self.fire(number, None, scope, evidence, flow, hits);
+            && rule.flow.established.is_none()
+            && rule.flow.only_fragments.is_none()
+            && !rule.bits.asks()
+            && !rule.first_only;
+        Some(PacketMatch {
+            scope: if of_flow { Scope::Flow } else { Scope::Packet },
+            evidence,
+        })
     }
+}
+
+/// A rule matched a packet.
+pub(super) struct PacketMatch {
+    scope: Scope,
+    pub(super) evidence: Option<Evidence>,
 }
 
 /// Protocol and fragment tests.

@@ -61,7 +61,6 @@ impl Ruleset {
         }
         // Taken out, so that flowbits can change while its rules are tried.
         let mut side = std::mem::take(side);
-        scratch.transformed.next_round();
         let eager = may_evaluate(&mut side, tx, direction);
         let amendable = tx.amendable_bytes(direction);
         if amendable != side.amendable {
@@ -76,6 +75,8 @@ impl Ruleset {
             if rules.is_empty() {
                 continue;
             }
+            // Slots are numbered by each layer anew.
+            scratch.transformed.next_round();
             round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
             scanned_from += rules.screens.len();
             round.add_candidates(scratch, ctx, &mut side);
@@ -220,15 +221,8 @@ impl Round<'_> {
                     && header.endpoints_match(&self.layer.sets, &self.ends)
             });
             if possible {
-                let state = CandidateState::Waiting;
-                side.candidates.insert(
-                    at,
-                    TxCandidate {
-                        rule,
-                        state,
-                        matched: 0,
-                    },
-                );
+                side.candidates
+                    .insert(at, TxCandidate::new(self.number, number));
             }
         }
     }
@@ -255,15 +249,7 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
-            let now = ctx.now.as_secs();
-            let ready = rule.flow.matches(ctx, self.direction)
-                && rule.app.matches(tx.protocol())
-                && rule.bits.matches(&flow.bits)
-                && rule.events.iter().all(|e| tx.events().contains(e))
-                && rule.numbers.iter().all(|t| {
-                    let direction = t.number.direction().unwrap_or(self.direction);
-                    tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
-                })
+            let ready = self.is_ready(rule, ctx, flow, tx)
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
             // Buffers of a mixed rule are tried all the same: what can never match ends the wait.
@@ -285,6 +271,42 @@ impl Round<'_> {
                 Outcome::Match(_) | Outcome::NotYet => {}
                 Outcome::Never => candidate.state = CandidateState::Dead,
             }
+        }
+    }
+
+    /// Whether all holds that a rule asks of a transaction and its flow, but for its buffers.
+    pub(super) fn is_ready<T: Transaction>(
+        &self,
+        rule: &Rule,
+        ctx: &FlowContext,
+        flow: &FlowDetect,
+        tx: &T,
+    ) -> bool {
+        let now = ctx.now.as_secs();
+        rule.flow.matches(ctx, self.direction)
+            && rule.app.matches(tx.protocol())
+            && rule.bits.matches(&flow.bits)
+            && rule
+                .hook
+                .is_none_or(|hook| tx.progress(hook.direction) >= hook.progress)
+            && rule.events.iter().all(|e| tx.events().contains(e))
+            && rule.numbers.iter().all(|t| {
+                let direction = t.number.direction().unwrap_or(self.direction);
+                tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
+            })
+    }
+
+    /// The buffers of a rule as they are now: what matches in them, if all do.
+    pub(super) fn match_buffers<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        rule: &Rule,
+        candidate: &mut TxCandidate,
+        tx: &T,
+    ) -> Option<Option<Evidence>> {
+        match self.try_buffers(scratch, rule, candidate, tx, true) {
+            Outcome::Match(evidence) => Some(evidence),
+            Outcome::NotYet | Outcome::Never => None,
         }
     }
 
@@ -331,7 +353,7 @@ impl Round<'_> {
             return Outcome::Never;
         };
         let ended = tx.is_complete(slot.direction);
-        let several = slot.buffer.has_instances();
+        let several = tx.may_come(slot.buffer);
         let count = tx.instances(slot.buffer, slot.direction);
         match group.absent {
             Some(_) if count == 0 => {
@@ -355,6 +377,7 @@ impl Round<'_> {
                 continue;
             }
             let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
+            scratch.variables.little_endian = tx.is_little_endian(slot.direction);
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
             if let Some(found) = evaluate(&group.program, bytes, 0, variables, limits) {
                 let matched = found

@@ -57,6 +57,8 @@ pub(crate) struct Variables {
     values: [i64; 256],
     /// Room for what `base64_decode` decodes.
     decoded: Vec<u8>,
+    /// How the sender of the bytes in hand writes integers (`dce`).
+    pub(crate) little_endian: bool,
 }
 
 impl Default for Variables {
@@ -64,6 +66,7 @@ impl Default for Variables {
         Self {
             values: [0; 256],
             decoded: Vec::new(),
+            little_endian: false,
         }
     }
 }

@@ -62,6 +62,7 @@ impl Worker {
             direction: None,
             reason,
             packet: None,
+            packet_number: self.packet_number(),
             signature: None,
         }));
         Verdict::Drop(reason)

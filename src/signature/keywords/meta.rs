@@ -63,6 +63,18 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "Matches, and acts on flowbits, without an alert.",
             noalert,
         ),
+        k(
+            "alert",
+            "alert;",
+            "Makes a record of what makes none otherwise: a `pass` rule, or a rule of a firewall.",
+            alert,
+        ),
+        k(
+            "bypass",
+            "bypass;",
+            "Once the rule has matched, the rest of the flow passes without being looked at.",
+            bypass,
+        ),
     ]
 }
 
@@ -183,5 +195,17 @@ fn target(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 fn noalert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     opt.no_value()?;
     draft.noalert = true;
+    Ok(())
+}
+
+fn alert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.alert = true;
+    Ok(())
+}
+
+fn bypass(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.bypass = true;
     Ok(())
 }

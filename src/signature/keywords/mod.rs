@@ -3,6 +3,7 @@
 mod app;
 mod bytes;
 mod content;
+mod dcerpc;
 mod decode;
 mod flow;
 mod groups;
@@ -200,9 +201,9 @@ fn old_modifiers() -> [Keyword; 13] {
     ]
 }
 
-/// The payload is a sticky buffer by the name `pkt_data`.
+/// The payload is a sticky buffer by the name `pkt_data`; `dcerpc.iface` takes a value.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
-    !matches!(buffer, Buffer::Payload)
+    !matches!(buffer, Buffer::Payload | Buffer::DcerpcInterface)
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
@@ -229,6 +230,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         flow::keywords(),
         app::keywords(),
         number::keywords(),
+        dcerpc::keywords(),
         size::keywords(),
         decode::keywords(),
         packet::keywords(),
