@@ -514,7 +514,7 @@ impl Side {
     }
 
     /// The codings of the body: as Content-Encoding says, or in a head that is odd what may be one.
-    fn codings(&self, limits: &Limits) -> Codings {
+    pub(super) fn codings(&self, limits: &Limits) -> Codings {
         let most = limits.decompression_layers;
         let named = self.header_value(b"content-encoding");
         let named = named.map(|value| codings(value, most));

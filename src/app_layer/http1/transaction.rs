@@ -47,7 +47,7 @@ impl Transaction {
     }
 
     /// Bytes of its buffers.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::app_layer) fn held_bytes(&self) -> usize {
         let events = self.events.capacity() * size_of::<app_layer::Event>();
         events + self.sides.iter().map(Side::held_bytes).sum::<usize>()
     }

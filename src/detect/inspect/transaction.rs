@@ -54,7 +54,9 @@ impl Ruleset {
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
-        let side = &mut flow.txs[at].sides[direction.index()];
+        let state = &mut flow.txs[at];
+        state.over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        let side = &mut state.sides[direction.index()];
         let seen = Some((tx.revision(direction), flow.generation));
         if side.done || side.seen == seen {
             return;
@@ -103,13 +105,13 @@ impl Ruleset {
 
 /// Whether rules that wait for a growing buffer are tried now.
 fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction) -> bool {
-    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody};
+    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody, WebSocketPayload};
     let body = match direction {
         Direction::ToServer => HttpRequestBody,
         Direction::ToClient => HttpResponseBody,
     };
     let (mut length, mut complete) = (0, true);
-    for buffer in [body, FileData] {
+    for buffer in [body, FileData, WebSocketPayload] {
         for instance in 0..tx.instances(buffer, direction) {
             if let Some(view) = tx.view(buffer, direction, instance) {
                 length += view.bytes.len();
