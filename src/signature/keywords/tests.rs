@@ -32,7 +32,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "app-layer-protocol",
         "app-layer-protocol:!tls;",
-        "app-layer-protocol:!^smb;",
+        "app-layer-protocol:!^telnet;",
     ),
     (
         "dcerpc.iface",
@@ -114,6 +114,9 @@ const CASES: &[(&str, &str, &str)] = &[
         r#"tls.fingerprint:^"0a:1b";"#,
     ),
     ("tls.store", "tls.store;", "tls.store:^now;"),
+    ("filename", "filename:\"a b\";", "filename:^a;"),
+    ("fileext", "fileext:!\"exe\";", "fileext:^\"\";"),
+    ("filestore", "filestore;", "filestore:^sideways;"),
     (
         "tls.cert_chain_len",
         "tls.cert_chain_len:>2;",
@@ -458,7 +461,7 @@ const REFUSED: &[&str] = &[
     "pcre:!\"/^(?P<flow_x>b)/\";",
     "pcre:\"/a^(?P<flow_x y>b)/\";",
     "byte_test:^0,>,1,0;",
-    "byte_test:1,>,1,0,^dce;",
+    "byte_test:1,>,1,0,^dcx;",
     "byte_test:1,>,^x,0;",
     "^byte_test:1,>,1,0,hex;",
     "byte_test:^1,>,1;",
