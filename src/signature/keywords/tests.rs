@@ -33,7 +33,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "app-layer-protocol",
         "app-layer-protocol:!tls;",
-        "app-layer-protocol:!^smb;",
+        "app-layer-protocol:!^nfs;",
     ),
     (
         "dcerpc.iface",
