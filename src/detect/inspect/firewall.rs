@@ -122,7 +122,11 @@ impl Ruleset {
             passed
         };
         for place in from..reached {
-            let ruled = self.at_state(scratch, ctx, flow, direction, tx, place, hits);
+            let ruled = if !tx.came_to(direction, &states[place]) {
+                ACCEPT
+            } else {
+                self.at_state(scratch, ctx, flow, direction, tx, place, hits)
+            };
             let Ruled::Accept { scope, .. } = ruled else {
                 return ruled;
             };
