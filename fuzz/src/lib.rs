@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, Limits, TxRef, dns, ftp, http1, http2, quic, sip, smtp, tls, websocket,
+    AppLayer, Limits, TxRef, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls, websocket,
 };
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
@@ -494,6 +494,24 @@ pub fn smtp(data: &[u8]) {
     messages::<smtp::Parser>(data, &limits);
 }
 
+pub fn ssh(data: &[u8]) {
+    let limits = Limits {
+        message_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<ssh::Parser>(data, &limits);
+}
+
+pub fn smb(data: &[u8]) {
+    let limits = Limits {
+        smb_message_bytes: 512,
+        smb_requests: 8,
+        smb_file_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<smb::Parser>(data, &limits);
+}
+
 pub fn ftp(data: &[u8]) {
     let limits = Limits {
         ftp_line_bytes: 64,
@@ -616,7 +634,7 @@ pub fn dns(data: &[u8]) {
         ..Limits::default()
     };
     let read = |cut: usize| {
-        let mut parser = dns::Parser::default();
+        let mut parser = dns::parser();
         for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
             for mut piece in bytes.chunks(cut) {
                 while !piece.is_empty() {
@@ -639,7 +657,7 @@ pub fn dns(data: &[u8]) {
         .collect::<Vec<_>>()
     };
     assert_eq!(read(cut), read(usize::MAX));
-    let mut parser = dns::Parser::default();
+    let mut parser = dns::parser();
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         parser.messages_mut().clear_touched();
         parser.datagram(dir, bytes, &limits);

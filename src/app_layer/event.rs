@@ -83,8 +83,16 @@ protocols_events! {
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }
     Smtp(smtp) { "smtp" }
+    Smb(smb) { "smb" }
+    Ssh(ssh) { "ssh" }
     Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
+    Ntp(ntp) { "ntp" }
+    Snmp(snmp) { "snmp" }
+    Dhcp(dhcp) { "dhcp" }
+    Krb5(krb5) { "krb5" }
+    Ike(ike) { "ike", "ikev2" }
+    Rfb(rfb) { "rfb" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }

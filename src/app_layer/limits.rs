@@ -51,6 +51,12 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes kept of one message of SMB; what is beyond is not read.
+    pub smb_message_bytes: usize,
+    /// Requests of SMB without their response (`max_requests_exceeded`).
+    pub smb_requests: usize,
+    /// Bytes kept of a file that SMB reads or writes.
+    pub smb_file_bytes: usize,
     /// Bytes of one line of FTP; a longer one is cut (`request_command_too_long`).
     pub ftp_line_bytes: usize,
     /// Commands of FTP without their reply; those beyond are taken for answered.
@@ -96,6 +102,9 @@ impl Default for Limits {
             quic_connections: 8,
             message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
+            smb_message_bytes: 128 * 1024,
+            smb_requests: 256,
+            smb_file_bytes: 100 * 1024,
             ftp_line_bytes: 4096,
             ftp_commands: 256,
             ftp_file_bytes: 100 * 1024,

@@ -11,19 +11,28 @@
 
 pub mod content;
 pub mod dcerpc;
+pub mod dhcp;
 pub mod dns;
 pub mod ftp;
 pub mod http1;
 pub mod http2;
+pub mod ike;
+pub mod krb5;
 pub mod message;
 pub mod mime;
 pub mod mqtt;
+pub mod ntp;
 pub mod quic;
+pub mod rfb;
 pub mod sip;
+pub mod smb;
 pub mod smtp;
+pub mod snmp;
+pub mod ssh;
 pub mod tls;
 pub mod websocket;
 
+mod ber;
 mod candidates;
 mod event;
 mod hooks;

@@ -9,6 +9,9 @@ use super::message::Expected;
 use super::{Limits, Protocol, TxRef, http1, http2, message, tls};
 use crate::direction::Direction;
 
+/// Empty lines are kept up to so many bytes while nothing else has come.
+const EMPTY_LINES: usize = 64;
+
 /// Datagrams of a flow that are tried; later ones make it no protocol without a strong mark.
 const DATAGRAMS_TRIED: u8 = 4;
 
@@ -46,6 +49,8 @@ struct Detecting {
     kept: [Vec<u8>; 2],
     verdicts: [Guess; 2],
     ended: [bool; 2],
+    /// Bytes that the last call kept.
+    added: usize,
     /// Bytes behind those kept that are missing or came behind such.
     missing: [u64; 2],
 }
@@ -377,7 +382,7 @@ impl AppLayer {
             return false;
         };
         // The bytes of this call were added last; the caller gives them to the parser.
-        detecting.take_back(direction, bytes);
+        detecting.take_back(direction);
         self.begin(at);
         // The other direction first, whole: so the order does not depend on how this one is cut.
         for replayed in [direction.opposite(), direction] {
@@ -476,8 +481,20 @@ impl Detecting {
         // Of a direction that tells nothing a little is kept: it is a banner or a stray answer.
         let bound = opening.limits.header_bytes.saturating_add(1);
         let room = bound.saturating_sub(kept.len());
+        let before = kept.len();
         kept.extend_from_slice(opening.bytes.get(..room).unwrap_or(opening.bytes));
+        self.added = kept.len() - before;
         if *verdict == Guess::Neither {
+            return None;
+        }
+        if kept.len() > EMPTY_LINES && kept.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+            // Empty lines may go before a request (RFC 9112 section 2.2); how many does not matter.
+            kept.truncate(EMPTY_LINES);
+            return None;
+        }
+        if room == 0 {
+            // What tells nothing in so many bytes is not judged again with each further one.
+            *verdict = Guess::Neither;
             return None;
         }
         *verdict = guess(&Opening {
@@ -500,9 +517,10 @@ impl Detecting {
         matches!(self.verdicts, [Guess::Neither, Guess::Neither])
     }
 
-    fn take_back(&mut self, direction: Direction, bytes: &[u8]) {
+    /// Without what the last call added.
+    fn take_back(&mut self, direction: Direction) {
         if let Some(kept) = self.kept.get_mut(direction.index()) {
-            kept.truncate(kept.len().saturating_sub(bytes.len()));
+            kept.truncate(kept.len().saturating_sub(self.added));
         }
     }
 }
@@ -560,6 +578,32 @@ mod tests {
                 .collect();
             assert_eq!(uris, [b"/x", b"/y"], "by {step}");
         }
+    }
+
+    #[test]
+    fn empty_lines_without_end_neither_cost_nor_hide() {
+        let mut app = AppLayer::new();
+        for _ in 0..100 {
+            feed(&mut app, ToServer, &b"\r\n".repeat(1000), 1460);
+        }
+        assert!(app.held_bytes() < 8192, "{}", app.held_bytes());
+        feed(
+            &mut app,
+            ToServer,
+            b"\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+            1460,
+        );
+        let http1 = app.http1().unwrap();
+        assert_eq!(
+            http1.transactions().next().unwrap().uri_raw(),
+            Some(&b"/x"[..])
+        );
+        // A word that may be a method all the same is judged once its limit is reached.
+        let mut app = AppLayer::new();
+        for _ in 0..100 {
+            feed(&mut app, ToServer, &[b' '; 1460], 1460);
+        }
+        assert!(app.held_bytes() < 200 * 1024);
     }
 
     #[test]

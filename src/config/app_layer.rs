@@ -23,6 +23,7 @@ pub struct AppLayer {
     pub quic: Quic,
     pub sip: Sip,
     pub ftp: Ftp,
+    pub smb: Smb,
     pub smtp: Smtp,
     pub dns: Dns,
 }
@@ -33,11 +34,12 @@ impl Default for AppLayer {
             memory_bytes: 256 << 20,
             message_bytes: 64 << 10,
             http: Http::default(),
+            quic: Quic::default(),
             http2: Http2::default(),
             websocket: WebSocket::default(),
-            quic: Quic::default(),
             sip: Sip::default(),
             ftp: Ftp::default(),
+            smb: Smb::default(),
             smtp: Smtp::default(),
             dns: Dns::default(),
             tls: Tls::default(),
@@ -197,6 +199,32 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.smb]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Smb {
+    /// Bytes of one message that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
+    /// Requests of one connection that wait for their response. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+    /// Bytes of one file that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub file_bytes: usize,
+}
+
+impl Default for Smb {
+    fn default() -> Self {
+        Self {
+            message_bytes: 128 << 10,
+            requests: 256,
+            file_bytes: 100 << 10,
         }
     }
 }

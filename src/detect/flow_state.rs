@@ -125,8 +125,8 @@ impl TxSide {
 impl TxState {
     fn restart(&mut self, id: u64) {
         self.id = id;
-        self.over = false;
         self.accepted = false;
+        self.over = false;
         for side in &mut self.sides {
             side.seen = None;
             side.done = false;

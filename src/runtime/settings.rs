@@ -69,10 +69,10 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
-    let http2 = &config.app_layer.http2;
     let quic = &config.app_layer.quic;
     let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
-    let ftp = &config.app_layer.ftp;
+    let (ftp, smb) = (&config.app_layer.ftp, &config.app_layer.smb);
+    let http2 = &config.app_layer.http2;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -139,6 +139,9 @@ pub fn worker(config: &Config) -> WorkerConfig {
             quic_connections: quic.connections,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
+            smb_message_bytes: smb.message_bytes,
+            smb_requests: smb.requests,
+            smb_file_bytes: smb.file_bytes,
             ftp_line_bytes: ftp.line_bytes,
             ftp_commands: ftp.commands,
             ftp_file_bytes: ftp.file_bytes,

@@ -164,6 +164,12 @@ impl Transaction {
         (side.sent_counts && !side.sent.is_empty()).then_some(&*side.sent)
     }
 
+    /// Nothing will be added to [`Self::body_as_sent`].
+    pub fn body_as_sent_done(&self, direction: Direction) -> bool {
+        let side = self.side(direction);
+        side.sent_full || side.progress == progress::COMPLETE
+    }
+
     /// The files of a multipart body, with whether each is whole; `None` where it is no such body.
     pub fn files(&self, direction: Direction) -> Option<impl ExactSizeIterator<Item = File<'_>>> {
         let side = self.side(direction);

@@ -112,12 +112,12 @@ pub(super) fn view_of_stream(
 
 /// A message without a body has no body buffer: what is absent does not match.
 fn body(tx: &Transaction, direction: Direction, instance: usize) -> Option<View<'_>> {
-    let bytes = match instance {
-        DECODED => Some(tx.body(direction)).filter(|b| !b.is_empty()),
-        AS_SENT => tx.body_as_sent(direction),
-        _ => None,
+    let (bytes, complete) = match instance {
+        DECODED => (Some(tx.body(direction)), tx.body_done(direction)),
+        AS_SENT => (tx.body_as_sent(direction), tx.body_as_sent_done(direction)),
+        _ => (None, true),
     };
-    let complete = tx.body_done(direction);
+    let bytes = bytes.filter(|b| !b.is_empty());
     bytes.map(|bytes| View { bytes, complete })
 }
 

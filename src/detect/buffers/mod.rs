@@ -154,7 +154,7 @@ impl Transaction for TxRef<'_> {
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool {
         let progress = TxRef::progress(self, direction);
         match self {
-            Self::Http1(_) | Self::Http2(_) if !grows(buffer) => {
+            Self::Http1(_) | Self::Http2(_) if !grows(buffer) && buffer != Buffer::FileName => {
                 progress >= http1::progress::HEADERS
             }
             _ => TxRef::is_complete(self, direction),

@@ -355,8 +355,10 @@ impl Round<'_> {
             return Outcome::Never;
         };
         let ended = tx.is_complete(slot.direction);
+        let several = tx.may_come(slot.buffer);
+        let count = tx.instances(slot.buffer, slot.direction);
         match group.absent {
-            Some(_) if tx.instances(slot.buffer, slot.direction) == 0 => {
+            Some(_) if count == 0 => {
                 return if tx.is_settled(slot.buffer, slot.direction) {
                     Outcome::Match(None)
                 } else {
@@ -366,8 +368,6 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        let several = tx.may_come(slot.buffer);
-        let count = tx.instances(slot.buffer, slot.direction);
         // More instances may come, as long as the direction goes on.
         let mut complete = ended || (!several && count > 0);
         for instance in 0..count {
