@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::app_object::AppObject;
 use super::record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
-    PacketInfo, PatchRef, Record, Reject, RejectedEnd, Sip, TcpFacts, Tls, Traffic, Tunnel,
-    Verdict, VerdictAction,
+    PacketInfo, PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Verdict,
+    VerdictAction,
 };
 use super::text::Text;
-use crate::app_layer::{Protocol, TxRef, http1, message, tls};
-use crate::buffer::Buffer;
+use crate::app_layer::{Protocol, TxRef, http1, tls};
 use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CompiledSignature};
 use crate::direction::Direction;
@@ -52,8 +52,8 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 Some(TxRef::Tls(tx)) => Some(tls(tx)),
                 _ => None,
             },
-            sip: match event.tx {
-                Some(TxRef::Message(tx)) if tx.protocol() == Protocol::Sip => Some(sip(tx)),
+            app: match event.tx {
+                Some(TxRef::Message(tx)) => AppObject::of(tx),
                 _ => None,
             },
             traffic: traffic(&event.shown),
@@ -277,24 +277,6 @@ fn tls(tx: &tls::Transaction) -> Tls {
         serial: tx.serial().map(field),
         sni: tx.sni().map(field),
         version: tx.version().map(|version| eve_version(version).into()),
-    }
-}
-
-fn sip(tx: &message::Transaction) -> Sip {
-    let get = |buffer| {
-        let mut both = Direction::BOTH
-            .into_iter()
-            .flat_map(|d| tx.fields(buffer, d));
-        both.next().map(field)
-    };
-    Sip {
-        method: get(Buffer::SipMethod),
-        uri: get(Buffer::SipUri),
-        version: get(Buffer::SipProtocol),
-        request_line: get(Buffer::SipRequestLine),
-        code: get(Buffer::SipStatusCode),
-        reason: get(Buffer::SipStatusMessage),
-        response_line: get(Buffer::SipResponseLine),
     }
 }
 

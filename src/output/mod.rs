@@ -4,12 +4,14 @@
 //! One thread ([`LogThread`]) renders them and writes them to `eve.json`,
 //! through full disks and removed folders.
 
+mod app_object;
 mod convert;
 mod record;
 mod storage;
 mod text;
 mod writer;
 
+pub use app_object::AppObject;
 pub use record::{
     Alert, AlertAction, AlertRecord, DropRecord, Envelope, Evidence, FlowRecord, Http, PacketFacts,
     PatchRef, Record, Reject, RejectedEnd, StatsRecord, TcpFacts, Tls, Tunnel, Verdict,

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use super::app_object::AppObject;
 use super::text::Text;
 use crate::counters::{Counter, Snapshot};
 use crate::direction::Direction;
@@ -72,7 +73,8 @@ pub struct AlertRecord {
     pub evidence: Option<Evidence>,
     pub http: Option<Http>,
     pub tls: Option<Tls>,
-    pub sip: Option<Sip>,
+    /// Of any other protocol.
+    pub app: Option<AppObject>,
     pub traffic: Traffic,
 }
 
@@ -246,25 +248,6 @@ pub struct Tls {
     pub version: Option<Text>,
 }
 
-/// The SIP message that an alert is about.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Sip {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub method: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub uri: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_line: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub response_line: Option<Text>,
-}
-
 /// A packet was dropped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropRecord {
@@ -362,7 +345,7 @@ impl Record {
                 evidence: r.evidence.as_ref(),
                 http: r.http.as_ref(),
                 tls: r.tls.as_ref(),
-                sip: r.sip.as_ref(),
+                app: r.app.as_ref(),
                 traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "alert")
             },
@@ -436,8 +419,8 @@ struct Line<'a> {
     http: Option<&'a Http>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a Tls>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sip: Option<&'a Sip>,
+    #[serde(flatten)]
+    app: Option<&'a AppObject>,
     #[serde(flatten)]
     traffic: Option<&'a Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -472,7 +455,7 @@ impl<'a> Line<'a> {
             evidence: None,
             http: None,
             tls: None,
-            sip: None,
+            app: None,
             traffic: None,
             flow: None,
             stats: None,

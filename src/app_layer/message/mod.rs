@@ -10,7 +10,7 @@ mod messages;
 mod transaction;
 
 pub use messages::Messages;
-pub use transaction::{Transaction, progress};
+pub use transaction::{Fact, Transaction, progress};
 
 use super::Limits;
 use crate::direction::Direction;

@@ -32,8 +32,24 @@ pub struct Transaction {
     /// Buffers that grow while the transaction goes on.
     growing: Vec<Growing>,
     numbers: Vec<(Number, Direction, u64)>,
+    facts: Vec<(&'static str, Told)>,
     events: Vec<Event>,
     full: bool,
+}
+
+/// Something for the record of a match, under its name there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fact<'a> {
+    Text(&'a [u8]),
+    Number(u64),
+    Flag(bool),
+}
+
+#[derive(Clone, Debug)]
+enum Told {
+    Text(Range<u32>),
+    Number(u64),
+    Flag(bool),
 }
 
 #[derive(Debug)]
@@ -62,6 +78,7 @@ impl Transaction {
             fields: Vec::new(),
             growing: Vec::new(),
             numbers: Vec::new(),
+            facts: Vec::new(),
             events: Vec::new(),
             full: false,
         }
@@ -98,23 +115,18 @@ impl Transaction {
 
     /// Adds a field, or another instance of one that has several.
     pub fn put(&mut self, buffer: Buffer, direction: Direction, bytes: &[u8]) {
-        let start = self.bytes.len();
-        let places = (u32::try_from(start), u32::try_from(start + bytes.len()));
-        let (Ok(start), Ok(end)) = places else {
-            self.full = true;
-            return;
-        };
         if self.fields.len() >= MAX_FIELDS {
             self.full = true;
             return;
         }
-        self.bytes.extend_from_slice(bytes);
-        self.fields.push(Field {
-            buffer,
-            direction,
-            place: start..end,
-        });
-        self.changed(direction);
+        if let Some(place) = self.keep(bytes) {
+            self.fields.push(Field {
+                buffer,
+                direction,
+                place,
+            });
+            self.changed(direction);
+        }
     }
 
     /// Adds to a buffer that grows; the first call begins it.
@@ -165,6 +177,36 @@ impl Transaction {
         }
     }
 
+    /// Tells something that only records show, under a path such as `connect.client_id`. A part
+    /// that ends in `[]` adds an element to an array, one that ends in `[-1]` goes to its last.
+    pub fn tell(&mut self, path: &'static str, fact: Fact<'_>) {
+        if self.facts.len() >= MAX_FIELDS {
+            self.full = true;
+            return;
+        }
+        let told = match fact {
+            Fact::Text(bytes) => match self.keep(bytes) {
+                Some(place) => Told::Text(place),
+                None => return,
+            },
+            Fact::Number(number) => Told::Number(number),
+            Fact::Flag(flag) => Told::Flag(flag),
+        };
+        self.facts.push((path, told));
+    }
+
+    /// What was told, in order.
+    pub fn facts(&self) -> impl Iterator<Item = (&'static str, Fact<'_>)> {
+        self.facts.iter().filter_map(|(path, told)| {
+            let fact = match told {
+                Told::Text(place) => Fact::Text(self.at(place)?),
+                Told::Number(number) => Fact::Number(*number),
+                Told::Flag(flag) => Fact::Flag(*flag),
+            };
+            Some((*path, fact))
+        })
+    }
+
     /// Nothing more will come from this direction.
     pub fn finish(&mut self, direction: Direction) {
         for growing in &mut self.growing {
@@ -190,7 +232,7 @@ impl Transaction {
         self.fields
             .iter()
             .filter(move |f| f.buffer == buffer && f.direction == direction)
-            .filter_map(|f| self.bytes.get(f.place.start as usize..f.place.end as usize))
+            .filter_map(|f| self.at(&f.place))
     }
 
     /// The first instance of a field, or a buffer that grows: its bytes, and whether that is all.
@@ -221,7 +263,23 @@ impl Transaction {
             + self.growing.capacity() * size_of::<Growing>()
             + grown
             + self.numbers.capacity() * size_of::<(Number, Direction, u64)>()
+            + self.facts.capacity() * size_of::<(&str, Told)>()
             + self.events.capacity() * size_of::<Event>()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Option<Range<u32>> {
+        let start = self.bytes.len();
+        let places = (u32::try_from(start), u32::try_from(start + bytes.len()));
+        let (Ok(start), Ok(end)) = places else {
+            self.full = true;
+            return None;
+        };
+        self.bytes.extend_from_slice(bytes);
+        Some(start..end)
+    }
+
+    fn at(&self, place: &Range<u32>) -> Option<&[u8]> {
+        self.bytes.get(place.start as usize..place.end as usize)
     }
 
     fn growing_mut(&mut self, buffer: Buffer, direction: Direction) -> Option<&mut Growing> {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::app_layer::message::Transaction;
+use crate::app_layer::message::{Fact, Transaction};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 
@@ -48,25 +48,26 @@ pub(super) fn read(tx: &mut Transaction, direction: Direction, head: &[u8]) -> b
             uri,
             protocol,
         }) => vec![
-            (Buffer::SipRequestLine, 0..text.len()),
-            (Buffer::SipMethod, method),
-            (Buffer::SipUri, uri),
-            (Buffer::SipProtocol, protocol),
+            (Buffer::SipRequestLine, "request_line", 0..text.len()),
+            (Buffer::SipMethod, "method", method),
+            (Buffer::SipUri, "uri", uri),
+            (Buffer::SipProtocol, "version", protocol),
         ],
         Some(FirstLine::Response {
             protocol,
             code,
             reason,
         }) => vec![
-            (Buffer::SipResponseLine, 0..text.len()),
-            (Buffer::SipProtocol, protocol),
-            (Buffer::SipStatusCode, code),
-            (Buffer::SipStatusMessage, reason),
+            (Buffer::SipResponseLine, "response_line", 0..text.len()),
+            (Buffer::SipProtocol, "version", protocol),
+            (Buffer::SipStatusCode, "code", code),
+            (Buffer::SipStatusMessage, "reason", reason),
         ],
         None => Vec::new(),
     };
-    for (buffer, part) in parts {
-        tx.put(buffer, direction, &text[part]);
+    for (buffer, name, part) in parts {
+        tx.put(buffer, direction, &text[part.clone()]);
+        tx.tell(name, Fact::Text(&text[part]));
     }
     let headers = lines.filter_map(|line| header(&head[line]));
     for (buffer, value) in headers.take(MAX_HEADERS) {

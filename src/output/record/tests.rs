@@ -75,7 +75,7 @@ fn an_alert_is_written_as_eve() {
             ..Http::default()
         }),
         tls: None,
-        sip: None,
+        app: None,
         traffic: Traffic::default(),
     }));
     let expected = concat!(
@@ -128,7 +128,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             issuerdn: Some("CN=b".into()),
             serial: Some("01:02".into()),
         }),
-        sip: None,
+        app: None,
         traffic: Traffic {
             pcap_cnt: Some(7),
             pkt_src: Some("wire/pcap"),
@@ -295,7 +295,7 @@ proptest::proptest! {
             evidence: Some(Evidence::new("payload", 0, 80, &bytes)),
             http: Some(Http { url: Some(text), ..Http::default() }),
             tls: None,
-            sip: None,
+            app: None,
         traffic: Traffic::default(),
         }));
         let line = line(&record);
