@@ -4,9 +4,12 @@ use super::event::{AlertEvent, Ends, Event, EventSink, Shown};
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
 use crate::detect::{
-    Decision, Evidence, FlowContext, Hit, Hits, Leniency, Ruleset, ThresholdTable, Thresholded,
+    Decision, Evidence, FlowContext, Hit, Hits, Leniency, Parties, Ruleset, ThresholdTable,
+    Thresholded,
 };
 use crate::direction::Direction;
+use crate::signature::ast::Tag;
+use crate::signature::{SuppressedEnd, Suppression};
 use crate::verdict::{Action, RejectTarget, Scope};
 
 /// What the matching signatures, taken together, ask for.
@@ -20,6 +23,14 @@ pub(super) enum Ruling {
         /// The hit that decided, for the record.
         hit: Hit,
     },
+}
+
+/// A ruling, and what else the matching signatures ask for.
+pub(super) struct Ruled {
+    pub ruling: Ruling,
+    /// What follows in the flow is not inspected any more.
+    pub bypass: bool,
+    pub tags: Vec<(Tag, Parties)>,
 }
 
 /// The packet that completed the matches.
@@ -72,7 +83,10 @@ pub(super) fn rule(
     counters: &Counters,
     case: &Case<'_>,
     sink: &mut dyn EventSink,
-) -> Ruling {
+) -> Ruled {
+    let mut tags = Vec::new();
+    let mut bypass = false;
+    let rates = &ruleset.policy.rates;
     // Few packets have hits at all: this is not the path that must not allocate.
     let mut ordered: Vec<&Hit> = hits.as_slice().iter().collect();
     ordered.sort_by_key(|hit| {
@@ -86,7 +100,15 @@ pub(super) fn rule(
         let Some(signature) = ruleset.signature(hit) else {
             continue;
         };
-        let asked = signature.action();
+        let ends = case.ctx.endpoints(hit.direction);
+        let parties = Parties {
+            src: ends.src.0,
+            dst: ends.dst.0,
+            flow_id: case.ctx.flow_id,
+        };
+        let (id, now) = (signature.id(), case.ctx.now);
+        let filtered = thresholds.filtered(id, rates, &parties, now);
+        let asked = filtered.unwrap_or_else(|| signature.action());
         let (done, held_back) = match ruleset.policy.decide(signature, &case.ctx) {
             Decision::Off => continue,
             Decision::DetectOnly(why) if asked.blocks() => (Action::Alert, Some(why)),
@@ -96,17 +118,14 @@ pub(super) fn rule(
             }
             Decision::Enforce | Decision::DetectOnly(_) => (asked, None),
         };
-        let shown = match thresholds.check(
-            signature,
-            case.ctx.endpoints(hit.direction).src.0,
-            case.ctx.endpoints(hit.direction).dst.0,
-            case.ctx.flow_id,
-            case.ctx.now,
-        ) {
+        let shown = match thresholds.check(signature, rates, &parties, now) {
             Thresholded::NoMatch => continue,
             Thresholded::Silent => false,
-            Thresholded::Alert => true,
+            Thresholded::Alert => !rates.suppressions(id).any(|s| is_suppressed(s, &parties)),
         };
+        let of_rule = &signature.signature;
+        tags.extend(of_rule.tags.iter().map(|&tag| (tag, parties)));
+        bypass |= of_rule.bypass;
         // A flow is blocked once, and by one patch: what else of the packs matches with it
         // is not another record.
         let blocked_already = matches!(ruling, Ruling::Refuse { .. });
@@ -147,9 +166,29 @@ pub(super) fn rule(
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
             evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
             shown: case.shown(hit),
+            captured: hits.captured(hit),
         }));
     }
-    ruling
+    Ruled {
+        ruling,
+        bypass,
+        tags,
+    }
+}
+
+fn is_suppressed(suppression: &Suppression, parties: &Parties) -> bool {
+    let Some((end, addresses)) = &suppression.whose else {
+        return true;
+    };
+    let (src, dst) = (
+        addresses.contains(parties.src),
+        addresses.contains(parties.dst),
+    );
+    match end {
+        SuppressedEnd::Source => src,
+        SuppressedEnd::Destination => dst,
+        SuppressedEnd::Either => src || dst,
+    }
 }
 
 /// A flow is refused rather than a packet, and answered rather than not.

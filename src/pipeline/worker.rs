@@ -14,13 +14,16 @@ use ahash::RandomState;
 use self::fragments::Fragments;
 use self::twins::Twins;
 use super::ending::{Ending, flow_event};
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer};
+use super::event::{
+    DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer, TaggedEvent,
+};
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
 use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
+use super::tagging::TaggedHosts;
 use crate::buffer::Buffer;
 use crate::counters::{Counter, Counters};
 use crate::decode::{
@@ -81,6 +84,7 @@ pub(super) struct Engine {
     pub awaiting: usize,
     /// What is kept of a flow's streams, for alerts.
     pub shown_streams: [Vec<u8>; 2],
+    pub tagged: TaggedHosts,
 }
 
 /// One packet on its way through.
@@ -151,6 +155,7 @@ impl Worker {
                 held_bytes: 0,
                 awaiting: 0,
                 shown_streams: Default::default(),
+                tagged: TaggedHosts::default(),
             },
             config,
             ruleset,
@@ -542,8 +547,31 @@ impl Worker {
         let Some(flow) = self.flows.get_mut(id) else {
             return Verdict::Forward;
         };
+        let ends = (passage.ends.src.0, passage.ends.dst.0);
+        let length = passage.packet.datagram.len() as u64;
+        if self
+            .engine
+            .tagged
+            .takes(ends, &mut flow.state.tags, now, length)
+        {
+            self.counters.add(Counter::Tagged, 1);
+            let number = self.counters.get(Counter::Received);
+            sink.event(Event::Tagged(TaggedEvent {
+                at: now,
+                flow_id: flow.id,
+                ends: passage.ends,
+                direction: dir,
+                packet_number: self.config.number_packets.then_some(number),
+                frame: passage.frame,
+            }));
+        }
+        let full = self.engine.scratch.take_full();
+        if full {
+            self.counters.add(Counter::KeptFull, 1);
+        }
         let failed = dir_failed(flow, dir);
-        if self.engine.hits.is_empty() && !failed {
+        if self.engine.hits.is_empty() && !failed && !full {
+            self.engine.hits.clear();
             return Verdict::Forward;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
@@ -564,7 +592,7 @@ impl Worker {
             shown: self.config.shown(passage.packet, passage.frame, number),
             streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };
-        let ruling = judge::rule(
+        let ruled = judge::rule(
             &self.ruleset,
             &self.engine.hits,
             &mut self.engine.thresholds,
@@ -575,10 +603,42 @@ impl Worker {
         flow.state.alerted |= self.counters.get(Counter::Alerts) != alerts_before;
         self.engine.hits.clear();
         flow.state.app.take_finished();
-        match ruling {
+        for (tag, parties) in ruled.tags {
+            let ends = (parties.src, parties.dst);
+            self.engine
+                .tagged
+                .begin(tag, ends, &mut flow.state.tags, now);
+        }
+        match ruled.ruling {
+            Ruling::Continue
+                if full && self.config.exceptions.kept_full != ExceptionPolicy::Pass =>
+            {
+                let policy = self.config.exceptions.kept_full;
+                self.except_flow(
+                    id,
+                    dir,
+                    (policy, DropReason::KeptFull),
+                    refused,
+                    passage,
+                    sink,
+                )
+            }
+            Ruling::Continue if ruled.bypass && !failed => {
+                self.counters.add(Counter::FlowsBypassed, 1);
+                flow.state.standing = Standing::Passed;
+                Verdict::Forward
+            }
             Ruling::Continue if failed => {
                 self.counters.add(Counter::AppLayerErrors, 1);
-                self.except_flow(id, dir, refused, passage, sink)
+                let policy = self.config.exceptions.parser_error;
+                self.except_flow(
+                    id,
+                    dir,
+                    (policy, DropReason::AppLayerError),
+                    refused,
+                    passage,
+                    sink,
+                )
             }
             Ruling::Continue | Ruling::Pass(Scope::Packet) => Verdict::Forward,
             Ruling::Pass(Scope::Flow) => {
@@ -599,16 +659,17 @@ impl Worker {
         }
     }
 
-    /// A parser gave a direction up: what follows cannot be inspected.
+    /// What follows cannot be inspected, or not as a rule wants it.
     fn except_flow(
         &mut self,
         id: FlowId,
         dir: Direction,
+        (policy, reason): (ExceptionPolicy, DropReason),
         refused: Option<&Refused<'_>>,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        let reject = match self.config.exceptions.parser_error {
+        let reject = match policy {
             ExceptionPolicy::Pass => {
                 self.counters.add(Counter::ExceptionPass, 1);
                 return Verdict::Forward;
@@ -616,7 +677,6 @@ impl Worker {
             ExceptionPolicy::Drop => None,
             ExceptionPolicy::Reject => Some(RejectTarget::Both),
         };
-        let reason = DropReason::AppLayerError;
         self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
         self.refuse(id, reason, reject, passage.now);
         self.send_resets(reject, refused, passage.now, sink);

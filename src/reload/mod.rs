@@ -8,6 +8,7 @@
 mod builder;
 mod engine;
 mod holds;
+mod keeping;
 mod layers;
 mod network;
 mod selection;
@@ -16,6 +17,7 @@ mod summary;
 pub use builder::{BuildError, Builder, Built, Sources, Strictness};
 pub use engine::{PatchEngine, patch_engines};
 pub use holds::{Exception, Holds, HoldsFile, Side};
+pub use keeping::{FilesBeside, Keeping, Saver};
 pub use layers::patch_info;
 pub use network::Network;
 pub use selection::{RulesFile, Selection};

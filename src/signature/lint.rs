@@ -78,6 +78,8 @@ fn oddities_stand_alone(
         && draft.flow_counts.is_empty()
         && draft.buffers.is_empty()
         && draft.flowbits.is_empty()
+        && draft.kept_tests.is_empty()
+        && draft.kept_actions.is_empty()
         && draft.events.is_empty()
         && draft.numbers.is_empty()
         && draft.protocols.is_empty();
@@ -288,8 +290,22 @@ fn acts_on_nothing(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault
         .flowbits
         .iter()
         .any(|f| matches!(f.command, Set | Unset | Toggle));
+    let acts = acts
+        || !draft.kept_actions.is_empty()
+        || !draft.tags.is_empty()
+        || draft.bypass
+        || draft
+            .buffers
+            .iter()
+            .flat_map(|g| &g.tests)
+            .any(|t| match t {
+                Test::Dataset(d) => d.command.changes(),
+                Test::Pcre(p) => !p.captures.is_empty(),
+                _ => false,
+            });
     (draft.noalert && !acts).then(|| {
-        at(statement, &["noalert", "flowbits"]).fault("the rule neither alerts nor sets a flowbit")
+        at(statement, &["noalert", "flowbits", "xbits", "hostbits"])
+            .fault("the rule neither alerts nor sets anything")
     })
 }
 

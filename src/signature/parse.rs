@@ -11,6 +11,7 @@ use super::keywords;
 use super::lex::{Arg, Fault, LogicalRule, Opt, Span, logical_rules, statement};
 use super::lint;
 use super::network::Resolver;
+use super::surroundings::Surroundings;
 use super::vars::Variables;
 use super::{header, lex};
 
@@ -25,19 +26,15 @@ pub struct ParsedFile {
     pub failures: Vec<Diagnostic>,
     /// About rules that are read all the same, and about repeated ones.
     pub warnings: Vec<Diagnostic>,
+    /// Rules left out since they ask for another engine (`requires`).
+    pub not_required: usize,
 }
 
 /// Reads every rule of `text`. A rule at fault is left out and listed; the others stand.
 /// `name` is what diagnostics call the file.
 pub fn parse_file(name: &str, text: &str, variables: &Variables, classes: &Classes) -> ParsedFile {
-    let mut reader = Reader {
-        file: name.into(),
-        text,
-        classes,
-        resolver: Resolver::new(variables),
-        replaced: false,
-    };
-    reader.file()
+    let surroundings = Surroundings::new(variables, classes);
+    parse_text(name, text, false, &surroundings)
 }
 
 /// The same for bytes: a rule with bytes that are not UTF-8 is at fault.
@@ -47,13 +44,28 @@ pub fn parse_bytes(
     variables: &Variables,
     classes: &Classes,
 ) -> ParsedFile {
+    parse_bytes_in(name, bytes, &Surroundings::new(variables, classes))
+}
+
+/// The same for rules that may name files and categories.
+pub fn parse_bytes_in(name: &str, bytes: &[u8], surroundings: &Surroundings<'_>) -> ParsedFile {
     let text = String::from_utf8_lossy(bytes);
+    let replaced = matches!(text, std::borrow::Cow::Owned(_));
+    parse_text(name, &text, replaced, surroundings)
+}
+
+fn parse_text(
+    name: &str,
+    text: &str,
+    replaced: bool,
+    surroundings: &Surroundings<'_>,
+) -> ParsedFile {
     let mut reader = Reader {
         file: name.into(),
-        replaced: matches!(text, std::borrow::Cow::Owned(_)),
-        text: &text,
-        classes,
-        resolver: Resolver::new(variables),
+        text,
+        surroundings,
+        resolver: Resolver::new(surroundings.variables),
+        replaced,
     };
     reader.file()
 }
@@ -87,7 +99,7 @@ pub fn parse_rule(
 struct Reader<'a> {
     file: Arc<str>,
     text: &'a str,
-    classes: &'a Classes,
+    surroundings: &'a Surroundings<'a>,
     resolver: Resolver<'a>,
     /// U+FFFD may stand for bytes that were not UTF-8.
     replaced: bool,
@@ -99,7 +111,11 @@ impl Reader<'_> {
         let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
         for rule in logical_rules(self.text) {
             let (signature, faults, sid_at) = match self.rule(&rule) {
-                Ok(read) => read,
+                Ok(Some(read)) => read,
+                Ok(None) => {
+                    parsed.not_required += 1;
+                    continue;
+                }
                 Err(fault) => {
                     let failure = self.diagnostic(Severity::Error, &rule, fault);
                     parsed.failures.push(failure);
@@ -128,7 +144,11 @@ impl Reader<'_> {
         parsed
     }
 
-    fn rule(&mut self, rule: &LogicalRule<'_>) -> Result<(Signature, Vec<Fault>, Span), Fault> {
+    /// `None`: the rule asks for another engine, and need not be understood.
+    fn rule(
+        &mut self,
+        rule: &LogicalRule<'_>,
+    ) -> Result<Option<(Signature, Vec<Fault>, Span)>, Fault> {
         if self.replaced
             && let Some(at) = rule.text.find('\u{fffd}')
         {
@@ -137,8 +157,13 @@ impl Reader<'_> {
                 .help("write bytes of a content as `|hex|`"));
         }
         let statement = statement(&rule.text)?;
+        for opt in &statement.options {
+            if opt.name.text == "requires" && !keywords::requires::are_met(opt)? {
+                return Ok(None);
+            }
+        }
         let (action, header) = header::parse(statement.header, &mut self.resolver)?;
-        let mut draft = Draft::new(self.classes);
+        let mut draft = Draft::new(self.surroundings);
         for opt in &statement.options {
             option(&mut draft, opt)?;
         }
@@ -184,6 +209,10 @@ impl Reader<'_> {
             buffers: draft.buffers,
             variables: draft.variables,
             flowbits: draft.flowbits,
+            kept_tests: draft.kept_tests,
+            kept_actions: draft.kept_actions,
+            tags: draft.tags,
+            bypass: draft.bypass,
             events: draft.events,
             numbers: draft.numbers,
             decode_events: draft.decode_events,
@@ -196,7 +225,7 @@ impl Reader<'_> {
             },
             text: whole.text.into(),
         };
-        Ok((signature, draft.warnings, sid_at))
+        Ok(Some((signature, draft.warnings, sid_at)))
     }
 
     fn diagnostic(&self, severity: Severity, rule: &LogicalRule<'_>, fault: Fault) -> Diagnostic {
@@ -223,6 +252,15 @@ fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {
     match keywords::find(opt.name.text) {
         Some(keyword) => keyword.parse(draft, opt),
         None => {
+            if let Some(refused) = keywords::refused::find(opt.name.text) {
+                return Err(opt
+                    .name
+                    .fault(format!(
+                        "`{}` is not supported: {}",
+                        refused.name, refused.why
+                    ))
+                    .help(refused.instead));
+            }
             let near = keywords::suggestion(opt.name.text);
             Err(opt
                 .name

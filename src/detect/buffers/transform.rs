@@ -8,9 +8,9 @@ use memchr::{memchr, memchr2};
 use sha1::Sha1;
 use sha2::Sha256;
 
+use crate::base64;
 use crate::detect::keywords::LazyPattern;
 use crate::signature::ast::Transform;
-use crate::signature::base64;
 
 /// The transforms of one buffer, made ready to run.
 #[derive(Debug, Default)]
@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(bytes_of(&[Transform::ToSha1], b"").len(), 20);
         assert_eq!(bytes_of(&[Transform::ToSha256], b"a")[..2], [0xca, 0x97]);
         let key = Transform::Xor(vec![1, 2]);
-        assert_eq!(bytes_of(&[key.clone()], b"abc"), b"``b");
+        assert_eq!(bytes_of(std::slice::from_ref(&key), b"abc"), b"``b");
         assert_eq!(bytes_of(&[key.clone(), key], b"abc"), b"abc");
         for packed in [true, false] {
             let mut encoded = Vec::new();

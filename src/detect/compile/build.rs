@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::address_index::AddressIndex;
 use super::addresses::Interner;
 use super::fast_pattern::{self, Choice};
+use super::kept::KeptRules;
 use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
@@ -18,7 +19,9 @@ use crate::detect::buffers::Shaper;
 use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
-use crate::signature::ast::{BufferTests, Content, Proto, Signature, Test, Transform};
+use crate::signature::ast::{
+    BufferTests, Content, Proto, SetDefinition, Signature, Test, Transform,
+};
 
 /// A fast pattern, and the rule it calls for.
 type Call = (Pattern, u32);
@@ -26,6 +29,7 @@ type Call = (Pattern, u32);
 pub(crate) struct Builder {
     options: CompileOptions,
     sets: Interner,
+    sets_used: Vec<(SetDefinition, bool)>,
     slots: Vec<Slot>,
     rules: Vec<Rule>,
     payload: [[Vec<Entry>; 2]; Traffic::COUNT],
@@ -44,6 +48,7 @@ impl Builder {
         Self {
             options,
             sets: Interner::default(),
+            sets_used: Vec::new(),
             slots: Vec::new(),
             rules: Vec::new(),
             payload: Default::default(),
@@ -83,6 +88,8 @@ impl Builder {
             tests: signature.protocols.clone().into(),
         };
         let bits = BitRules::new(&signature.flowbits);
+        let kept = KeptRules::new(signature);
+        self.note_sets(buffers);
         let of = |buffer| buffers.iter().find(move |b| b.buffer == buffer);
         let raw = of(Buffer::Payload);
         let decoded = of(Buffer::Base64Data).map(|b| b.tests.as_slice());
@@ -119,7 +126,7 @@ impl Builder {
             let fast = fast_test(&payload_choice, 0);
             let of_packet = headers.iter().any(|(b, _)| !b.is_address());
             let mut payload = payload_tests(signature, tests, fast, decoded, of_packet);
-            payload.span = self.span(tests, app.is_some() || bits.asks());
+            payload.span = self.span(tests, app.is_some() || bits.asks() || kept.asks());
             if app.is_some() || is_transaction_rule {
                 payload.on_packet = false;
                 payload.on_loose_packet = false;
@@ -132,6 +139,7 @@ impl Builder {
             flow: flow_test(signature),
             app,
             bits,
+            kept,
             packet: signature.packet.clone().into(),
             headers,
             payload,
@@ -140,7 +148,7 @@ impl Builder {
             numbers: signature.numbers.clone().into(),
             decode_events: signature.decode_events,
             directions,
-            has_variables: !signature.variables.is_empty(),
+            has_variables: !signature.variables.is_empty() || captures(buffers),
             noalert: signature.noalert,
         };
         if let Some(tests) = raw {
@@ -154,6 +162,14 @@ impl Builder {
             self.place_header_only(number, &rule);
         }
         self.rules.push(rule);
+    }
+
+    fn note_sets(&mut self, buffers: &[BufferTests]) {
+        for test in buffers.iter().flat_map(|b| &b.tests) {
+            if let Test::Dataset(d) = test {
+                self.sets_used.push((d.set.clone(), d.command.changes()));
+            }
+        }
     }
 
     fn header(&mut self, signature: &Signature) -> HeaderTest {
@@ -337,7 +353,7 @@ impl Builder {
 
     fn place_header_only(&mut self, number: u32, rule: &Rule) {
         let flow = &rule.flow;
-        let plain = !rule.bits.asks()
+        let plain = !rule.asks()
             && !rule.has_packet_part()
             && flow.stream_sizes.is_empty()
             && flow.counts.is_empty();
@@ -417,10 +433,21 @@ impl Builder {
             each_packet,
             protocol_only: self.protocol_only,
             odd: self.odd,
+            sets_used: self.sets_used,
             transactions: self.transactions,
             summary,
         }
     }
+}
+
+/// Whether a match leaves something to keep: then all tests are held anew each time.
+fn captures(buffers: &[BufferTests]) -> bool {
+    let mut tests = buffers.iter().flat_map(|b| &b.tests);
+    tests.any(|test| match test {
+        Test::Pcre(p) => !p.captures.is_empty(),
+        Test::Dataset(d) => d.context.is_some(),
+        _ => false,
+    })
 }
 
 /// Tests behind the same buffer are one list, wherever they were written; a buffer with many

@@ -4,6 +4,7 @@ mod address_index;
 mod addresses;
 mod build;
 mod fast_pattern;
+mod kept;
 mod order;
 mod ports;
 mod program;
@@ -18,10 +19,11 @@ use super::prefilter::Kind;
 use crate::app_layer::{Event, Protocol};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::ast::{Signature, SignatureId, Transform};
+use crate::signature::ast::{SetDefinition, Signature, SignatureId, Transform};
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
+pub(crate) use kept::{Occasion, text_id};
 pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
@@ -115,6 +117,8 @@ pub struct Layer {
     /// Rules that ask for `decode-event`.
     pub(crate) odd: Vec<u32>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
+    /// Sets that rules name, and whether the rule changes them.
+    pub(crate) sets_used: Vec<(SetDefinition, bool)>,
     summary: Summary,
 }
 

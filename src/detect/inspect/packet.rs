@@ -31,6 +31,7 @@ impl Ruleset {
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
+        scratch.enter(self);
         let (src_port, dst_port) = packet.ports();
         let ends = Endpoints {
             src: (packet.src(), src_port),
@@ -39,7 +40,7 @@ impl Ruleset {
         let (has_flow, ctx, mut flow) = match flow {
             Some((ctx, flow)) => {
                 flow.sync(self.epoch, scratch);
-                self.announce_protocol(ctx, flow, direction, hits);
+                self.announce_protocol(scratch, ctx, flow, direction, hits);
                 (true, *ctx, Some(flow))
             }
             None => (false, context_without_flow(packet, &ends, direction), None),
@@ -48,7 +49,7 @@ impl Ruleset {
             .as_ref()
             .is_none_or(|f| !f.addresses_done[direction.index()]);
         let mut found = std::mem::take(&mut scratch.found);
-        for round in self.rounds(ends, direction) {
+        for round in self.rounds(ends, direction, ctx.now) {
             found.clear();
             round.find_packet_rules(scratch, &ctx, first, packet, &mut found);
             found.sort_unstable();
@@ -169,11 +170,7 @@ impl Round<'_> {
         let Some(rule) = self.layer.rules.get(number as usize) else {
             return;
         };
-        let bits = match &flow {
-            Some(flow) => rule.bits.matches(&flow.bits),
-            None => !rule.bits.asks(),
-        };
-        let header = bits
+        let header = self.kept_matches(rule, flow.as_deref(), None, hits)
             && !rule.has_transaction_part()
             && is_for_packet(rule, packet)
             && (has_flow || !rule.flow.needs_flow)
@@ -184,6 +181,7 @@ impl Round<'_> {
         if !header {
             return;
         }
+        scratch.variables.begin();
         let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
         let mut of_header = None;
         for (buffer, program) in &rule.headers {
@@ -220,9 +218,9 @@ impl Round<'_> {
         let of_flow = rule.payload.is_none()
             && !rule.has_packet_part()
             && !rule.flow.needs_flow
-            && !rule.bits.asks();
+            && !rule.asks();
         let scope = if of_flow { Scope::Flow } else { Scope::Packet };
-        self.fire(number, None, scope, evidence, flow, hits);
+        self.fire(scratch, number, None, scope, evidence, flow, hits);
     }
 }
 

@@ -47,8 +47,9 @@ impl Ruleset {
         tx: &T,
         hits: &mut Hits,
     ) {
+        scratch.enter(self);
         flow.sync(self.epoch, scratch);
-        self.announce_protocol(ctx, flow, direction, hits);
+        self.announce_protocol(scratch, ctx, flow, direction, hits);
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
@@ -67,7 +68,7 @@ impl Ruleset {
             side.amendable = amendable;
         }
         let mut scanned_from = 0;
-        for round in self.rounds(ctx.endpoints(direction), direction) {
+        for round in self.rounds(ctx.endpoints(direction), direction, ctx.now) {
             let Some(rules) = round.layer.transactions(tx.protocol(), direction) else {
                 continue;
             };
@@ -245,7 +246,7 @@ impl Round<'_> {
             };
             let ready = rule.flow.matches(ctx, self.direction)
                 && rule.app.matches(tx.protocol())
-                && rule.bits.matches(&flow.bits)
+                && self.kept_matches(rule, Some(flow), Some(tx.id()), hits)
                 && rule.events.iter().all(|e| tx.events().contains(e))
                 && rule.numbers.iter().all(|t| {
                     let direction = t.number.direction().unwrap_or(self.direction);
@@ -261,6 +262,7 @@ impl Round<'_> {
                 Outcome::Match(evidence) if ready && self.addresses_match(scratch, rule) => {
                     candidate.state = CandidateState::Fired;
                     self.fire(
+                        scratch,
                         number,
                         Some(tx.id()),
                         Scope::Flow,
@@ -284,6 +286,7 @@ impl Round<'_> {
         tx: &T,
         eager: bool,
     ) -> Outcome {
+        scratch.variables.begin();
         let mut evidence = None;
         for (at, group) in rule.buffers.iter().enumerate() {
             let bit = u32::try_from(at)

@@ -90,7 +90,8 @@ impl Worker {
             events,
             ends: ends.map(|e| (e.src, e.dst, e.protocol)),
         };
-        self.ruleset.on_odd_packet(&odd, &mut self.engine.hits);
+        self.ruleset
+            .on_odd_packet(&mut self.engine.scratch, &odd, now, &mut self.engine.hits);
         if self.engine.hits.is_empty() {
             return Ruling::Continue;
         }
@@ -117,7 +118,7 @@ impl Worker {
             shown,
             streams: None,
         };
-        let ruling = judge::rule(
+        let ruled = judge::rule(
             &self.ruleset,
             &self.engine.hits,
             &mut self.engine.thresholds,
@@ -126,6 +127,6 @@ impl Worker {
             sink,
         );
         self.engine.hits.clear();
-        ruling
+        ruled.ruling
     }
 }

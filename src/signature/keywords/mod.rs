@@ -3,14 +3,18 @@
 mod app;
 mod bytes;
 mod content;
+mod dataset;
 mod decode;
 mod flow;
 mod groups;
+mod kept;
 mod meta;
 mod number;
 mod packet;
 pub(super) mod pcre;
-mod rate;
+pub(super) mod rate;
+pub mod refused;
+pub(super) mod requires;
 mod size;
 mod stream;
 mod transform;
@@ -50,6 +54,8 @@ pub enum Kind {
     Flow,
     /// Tests a number of a transaction.
     Number,
+    /// Tests or changes what is kept between packets.
+    Kept,
     /// Tests the packet.
     Packet,
     /// Tests bytes of the buffer in force.
@@ -70,6 +76,7 @@ impl Kind {
     pub const ALL: &'static [Self] = &[
         Self::Meta,
         Self::Flow,
+        Self::Kept,
         Self::Number,
         Self::Packet,
         Self::Payload,
@@ -85,6 +92,7 @@ impl Kind {
             Self::Meta => "About the rule",
             Self::Flow => "Flow and application layer",
             Self::Number => "Numbers of transactions",
+            Self::Kept => "Kept between packets: bits, numbers, reputation",
             Self::Packet => "Packet",
             Self::Payload => "Tests of bytes",
             Self::Modifier => "Modifiers of the content before",
@@ -226,6 +234,8 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
     [
         meta::keywords(),
         flow::keywords(),
+        kept::keywords(),
+        dataset::keywords(),
         app::keywords(),
         number::keywords(),
         size::keywords(),
