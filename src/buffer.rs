@@ -86,6 +86,8 @@ buffers! {
     HttpHeaderRaw { "http.header.raw", &[], None, Http, "Headers as sent, with cookies." }
     HttpHeaderNames { "http.header_names", &["http_header_names"], None, Http, "Names only: CRLF, then each with CRLF, then CRLF." }
     HttpStart { "http.start", &["http_start"], None, Http, "First line and header names, each with CRLF, then CRLF." }
+    HttpRequestHeader { "http.request_header", &[], TO_SERVER, Http, "Each header of a request: `Name: value`." }
+    HttpResponseHeader { "http.response_header", &[], TO_CLIENT, Http, "Each header of a response: `Name: value`." }
     HttpCookie { "http.cookie", &[], None, Http, "Value of Cookie or Set-Cookie." }
     HttpHost { "http.host", &[], TO_SERVER, Http, "Host in lower case, without its port." }
     HttpHostRaw { "http.host.raw", &[], TO_SERVER, Http, "Host as sent." }
@@ -103,13 +105,22 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
-    TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Server name of the ClientHello, as sent." }
-    TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], TO_CLIENT, Tls, "Subject of the server's first certificate." }
-    TlsCertIssuer { "tls.cert_issuer", &["tls_cert_issuer"], TO_CLIENT, Tls, "Issuer of the server's first certificate." }
-    TlsCertSerial { "tls.cert_serial", &["tls_cert_serial"], TO_CLIENT, Tls, "Serial number, upper-case hex with colons." }
-    TlsCerts { "tls.certs", &[], TO_CLIENT, Tls, "Each certificate of the chain, DER." }
+    TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
+    TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], None, Tls, "Subject of an end's own certificate, such as C=US, O=Example, CN=example.com." }
+    TlsCertIssuer { "tls.cert_issuer", &["tls_cert_issuer"], None, Tls, "Issuer of an end's own certificate." }
+    TlsCertSerial { "tls.cert_serial", &["tls_cert_serial"], None, Tls, "Serial number of an end's own certificate, hex with colons; contents match in either case." }
+    TlsCertFingerprint { "tls.cert_fingerprint", &["tls_cert_fingerprint"], None, Tls, "SHA-1 of an end's own certificate, hex with colons; contents match in either case." }
+    TlsSubjectAltName { "tls.subjectaltname", &[], TO_CLIENT, Tls, "Each subject alternative name of the server's own certificate: host, mail, URI, address." }
+    TlsCerts { "tls.certs", &[], None, Tls, "Each certificate of an end's chain, DER." }
+    TlsAlpn { "tls.alpn", &[], None, Tls, "Each protocol that the client offers, or the one that the server chose." }
     TlsRandom { "tls.random", &[], None, Tls, "Random of the hello: 32 bytes." }
+    Ja3Hash { "ja3.hash", &["ja3_hash"], TO_SERVER, Tls, "JA3 of the ClientHello, hex; contents match in either case." }
+    Ja3String { "ja3.string", &["ja3_string"], TO_SERVER, Tls, "What the JA3 is the hash of: version, ciphers, extensions, groups, point formats." }
+    Ja3sHash { "ja3s.hash", &[], TO_CLIENT, Tls, "JA3S of the ServerHello, hex; contents match in either case." }
+    Ja3sString { "ja3s.string", &[], TO_CLIENT, Tls, "What the JA3S is the hash of: version, cipher, extensions." }
+    Ja4Hash { "ja4.hash", &["ja4_hash"], TO_SERVER, Tls, "JA4 of the ClientHello, such as t13d1516h2_8daaf6152771_e5627efa2ab1." }
     TlsRandomTime { "tls.random_time", &[], None, Tls, "First four bytes of the hello's random." }
     TlsRandomBytes { "tls.random_bytes", &[], None, Tls, "The hello's random less its first four bytes." }
     SipMethod { "sip.method", &[], None, Sip, "Method of a SIP request." }
@@ -125,7 +136,22 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
-    TlsVersion { "tls.version", &[], None, Tls, "Version in force: 1.0, 1.1, 1.2, 1.3." }
+    MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
+    MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
+    MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }
+    MqttPassword { "mqtt.connect.password", &[], None, Mqtt, "Password of CONNECT." }
+    MqttWillTopic { "mqtt.connect.willtopic", &[], None, Mqtt, "Topic of the will in CONNECT." }
+    MqttWillMessage { "mqtt.connect.willmessage", &[], None, Mqtt, "Message of the will in CONNECT." }
+    MqttPublishTopic { "mqtt.publish.topic", &[], None, Mqtt, "Topic of PUBLISH." }
+    MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
+    MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
+    MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
+    DnsQuery { "dns.query", &["dns_query"], TO_SERVER, Dns, "Each name that a DNS request asks for, with dots, as sent." }
+    DnsQueriesName { "dns.queries.rrname", &["dns.query.name"], None, Dns, "Each name in the question section of a DNS request or response." }
+    DnsAnswersName { "dns.answers.rrname", &["dns.answer.name"], None, Dns, "Each name in the answer section of a DNS message." }
+    DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
+    DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
+    DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
 }
 
 impl Owner {
@@ -149,13 +175,38 @@ impl Buffer {
     pub const fn has_instances(self) -> bool {
         matches!(
             self,
-            Self::TlsCerts
+            Self::TlsSni
+                | Self::TlsCerts
+                | Self::TlsAlpn
+                | Self::TlsSubjectAltName
+                | Self::TlsRandom
+                | Self::TlsRandomTime
+                | Self::TlsRandomBytes
+                | Self::MqttSubscribeTopic
+                | Self::MqttUnsubscribeTopic
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia
                 | Self::SipUserAgent
                 | Self::SipContentType
                 | Self::SipContentLength
+                | Self::HttpRequestHeader
+                | Self::HttpResponseHeader
+                | Self::FileName
+                | Self::DnsQuery
+                | Self::DnsQueriesName
+                | Self::DnsAnswersName
+                | Self::DnsAuthoritiesName
+                | Self::DnsAdditionalsName
+                | Self::DnsResponseName
+        )
+    }
+
+    /// Hexadecimal digits, which rules may write in either case.
+    pub const fn is_hexadecimal(self) -> bool {
+        matches!(
+            self,
+            Self::TlsCertSerial | Self::TlsCertFingerprint | Self::Ja3Hash | Self::Ja3sHash
         )
     }
 

@@ -59,12 +59,196 @@ pub enum Values {
     Named(&'static [(&'static str, u64)]),
     /// A word for some of the bits; a list of them, each perhaps negated.
     Flags(&'static [(&'static str, u64)]),
+    /// A word for each value, which is one bit; any of a list of them, or none of them.
+    AnyOf(&'static [(&'static str, u64)]),
+    /// Written in a way of its own, by a keyword of its own.
+    Own,
 }
 
-const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
+const BYTE: u64 = u8::MAX as u64;
+const BOOLEAN: &[(&str, u64)] = &[("true", 1), ("yes", 1), ("false", 0), ("no", 0)];
+const MQTT_TYPES: &[(&str, u64)] = &[
+    ("CONNECT", 1),
+    ("CONNACK", 2),
+    ("PUBLISH", 3),
+    ("PUBACK", 4),
+    ("PUBREC", 5),
+    ("PUBREL", 6),
+    ("PUBCOMP", 7),
+    ("SUBSCRIBE", 8),
+    ("SUBACK", 9),
+    ("UNSUBSCRIBE", 10),
+    ("UNSUBACK", 11),
+    ("PINGREQ", 12),
+    ("PINGRESP", 13),
+    ("DISCONNECT", 14),
+    ("AUTH", 15),
+];
+const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
+    ("username", 0x80),
+    ("password", 0x40),
+    ("will_retain", 0x20),
+    ("will", 0x04),
+    ("clean_session", 0x02),
+];
+const SHORT: u64 = u16::MAX as u64;
 const LONG: u64 = u32::MAX as u64;
+/// Seconds since 1970 of the year 9999.
+const LAST_DATE: u64 = 253_402_300_799;
+
+const TLS_VERSIONS: Values = Values::Named(&[
+    ("1.0", 0x0301),
+    ("1.1", 0x0302),
+    ("1.2", 0x0303),
+    ("1.3", 0x0304),
+]);
+const SSL_VERSIONS: Values = Values::AnyOf(&[
+    ("sslv2", 1),
+    ("sslv3", 1 << 1),
+    ("tls1.0", 1 << 2),
+    ("tls1.1", 1 << 3),
+    ("tls1.2", 1 << 4),
+    ("tls1.3", 1 << 5),
+]);
+const SSL_STATES: Values = Values::AnyOf(&[
+    ("client_hello", 1),
+    ("server_hello", 1 << 1),
+    ("client_keyx", 1 << 2),
+    ("server_keyx", 1 << 3),
+    ("unknown", 1 << 4),
+]);
+
+/// RFC 6895 section 2.2.
+const DNS_OPCODES: &[(&str, u64)] = &[
+    ("query", 0),
+    ("iquery", 1),
+    ("status", 2),
+    ("notify", 4),
+    ("update", 5),
+    ("dso", 6),
+];
+
+/// RFC 6895 section 2.3.
+const DNS_RCODES: &[(&str, u64)] = &[
+    ("NOERROR", 0),
+    ("FORMERR", 1),
+    ("SERVFAIL", 2),
+    ("NXDOMAIN", 3),
+    ("NOTIMP", 4),
+    ("REFUSED", 5),
+    ("YXDOMAIN", 6),
+    ("YXRRSET", 7),
+    ("NXRRSET", 8),
+    ("NOTAUTH", 9),
+    ("NOTZONE", 10),
+    ("BADVERS", 16),
+    ("BADKEY", 17),
+    ("BADTIME", 18),
+    ("BADMODE", 19),
+    ("BADNAME", 20),
+    ("BADALG", 21),
+    ("BADTRUNC", 22),
+    ("BADCOOKIE", 23),
+];
+
+/// The IANA registry that RFC 6895 section 3.1 set up.
+const DNS_TYPES: &[(&str, u64)] = &[
+    ("A", 1),
+    ("NS", 2),
+    ("MD", 3),
+    ("MF", 4),
+    ("CNAME", 5),
+    ("SOA", 6),
+    ("MB", 7),
+    ("MG", 8),
+    ("MR", 9),
+    ("NULL", 10),
+    ("WKS", 11),
+    ("PTR", 12),
+    ("HINFO", 13),
+    ("MINFO", 14),
+    ("MX", 15),
+    ("TXT", 16),
+    ("RP", 17),
+    ("AFSDB", 18),
+    ("X25", 19),
+    ("ISDN", 20),
+    ("RT", 21),
+    ("NSAP", 22),
+    ("NSAPPTR", 23),
+    ("SIG", 24),
+    ("KEY", 25),
+    ("PX", 26),
+    ("GPOS", 27),
+    ("AAAA", 28),
+    ("LOC", 29),
+    ("NXT", 30),
+    ("SRV", 33),
+    ("ATMA", 34),
+    ("NAPTR", 35),
+    ("KX", 36),
+    ("CERT", 37),
+    ("A6", 38),
+    ("DNAME", 39),
+    ("OPT", 41),
+    ("APL", 42),
+    ("DS", 43),
+    ("SSHFP", 44),
+    ("IPSECKEY", 45),
+    ("RRSIG", 46),
+    ("NSEC", 47),
+    ("DNSKEY", 48),
+    ("DHCID", 49),
+    ("NSEC3", 50),
+    ("NSEC3PARAM", 51),
+    ("TLSA", 52),
+    ("SMIMEA", 53),
+    ("HIP", 55),
+    ("CDS", 59),
+    ("CDNSKEY", 60),
+    ("OPENPGPKEY", 61),
+    ("CSYNC", 62),
+    ("ZONEMD", 63),
+    ("SVCB", 64),
+    ("HTTPS", 65),
+    ("SPF", 99),
+    ("TKEY", 249),
+    ("TSIG", 250),
+    ("IXFR", 251),
+    ("AXFR", 252),
+    ("MAILB", 253),
+    ("MAILA", 254),
+    ("ANY", 255),
+    ("URI", 256),
+    ("CAA", 257),
+];
 
 // Keyword, aliases, protocol, direction, largest value, words for values, help.
 numbers! {
-    TlsChainLength { "tls.cert_chain_len", &[], Tls, TO_CLIENT, LONG, Values::Plain, "Certificates in the chain." }
+    TlsChainLength { "tls.cert_chain_len", &[], Tls, None, LONG, Values::Plain, "Certificates in an end's chain." }
+    TlsVersion { "tls.version", &[], Tls, None, SHORT, TLS_VERSIONS, "Version that the server chose, or that the client wants most." }
+    SslVersion { "ssl_version", &[], Tls, None, SHORT, SSL_VERSIONS, "Version that the server chose, or that the client wants most." }
+    SslState { "ssl_state", &[], Tls, None, SHORT, SSL_STATES, "Handshake messages that came from this end, each by itself." }
+    TlsCertNotBefore { "tls_cert_notbefore", &[], Tls, None, LAST_DATE, Values::Own, "First second in which an end's own certificate is valid." }
+    TlsCertNotAfter { "tls_cert_notafter", &[], Tls, None, LAST_DATE, Values::Own, "Last second in which an end's own certificate is valid." }
+    MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
+    MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
+    MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }
+    MqttReasonCode { "mqtt.reason_code", &["mqtt.connack.return_code"], Mqtt, None, BYTE, Values::Plain, "Return or reason code of an answer." }
+    MqttVersion { "mqtt.protocol_version", &[], Mqtt, None, BYTE, Values::Plain, "Version in CONNECT: 3, 4 for 3.1.1, 5." }
+    MqttConnectFlags { "mqtt.connect.flags", &[], Mqtt, None, BYTE, Values::Flags(MQTT_CONNECT_FLAGS), "Flags of CONNECT." }
+    MqttSessionPresent { "mqtt.connack.session_present", &[], Mqtt, None, 1, Values::Named(BOOLEAN), "Whether CONNACK says that there is a session." }
+    DnsOpcode { "dns.opcode", &[], Dns, None, 15, Values::Named(DNS_OPCODES), "What a DNS message is for." }
+    DnsRcode { "dns.rcode", &[], Dns, None, 4095, Values::Named(DNS_RCODES), "What a DNS response says of its request; with EDNS, twelve bits." }
+    DnsType { "dns.rrtype", &[], Dns, None, SHORT, Values::Named(DNS_TYPES), "Types in the question and answer sections of a DNS message." }
+}
+
+impl Number {
+    /// The word for a value, where it has one.
+    pub fn word(self, value: u64) -> Option<&'static str> {
+        match self.values() {
+            Values::Named(words) => words.iter().find(|(_, v)| *v == value).map(|(w, _)| *w),
+            Values::Plain | Values::Flags(_) | Values::AnyOf(_) | Values::Own => None,
+        }
+    }
 }

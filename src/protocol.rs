@@ -79,7 +79,9 @@ protocols! {
     Http { "http", &["http"], Tcp, "HTTP of any version; no flow is of it, rules ask for it." }
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
+    Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
 }
 
 impl Protocol {

@@ -261,6 +261,29 @@ fn tls() {
 }
 
 #[test]
+fn app_layer() {
+    let on_port = |port: u8, step, client: &[u8], server: &[u8]| {
+        [&[port], &conversation(step, client, server)[..]].concat()
+    };
+    let connect = b"\x10\x17\x00\x04MQTT\x05\xc2\x00\x3c\x00\x00\x02id\x00\x02me\x00\x02pw";
+    let publish = b"\x32\x07\x00\x01a\x00\x01\x00x\xc0\x00\xe0\x00";
+    let connack = b"\x20\x03\x00\x00\x00\x40\x02\x00\x01";
+    smoke(
+        targets::app_layer,
+        &[
+            on_port(0, 3, &[&connect[..], publish].concat(), connack),
+            on_port(6, 1, publish, connack),
+            on_port(
+                0,
+                7,
+                b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"HTTP/1.1 204 No\r\n\r\n",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn sip() {
     let register = b"REGISTER sip:h;transport=TCP SIP/2.0\r\nv: SIP/2.0/TCP a\r\nl: 4\r\n\r\nbody";
     let options = b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\nTo: x\nContent-Length: 0\n\n";
@@ -270,6 +293,25 @@ fn sip() {
         &[
             conversation(0, &[&register[..], options].concat(), response),
             conversation(5, options, &[&response[..], register].concat()),
+        ],
+    );
+}
+
+#[test]
+fn dns() {
+    let query = b"\0\x1d\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\x03org\0\0\x01\0\x01";
+    let answer = b"\0\x2d\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x01\x2c\0\x04\xc0\0\x02\x07";
+    let circle = b"\0\x16\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\xc0\x0c\0\x10\0\x01";
+    smoke(
+        targets::dns,
+        &[
+            conversation(0, query, answer),
+            conversation(
+                3,
+                &[&circle[..], query].concat(),
+                &[&answer[..], answer].concat(),
+            ),
+            conversation(1, &query[2..], &answer[2..]),
         ],
     );
 }

@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use stopgap::app_layer::message::Parser as _;
-use stopgap::app_layer::{Limits, http1, sip, tls};
+use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, http1, sip, tls};
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
@@ -359,6 +359,98 @@ pub fn sip(data: &[u8]) {
         parser.messages_mut().clear_touched();
         parser.datagram(dir, bytes, &limits);
         assert!(parser.messages().touched().count() <= 1);
+    }
+}
+
+/// Ports that detection takes as hints.
+const PORTS: [u16; 8] = [80, 21, 25, 53, 139, 389, 1883, 5432];
+
+/// Detection and whatever parser it finds, on two directions in pieces: the pieces must not matter.
+/// Then each direction as one datagram.
+pub fn app_layer(data: &[u8]) {
+    let Some((&port, rest)) = data.split_first() else {
+        return;
+    };
+    let server_port = PORTS[usize::from(port) % PORTS.len()];
+    let Some((cut, sides)) = sides(rest) else {
+        return;
+    };
+    let limits = Limits {
+        message_bytes: 512,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut app = AppLayer::new();
+        app.set_server_port(server_port);
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[app.data(dir, piece, &limits).consumed..];
+                }
+            }
+            app.eof(dir, &limits);
+        }
+        assert!(app.held_bytes() < 4 << 20, "{} bytes", app.held_bytes());
+        let told: Vec<_> = app
+            .transactions()
+            .map(|tx| {
+                let facts = match tx {
+                    TxRef::Message(tx) => format!("{:?}", tx.facts().collect::<Vec<_>>()),
+                    _ => String::new(),
+                };
+                (tx.id(), tx.events().to_vec(), facts)
+            })
+            .collect();
+        (app.protocol(), told, DIRECTIONS.map(|dir| app.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+    let mut app = AppLayer::new();
+    app.set_server_port(server_port);
+    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        app.datagram(dir, bytes, &limits);
+        app.take_finished();
+    }
+}
+
+/// As [`sip`].
+pub fn dns(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        dns_name_bytes: 4096,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = dns::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+            parser.eof(dir, &limits);
+        }
+        let all = parser.messages().all().iter();
+        all.map(|tx| {
+            let names = [Buffer::DnsQueriesName, Buffer::DnsResponseName];
+            let names = names.map(|buffer| {
+                let both = DIRECTIONS
+                    .into_iter()
+                    .flat_map(|dir| tx.fields(buffer, dir));
+                both.map(<[u8]>::to_vec).collect::<Vec<_>>()
+            });
+            (names, tx.events().to_vec())
+        })
+        .collect::<Vec<_>>()
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+    let mut parser = dns::Parser::default();
+    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        parser.messages_mut().clear_touched();
+        parser.datagram(dir, bytes, &limits);
+        assert_eq!(parser.messages().touched().count(), 1);
+        assert!(parser.held_bytes() < 1 << 20);
     }
 }
 

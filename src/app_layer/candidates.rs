@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, http1, message, sip, tls};
+use super::{Limits, Protocol, dns, http1, message, mqtt, sip, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -9,10 +9,6 @@ pub(super) struct Opening<'a> {
     pub direction: Direction,
     pub bytes: &'a [u8],
     /// A hint for protocols that have no mark of their own; never a condition for the others.
-    #[expect(
-        dead_code,
-        reason = "the first protocol without a mark of its own asks for it"
-    )]
     pub server_port: u16,
     pub limits: &'a Limits,
 }
@@ -54,6 +50,18 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| sip::detect(o.bytes),
         datagram: |o| sip::detect(o.bytes) == Some(true),
         parser: Start::Message(|| Box::<sip::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Mqtt,
+        stream: mqtt::detect,
+        datagram: never,
+        parser: Start::Message(|| Box::<mqtt::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Dns,
+        stream: |o| dns::detect(o.bytes, o.server_port),
+        datagram: |o| dns::is_datagram(o.bytes, o.server_port),
+        parser: Start::Message(|| Box::<dns::Parser>::default()),
     },
 ];
 

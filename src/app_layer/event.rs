@@ -2,9 +2,10 @@
 
 use crate::protocol::Protocol;
 
-/// Declares a protocol's own events: `Variant = "name", "help";` rows in its `events.rs`.
+/// Declares a protocol's own events: `Variant = "name", "help";` rows in its `events.rs`. Older
+/// names may follow the name: `Variant = "name" | "older", "help";`.
 macro_rules! events {
-    ($($variant:ident = $name:literal, $help:literal;)+) => {
+    ($($variant:ident = $name:literal $(| $older:literal)*, $help:literal;)+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Event { $(#[doc = $help] $variant),+ }
@@ -22,7 +23,10 @@ macro_rules! events {
 
             /// Reads the part behind the protocol's name and its dot.
             pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|e| e.as_str() == name)
+                match name {
+                    $($name $(| $older)* => Some(Self::$variant),)+
+                    _ => None,
+                }
             }
         }
     };
@@ -75,6 +79,8 @@ protocols_events! {
     Http1(http1) { "http", "http1" }
     Tls(tls) { "tls" }
     Sip(sip) { "sip" }
+    Mqtt(mqtt) { "mqtt" }
+    Dns(dns) { "dns" }
 }
 
 #[cfg(test)]
@@ -88,6 +94,8 @@ mod tests {
             assert_eq!(Event::from_name(&name), Some(event), "{name}");
             assert!(!event.help().is_empty());
         }
+        let older = Event::from_name("dns.not_a_request");
+        assert_eq!(older, Event::from_name("dns.not_request"));
         for wrong in [
             "http.REQUEST_LINE_INVALID",
             "tls.overflow",

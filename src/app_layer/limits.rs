@@ -17,6 +17,9 @@ pub struct Limits {
     /// Distinct header names that are merged. Those beyond stay separate and are an event
     /// (`request_too_many_headers`, `response_too_many_headers`).
     pub headers: usize,
+    /// Lines of one HTTP head. Beyond it the direction is given up (`request_too_many_headers`,
+    /// `response_too_many_headers`).
+    pub header_lines: usize,
     /// Bytes that all layers of one body may inflate to. Beyond it decoding stops (`compression_bomb`).
     pub decompressed_bytes: u64,
     /// Bytes out for one byte in from which on a body that reaches a bound is a `compression_bomb`.
@@ -29,8 +32,13 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
+    /// of a longer one is passed over.
+    pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
+    pub dns_name_bytes: usize,
 }
 
 impl Default for Limits {
@@ -41,13 +49,16 @@ impl Default for Limits {
             header_bytes: 64 * 1024,
             line_bytes: 18_000,
             headers: 256,
+            header_lines: 2_048,
             decompressed_bytes: 1024 * 1024,
             decompression_ratio: 500,
-            decompression_layers: 2,
+            decompression_layers: 4,
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
+            dns_name_bytes: 128 * 1024,
         }
     }
 }

@@ -9,8 +9,11 @@
 //! A parser never holds bytes back and never fails: what it cannot read
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
+pub mod content;
+pub mod dns;
 pub mod http1;
 pub mod message;
+pub mod mqtt;
 pub mod sip;
 pub mod tls;
 

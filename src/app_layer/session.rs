@@ -15,6 +15,12 @@ const DATAGRAMS_TRIED: u8 = 4;
 #[derive(Debug, Default)]
 pub struct AppLayer {
     state: State,
+    /// HTTP that another protocol has followed, while its transactions are still asked for.
+    before: Option<Box<http1::Parser>>,
+    /// What HTTP said would follow.
+    upgrade: Option<http1::Upgrade>,
+    /// Of the current protocol's first transaction: those of a flow never share one.
+    first_id: u64,
     server_port: u16,
     datagrams_tried: u8,
 }
@@ -38,6 +44,8 @@ struct Detecting {
     kept: [Vec<u8>; 2],
     verdicts: [Guess; 2],
     ended: [bool; 2],
+    /// Bytes behind those kept that are missing or came behind such.
+    missing: [u64; 2],
 }
 
 /// How far a call of [`AppLayer::data`] went.
@@ -60,7 +68,7 @@ impl AppLayer {
     pub fn protocol(&self) -> Protocol {
         match &self.state {
             State::Fresh | State::Detecting(_) => Protocol::Undetermined,
-            State::Http1(parser) if parser.is_tunnel() => Protocol::Unknown,
+            State::Http1(parser) if parser.upgrade().is_some() => Protocol::Undetermined,
             State::Http1(_) => Protocol::Http1,
             State::Tls(_) => Protocol::Tls,
             State::Message(parser) => parser.messages().protocol(),
@@ -69,8 +77,14 @@ impl AppLayer {
         }
     }
 
+    /// What HTTP said would follow it on this flow; detection has begun anew since.
+    pub const fn upgrade(&self) -> Option<http1::Upgrade> {
+        self.upgrade
+    }
+
     /// Gives all memory back; the protocol stays known.
     pub fn release(&mut self) {
+        self.before = None;
         self.state = State::Released(self.protocol());
     }
 
@@ -80,6 +94,7 @@ impl AppLayer {
         if bytes.is_empty() {
             return Progress { consumed: 0 };
         }
+        self.leave_http();
         if matches!(self.state, State::Fresh | State::Detecting(_))
             && !self.detect(direction, bytes, limits)
         {
@@ -126,8 +141,18 @@ impl AppLayer {
             State::Http1(parser) => parser.gap(direction, length),
             State::Tls(parser) => parser.gap(direction, length),
             State::Message(parser) => parser.gap(direction, length),
-            // What begins behind a hole is the middle of something.
-            State::Fresh | State::Detecting(_) => self.state = State::Unknown,
+            // What begins behind a hole is the middle of something; the other direction may tell.
+            State::Fresh => {
+                let mut detecting = Box::<Detecting>::default();
+                detecting.skip(direction, length);
+                self.state = State::Detecting(detecting);
+            }
+            State::Detecting(detecting) => {
+                detecting.skip(direction, length);
+                if detecting.is_hopeless() {
+                    self.state = State::Unknown;
+                }
+            }
             State::Unknown | State::Released(_) => {}
         }
     }
@@ -151,8 +176,10 @@ impl AppLayer {
     /// Live transactions, oldest first.
     pub fn transactions(&self) -> impl Iterator<Item = TxRef<'_>> {
         let http1 = self
-            .http1()
+            .before
+            .as_deref()
             .into_iter()
+            .chain(self.http1())
             .flat_map(http1::Parser::transactions);
         let tls = self.tls().map(|parser| TxRef::Tls(parser.transaction()));
         let messages = self.message().into_iter().flat_map(|p| p.messages().all());
@@ -202,6 +229,7 @@ impl AppLayer {
 
     /// Takes out transactions that are complete both ways; their memory is used again.
     pub fn take_finished(&mut self) {
+        self.before = None;
         match &mut self.state {
             State::Http1(parser) => parser.take_finished(),
             State::Message(parser) => parser.messages_mut().take_finished(),
@@ -231,7 +259,8 @@ impl AppLayer {
 
     /// Bytes of the heap that this holds.
     pub fn held_bytes(&self) -> usize {
-        match &self.state {
+        let before = self.before.as_ref().map_or(0, |p| p.held_bytes());
+        let now = match &self.state {
             State::Fresh | State::Unknown | State::Released(_) => 0,
             State::Detecting(detecting) => {
                 size_of::<Detecting>() + detecting.kept.iter().map(Vec::capacity).sum::<usize>()
@@ -239,7 +268,8 @@ impl AppLayer {
             State::Http1(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
             State::Message(parser) => parser.held_bytes(),
-        }
+        };
+        before + now
     }
 
     /// Bytes so far that a parser took without keeping them for inspection.
@@ -278,7 +308,7 @@ impl AppLayer {
             return false;
         };
         let known = detecting.add(&opening);
-        if detecting.verdicts == [Guess::Neither; 2] {
+        if detecting.is_hopeless() {
             self.state = State::Unknown;
             return false;
         }
@@ -291,10 +321,27 @@ impl AppLayer {
         // The bytes of this call were added last; the caller gives them to the parser.
         detecting.take_back(direction, bytes);
         self.begin(at);
-        for replayed in [direction, direction.opposite()] {
+        // The other direction first, whole: so the order does not depend on how this one is cut.
+        for replayed in [direction.opposite(), direction] {
             self.replay(replayed, &detecting, limits);
         }
         true
+    }
+
+    /// Behind a response that ends HTTP (RFC 9110 sections 7.8 and 9.3.6) whatever comes is told
+    /// by its first bytes, as at the start of a flow.
+    fn leave_http(&mut self) {
+        let State::Http1(parser) = &self.state else {
+            return;
+        };
+        let Some(upgrade) = parser.upgrade() else {
+            return;
+        };
+        self.upgrade = Some(upgrade);
+        self.first_id = parser.next_id();
+        if let State::Http1(parser) = std::mem::take(&mut self.state) {
+            self.before = Some(parser);
+        }
     }
 
     fn begin(&mut self, candidate: usize) {
@@ -304,6 +351,12 @@ impl AppLayer {
             Some(Start::Message(parser)) => State::Message(parser()),
             None => State::Unknown,
         };
+        match &mut self.state {
+            State::Http1(parser) => parser.start_at(self.first_id),
+            State::Tls(parser) => parser.start_at(self.first_id),
+            State::Message(parser) => parser.messages_mut().start_at(self.first_id),
+            _ => {}
+        }
     }
 
     fn replay(&mut self, direction: Direction, detecting: &Detecting, limits: &Limits) {
@@ -312,6 +365,9 @@ impl AppLayer {
         while !rest.is_empty() {
             let consumed = self.state.data(direction, rest, limits);
             rest = rest.get(consumed..).unwrap_or_default();
+        }
+        if let Some(&missing) = detecting.missing.get(index).filter(|m| **m > 0) {
+            self.gap(direction, missing);
         }
         if detecting.ended.get(index) == Some(&true) {
             self.eof(direction, limits);
@@ -335,6 +391,10 @@ impl Detecting {
     /// Keeps bytes and judges their direction; the candidate once it is known.
     fn add(&mut self, opening: &Opening<'_>) -> Option<usize> {
         let index = opening.direction.index();
+        if self.missing[index] > 0 {
+            self.missing[index] += opening.bytes.len() as u64;
+            return None;
+        }
         let kept = self.kept.get_mut(index)?;
         let verdict = self.verdicts.get_mut(index)?;
         // Of a direction that tells nothing a little is kept: it is a banner or a stray answer.
@@ -352,6 +412,16 @@ impl Detecting {
             Guess::Is(at) => Some(at),
             Guess::Open | Guess::Neither => None,
         }
+    }
+
+    /// Bytes of a direction that are missing: it tells nothing any more.
+    fn skip(&mut self, direction: Direction, length: u64) {
+        self.missing[direction.index()] += length;
+        self.verdicts[direction.index()] = Guess::Neither;
+    }
+
+    const fn is_hopeless(&self) -> bool {
+        matches!(self.verdicts, [Guess::Neither, Guess::Neither])
     }
 
     fn take_back(&mut self, direction: Direction, bytes: &[u8]) {
@@ -440,19 +510,69 @@ mod tests {
     }
 
     #[test]
-    fn a_tunnel_is_unknown_and_its_transaction_still_there() {
+    fn a_hole_in_one_direction_leaves_the_other_to_tell() {
+        let connack = b"\x20\x02\x00\x00";
         let mut app = AppLayer::new();
-        feed(
-            &mut app,
-            ToServer,
-            b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n",
-            100,
-        );
-        feed(&mut app, ToClient, b"HTTP/1.1 200 OK\r\n\r\n", 100);
+        app.set_server_port(1883);
+        app.gap(ToServer, 16);
+        feed(&mut app, ToServer, b"\xc0", 1);
+        assert_eq!(app.protocol(), Protocol::Undetermined);
+        feed(&mut app, ToClient, connack, 4);
+        assert_eq!(app.protocol(), Protocol::Mqtt);
+        assert!(app.failed(ToServer) && !app.failed(ToClient));
+        let mut app = AppLayer::new();
+        app.gap(ToServer, 1);
+        app.gap(ToClient, 1);
         assert_eq!(app.protocol(), Protocol::Unknown);
-        assert_eq!(app.transactions().count(), 1);
-        app.take_finished();
-        feed(&mut app, ToServer, b"\x16\x03\x01\x00", 1);
-        assert_eq!(app.transactions().count(), 0);
+    }
+
+    #[test]
+    fn what_follows_in_a_tunnel_is_told_by_its_first_bytes() {
+        let connect = b"CONNECT h:1 HTTP/1.1\r\nHost: h\r\n\r\n";
+        for (bytes, expected) in [
+            (&b"\x16\x03\x01\x00\x05"[..], Protocol::Tls),
+            (b"GET /evil HTTP/1.1\r\n\r\n", Protocol::Http1),
+            (b"\0\x01\x02", Protocol::Undetermined),
+        ] {
+            let mut app = AppLayer::new();
+            feed(&mut app, ToServer, connect, 100);
+            feed(&mut app, ToClient, b"HTTP/1.1 200 OK\r\n\r\n", 100);
+            assert_eq!(app.protocol(), Protocol::Undetermined);
+            assert_eq!(app.upgrade(), None);
+            assert_eq!(app.transactions().count(), 1);
+            feed(&mut app, ToServer, bytes, bytes.len());
+            assert_eq!(app.upgrade(), Some(http1::Upgrade::Tunnel));
+            assert_eq!(app.protocol(), expected);
+            // The request that opened the tunnel is there until its record is written.
+            let ids: Vec<_> = app.transactions().map(|tx| tx.id()).collect();
+            let new = usize::from(expected != Protocol::Undetermined);
+            assert_eq!(ids, (0..=new as u64).collect::<Vec<_>>(), "{bytes:?}");
+            assert!(app.touched().all(|tx| tx.id() == 1));
+            app.take_finished();
+            assert!(app.transactions().all(|tx| tx.id() == 1));
+        }
+    }
+
+    #[test]
+    fn an_upgrade_counts_only_where_it_was_asked_for() {
+        for (headers, status, expected) in [
+            (
+                "Upgrade: websocket\r\n",
+                "101",
+                Some(http1::Upgrade::WebSocket),
+            ),
+            ("Upgrade: h2c\r\n", "101", Some(http1::Upgrade::H2c)),
+            ("Upgrade: other/1\r\n", "101", Some(http1::Upgrade::Other)),
+            ("Upgrade: h2c\r\n", "200", None),
+            ("", "101", None),
+        ] {
+            let mut app = AppLayer::new();
+            let request = format!("GET / HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+            let response = format!("HTTP/1.1 {status} x\r\n\r\n");
+            feed(&mut app, ToServer, request.as_bytes(), 100);
+            feed(&mut app, ToClient, response.as_bytes(), 100);
+            feed(&mut app, ToClient, b"x", 1);
+            assert_eq!(app.upgrade(), expected, "{headers:?} {status}");
+        }
     }
 }

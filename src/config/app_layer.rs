@@ -12,17 +12,24 @@ pub struct AppLayer {
     /// Bytes that the parsers and the detection state of all flows of a worker hold together.
     #[serde(deserialize_with = "within::<_, _, 1_048_576, 1_099_511_627_776>")]
     pub memory_bytes: u64,
+    /// Bytes of one message of a protocol that says how long its messages are. The rest of a longer
+    /// one is passed over.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
     pub http: Http,
     pub tls: Tls,
     pub sip: Sip,
+    pub dns: Dns,
 }
 
 impl Default for AppLayer {
     fn default() -> Self {
         Self {
             memory_bytes: 256 << 20,
+            message_bytes: 64 << 10,
             http: Http::default(),
             sip: Sip::default(),
+            dns: Dns::default(),
             tls: Tls::default(),
         }
     }
@@ -45,9 +52,12 @@ pub struct Http {
     /// Bytes of one line of them. A longer one is an event.
     #[serde(deserialize_with = "within::<_, _, 256, 16_777_216>")]
     pub line_bytes: usize,
-    /// Headers of one message.
+    /// Header names of one message that are joined where they repeat. More are an event.
     #[serde(deserialize_with = "within::<_, _, 8, 65_536>")]
     pub headers: usize,
+    /// Lines of one message's headers. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 64, 65_536>")]
+    pub header_lines: usize,
     /// Bytes that one compressed body may grow to.
     #[serde(deserialize_with = "within::<_, _, 1_024, 1_073_741_824>")]
     pub decompressed_bytes: u64,
@@ -70,9 +80,10 @@ impl Default for Http {
             header_bytes: 64 << 10,
             line_bytes: 18_000,
             headers: 256,
+            header_lines: 2_048,
             decompressed_bytes: 1 << 20,
             decompression_ratio: 500,
-            decompression_layers: 2,
+            decompression_layers: 4,
             transactions: 512,
         }
     }
@@ -114,6 +125,24 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.dns]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Dns {
+    /// Bytes that the names of one message have together. Beyond it the message is read no further.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub name_bytes: usize,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self {
+            name_bytes: 128 << 10,
         }
     }
 }

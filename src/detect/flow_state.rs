@@ -61,6 +61,8 @@ pub(crate) struct TxSide {
     pub(crate) events_seen: usize,
     /// Bytes (or instances) scanned of each buffer that has a prefilter, layer after layer.
     pub(crate) scanned: Vec<u32>,
+    /// The same of instances other than the first.
+    pub(crate) scanned_further: Vec<Scanned>,
     /// Sorted by rule.
     pub(crate) candidates: Vec<TxCandidate>,
     /// Bytes of buffers that may have been added to since rules found them wanting.
@@ -69,6 +71,15 @@ pub(crate) struct TxSide {
     pub(crate) grown: usize,
     /// Bytes of growing buffers that were held against candidates so far.
     pub(crate) spent: usize,
+}
+
+/// How much was scanned of one instance of a buffer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scanned {
+    /// The buffer's place in [`TxSide::scanned`].
+    pub(crate) place: usize,
+    pub(crate) instance: usize,
+    pub(crate) bytes: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +118,7 @@ impl TxState {
             side.done = false;
             side.events_seen = 0;
             side.scanned.clear();
+            side.scanned_further.clear();
             side.candidates.clear();
             side.amendable = 0;
             side.grown = 0;
@@ -125,6 +137,7 @@ impl FlowDetect {
         let sides = self.txs.iter().flat_map(|tx| &tx.sides);
         let of_side = |side: &TxSide| {
             side.scanned.capacity() * size_of::<u32>()
+                + side.scanned_further.capacity() * size_of::<Scanned>()
                 + side.candidates.capacity() * size_of::<TxCandidate>()
         };
         let candidates = self.stream.iter().map(Vec::capacity).sum::<usize>();
@@ -147,6 +160,11 @@ impl FlowDetect {
         self.bits.clear();
         self.variables.clear();
         self.epoch = 0;
+    }
+
+    /// The flow's protocol was not known before, or another one follows.
+    pub fn expect_protocol(&mut self) {
+        self.protocol_done = [false; 2];
     }
 
     /// Another ruleset: rule numbers mean something else now. Flowbits stay: their names do too.

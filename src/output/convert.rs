@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::app_object::AppObject;
 use super::record::{
-    Alert, AlertAction, AlertRecord, ContextValue, DropRecord, Envelope, Evidence, FlowRecord,
-    Http, PacketFacts, PacketInfo, PacketRecord, PatchRef, Record, Reject, RejectedEnd, TcpFacts,
-    Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
+    Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Evidence,
+    FlowRecord, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef, Record, Reject,
+    RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, tls};
@@ -321,18 +321,59 @@ fn http(tx: &http1::Transaction) -> Http {
 }
 
 fn tls(tx: &tls::Transaction) -> Tls {
+    let fields = |list: &[Vec<u8>]| list.iter().map(|bytes| field(bytes)).collect();
+    let chain = tx.chain(Direction::ToClient);
+    let server = chain.map(certificate).unwrap_or_default();
     Tls {
-        subject: tx.subject().map(field),
-        issuerdn: tx.issuer().map(field),
-        serial: tx.serial().map(field),
+        subject: server.subject,
+        issuerdn: server.issuerdn,
+        subjectaltname: chain.map_or_else(Vec::new, |chain| fields(chain.names())),
+        serial: server.serial,
+        fingerprint: server.fingerprint,
         sni: tx.sni().map(field),
-        version: tx.version().map(|version| eve_version(version).into()),
+        version: tx.version_in_force().map(|v| eve_version(v).into()),
+        notbefore: server.notbefore,
+        notafter: server.notafter,
+        ja3: ja3(tx, Direction::ToServer),
+        ja3s: ja3(tx, Direction::ToClient),
+        ja4: tx.ja4().map(Text::from),
+        client_alpns: fields(tx.alpn(Direction::ToServer)),
+        server_alpns: fields(tx.alpn(Direction::ToClient)),
+        client: tx
+            .chain(Direction::ToServer)
+            .map(|chain| Box::new(certificate(chain))),
     }
+}
+
+fn certificate(chain: &tls::Chain) -> Certificate {
+    let (notbefore, notafter) = chain.validity().unzip();
+    let date = |second: Option<i64>| second.and_then(date).map(|text| text.as_str().into());
+    Certificate {
+        subject: chain.subject().map(field),
+        issuerdn: chain.issuer().map(field),
+        serial: chain.serial().map(field),
+        fingerprint: chain.fingerprint().map(field),
+        notbefore: date(notbefore),
+        notafter: date(notafter),
+    }
+}
+
+/// A date of a certificate, such as `2023-03-01T06:47:30`.
+fn date(second: i64) -> Option<String> {
+    let at = jiff::Timestamp::from_second(second).ok()?;
+    Some(at.strftime("%Y-%m-%dT%H:%M:%S").to_string())
+}
+
+fn ja3(tx: &tls::Transaction, direction: Direction) -> Option<Ja3> {
+    Some(Ja3 {
+        hash: tx.ja3_hash(direction)?.into(),
+        string: field(tx.ja3(direction)?.as_bytes()),
+    })
 }
 
 /// As EVE's `tls.version`.
 const fn eve_version(version: tls::Version) -> &'static str {
-    match version.0 {
+    match version.number() {
         0x0301 => "TLSv1",
         0x0302 => "TLS 1.1",
         0x0303 => "TLS 1.2",

@@ -267,12 +267,57 @@ pub struct Tls {
     pub subject: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuerdn: Option<Text>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subjectaltname: Vec<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serial: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sni: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notbefore: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notafter: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ja3: Option<Ja3>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ja3s: Option<Ja3>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ja4: Option<Text>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client_alpns: Vec<Text>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub server_alpns: Vec<Text>,
+    /// What the client showed of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<Box<Certificate>>,
+}
+
+/// The fingerprint of a hello.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Ja3 {
+    pub hash: Text,
+    pub string: Text,
+}
+
+/// The client's own certificate.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Certificate {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuerdn: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notbefore: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notafter: Option<Text>,
 }
 
 /// A packet was dropped.

@@ -90,7 +90,7 @@ impl Ending<'_> {
                 inspection.deliver(dir, delivery);
             });
         }
-        inspection.answered(dir);
+        inspection.flush(dir);
         if self.engine.hits.is_empty() {
             return;
         }

@@ -105,39 +105,50 @@ impl Inspection<'_> {
     /// What is buffered of the flow, held against a ruleset it has not met.
     pub fn again(&mut self) {
         for dir in Direction::BOTH {
-            for tx in self.app.transactions() {
-                self.ruleset.on_transaction(
-                    &mut self.engine.scratch,
-                    &self.ctx,
-                    self.detect,
-                    dir,
-                    tx,
-                    &mut self.engine.hits,
-                );
-            }
-            let window = &self.windows[dir.index()];
-            if !window.bytes().is_empty() {
-                let window = StreamWindow {
-                    bytes: window.bytes(),
-                    start_offset: window.start_offset(),
-                    new_from: 0,
-                    rules: StreamRules::All,
-                };
-                self.ruleset.on_stream(
-                    &mut self.engine.scratch,
-                    &self.ctx,
-                    self.detect,
-                    dir,
-                    window,
-                    &mut self.engine.hits,
-                );
-            }
+            self.transactions(dir);
+            self.window(dir);
         }
+    }
+
+    /// All that is buffered of a direction's transactions.
+    fn transactions(&mut self, dir: Direction) {
+        for tx in self.app.transactions() {
+            self.ruleset.on_transaction(
+                &mut self.engine.scratch,
+                &self.ctx,
+                self.detect,
+                dir,
+                tx,
+                &mut self.engine.hits,
+            );
+        }
+    }
+
+    /// All that is kept of a direction's stream.
+    fn window(&mut self, dir: Direction) {
+        let window = &self.windows[dir.index()];
+        if window.bytes().is_empty() {
+            return;
+        }
+        let window = StreamWindow {
+            bytes: window.bytes(),
+            start_offset: window.start_offset(),
+            new_from: 0,
+            rules: StreamRules::All,
+        };
+        self.ruleset.on_stream(
+            &mut self.engine.scratch,
+            &self.ctx,
+            self.detect,
+            dir,
+            window,
+            &mut self.engine.hits,
+        );
     }
 
     /// The end of a direction can complete a body that has no other end.
     pub fn eof(&mut self, dir: Direction) {
-        self.answered(dir);
+        self.flush(dir);
         self.app.eof(dir, &self.config.app_layer);
         self.touched_transactions(dir);
     }
@@ -149,9 +160,22 @@ impl Inspection<'_> {
         let mut rest = bytes;
         let mut raw_done = false;
         while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
+            let was_open = self.app.protocol() == Protocol::Undetermined;
             let progress = self.app.data(dir, rest, &self.config.app_layer);
-            self.ctx.app = self.app.protocol();
+            let protocol = self.app.protocol();
+            if protocol != self.ctx.app {
+                self.detect.expect_protocol();
+                self.ctx.app = protocol;
+            }
             self.note_new_transactions();
+            // What the other end said before waited for the protocol as well.
+            if was_open && self.ctx.app != Protocol::Undetermined {
+                if self.has_protocol() {
+                    self.flush(dir.opposite());
+                }
+                self.window(dir.opposite());
+                self.transactions(dir.opposite());
+            }
             if !std::mem::replace(&mut raw_done, true) {
                 self.raw(dir, bytes);
             }
@@ -230,7 +254,7 @@ impl Inspection<'_> {
 
     /// Raw rules do not see so many bytes.
     fn skip(&mut self, dir: Direction, bytes: u64) {
-        self.answered(dir);
+        self.flush(dir);
         self.windows[dir.index()].skip(bytes);
         if let Some(both) = &mut self.unanswered {
             both[dir.index()].window.skip(bytes);
@@ -238,40 +262,78 @@ impl Inspection<'_> {
     }
 
     fn raw_inspected(&mut self, dir: Direction, bytes: &[u8]) {
-        let rules = if self.unanswered.is_some() {
-            StreamRules::Prompt
-        } else {
-            StreamRules::All
-        };
-        let mut window = std::mem::take(&mut self.windows[dir.index()]);
-        self.on_stream(dir, &mut window, bytes, rules);
-        self.windows[dir.index()] = window;
         let Some(both) = &mut self.unanswered else {
+            self.prompt(dir, bytes, StreamRules::All);
             return;
         };
-        let pending = &mut both[dir.index()].pending;
-        pending.extend_from_slice(bytes);
-        if pending.len() >= CHUNK_BYTES {
-            self.answered(dir);
+        let waiting = &mut both[dir.index()];
+        waiting.pending.extend_from_slice(bytes);
+        let length = waiting.pending.len();
+        // Without transactions there is nothing that prompt rules would have to be in time for.
+        if self.has_protocol() {
+            self.show_prompt(dir);
+        }
+        if length >= CHUNK_BYTES {
+            self.flush(dir);
         }
     }
 
-    /// The receiver has taken what this direction said so far: the rules that waited for that
-    /// look at it.
-    pub fn answered(&mut self, dir: Direction) {
+    fn prompt(&mut self, dir: Direction, bytes: &[u8], rules: StreamRules) {
+        let mut window = std::mem::take(&mut self.windows[dir.index()]);
+        self.on_stream(dir, &mut window, bytes, rules);
+        self.windows[dir.index()] = window;
+    }
+
+    /// The receiver has taken what this direction said so far.
+    fn answered(&mut self, dir: Direction) {
+        if self.has_protocol() {
+            self.flush(dir);
+        }
+    }
+
+    fn has_protocol(&self) -> bool {
+        !matches!(self.ctx.app, Protocol::Unknown | Protocol::Undetermined)
+    }
+
+    /// Pending bytes that prompt rules have not seen yet.
+    fn show_prompt(&mut self, dir: Direction) {
+        let Some(both) = &mut self.unanswered else {
+            return;
+        };
+        let waiting = std::mem::take(&mut both[dir.index()]);
+        let fresh = waiting.pending.get(waiting.shown..).unwrap_or_default();
+        if !fresh.is_empty() {
+            self.prompt(dir, fresh, StreamRules::Prompt);
+        }
+        if let Some(both) = &mut self.unanswered {
+            both[dir.index()] = Unanswered {
+                shown: waiting.pending.len(),
+                ..waiting
+            };
+        }
+    }
+
+    /// The rules that waited for more of this direction look at it.
+    pub fn flush(&mut self, dir: Direction) {
+        self.show_prompt(dir);
         let Some(both) = &mut self.unanswered else {
             return;
         };
         let Unanswered {
             mut window,
             mut pending,
+            ..
         } = std::mem::take(&mut both[dir.index()]);
         if !pending.is_empty() {
             self.on_stream(dir, &mut window, &pending, StreamRules::Patient);
             pending.clear();
         }
         if let Some(both) = &mut self.unanswered {
-            both[dir.index()] = Unanswered { window, pending };
+            both[dir.index()] = Unanswered {
+                window,
+                pending,
+                shown: 0,
+            };
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Such a worker forwards every packet, also what its stream tracker refuses. Bytes were taken by
 //! their receiver only when it has answered them, so raw stream rules that nothing else waits for
-//! look at them then, in larger pieces; what nobody answered is looked at when its flow ends.
+//! look at them then, in larger pieces; what nobody answered is looked at when its flow ends. In a
+//! flow of no known protocol nothing waits for raw rules at all, and an answer ends no piece.
 
 use super::event::{Event, EventSink, Reassembled, Reset};
 use crate::stream::Window;
@@ -15,6 +16,8 @@ pub(super) const CHUNK_BYTES: usize = 2560;
 pub(super) struct Unanswered {
     pub window: Window,
     pub pending: Vec<u8>,
+    /// Of the pending bytes, those that prompt rules have seen.
+    pub shown: usize,
 }
 
 /// Passes on what was seen, and nothing of what would have been done.

@@ -235,11 +235,22 @@ pub enum NumberCondition {
         value: u64,
         negated: bool,
     },
+    /// Seconds since 1970 that are over.
+    Past {
+        negated: bool,
+    },
+    /// Seconds since 1970 that are to come.
+    Future {
+        negated: bool,
+    },
 }
 
 impl NumberCondition {
-    pub const fn matches(self, n: u64) -> bool {
+    /// `now`: seconds since 1970.
+    pub const fn matches(self, n: u64, now: u64) -> bool {
         match self {
+            Self::Past { negated } => (n < now) != negated,
+            Self::Future { negated } => (n > now) != negated,
             Self::Range(range) => range.contains(n),
             Self::Bits {
                 mask,

@@ -251,10 +251,10 @@ impl<'c> Draft<'c> {
         }
     }
 
-    /// Adds a test of a buffer's length without touching the sticky buffer.
-    pub fn add_size(&mut self, buffer: Buffer, range: Range) {
+    /// Adds a test of a buffer without touching the sticky buffer.
+    pub fn add_aside(&mut self, buffer: Buffer, test: Test) {
         let group = self.group_for(buffer, Vec::new());
-        self.push(group, Test::Size(range));
+        self.push(group, test);
     }
 
     /// The group of `buffer`: one a rule, but for transformed buffers and for those of
@@ -275,9 +275,12 @@ impl<'c> Draft<'c> {
         })
     }
 
-    fn push(&mut self, group: usize, test: Test) {
+    fn push(&mut self, group: usize, mut test: Test) {
         let is_content = matches!(test, Test::Content(_));
         if let Some(tests) = self.buffers.get_mut(group) {
+            if let Test::Content(content) = &mut test {
+                content.nocase |= tests.buffer.is_hexadecimal();
+            }
             tests.tests.push(test);
             self.last_group = Some(group);
             if is_content {

@@ -1,146 +1,13 @@
 //! Message bodies: what is kept of them for inspection, decoded.
 
 use super::Event;
-use super::inflate::{Broken, Coding, Layer};
 use super::side::Side;
 use crate::app_layer::Limits;
+use crate::app_layer::content::{Decoder, Stop};
+use crate::direction::Direction;
 
-/// Undoes the content codings of one body.
-#[derive(Debug)]
-pub(super) struct Decoder {
-    /// In the order they are undone: the last one named first.
-    layers: Vec<Layer>,
-    /// The body as sent, as far as it fits the body limit: looked at if decoding fails.
-    wire: Vec<u8>,
-    written: u64,
-}
-
-/// Size of the window between two layers.
-const WINDOW: usize = 4096;
-
-/// Why decoding stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    Broken,
-    Bomb,
-    /// The body has reached its limit.
-    Full,
-}
-
-/// What zlib-rs allocates to inflate: a window of 32 KiB, and tables.
-const INFLATE_BYTES: usize = 48 * 1024;
-
-impl Decoder {
-    /// Bytes that it takes, itself included.
-    pub(super) fn held_bytes(&self) -> usize {
-        let layer = size_of::<Layer>() + INFLATE_BYTES + WINDOW;
-        size_of::<Self>() + self.layers.len() * layer + self.wire.capacity()
-    }
-
-    /// Reads Content-Encoding; the events tell what of it is not undone.
-    pub(super) fn new(encoding: &[u8], limits: &Limits) -> (Option<Self>, Option<Event>) {
-        let mut codings = Vec::new();
-        let mut event = None;
-        for name in encoding.split(|&b| b == b',') {
-            let name = name.trim_ascii();
-            if name.eq_ignore_ascii_case(b"identity") {
-                continue;
-            }
-            match Coding::from_name(name) {
-                Some(_) if codings.len() >= limits.decompression_layers => {
-                    event = Some(Event::TooManyEncodingLayers);
-                    break;
-                }
-                Some(coding) => codings.push(coding),
-                // Without knowing what this one is, those below it cannot be undone.
-                None => {
-                    event = Some(Event::AbnormalCeHeader);
-                    if !name.is_empty() {
-                        codings.clear();
-                    }
-                }
-            }
-        }
-        if codings.is_empty() {
-            return (None, event);
-        }
-        let decoder = Self {
-            layers: codings.into_iter().rev().map(Layer::new).collect(),
-            wire: Vec::new(),
-            written: 0,
-        };
-        (Some(decoder), event)
-    }
-
-    /// Decodes into the body. `Some`: decoding has ended, with an event if something was wrong.
-    fn push(
-        &mut self,
-        input: &[u8],
-        body: &mut Vec<u8>,
-        limit: usize,
-        limits: &Limits,
-    ) -> Option<Stop> {
-        let room = limit.saturating_sub(self.wire.len());
-        self.wire
-            .extend_from_slice(input.get(..room).unwrap_or(input));
-        let written = &mut self.written;
-        let mut sink = |bytes: &[u8]| {
-            let room = limit.saturating_sub(body.len());
-            body.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-            if bytes.len() >= room {
-                Err(Stop::Full)
-            } else {
-                Ok(())
-            }
-        };
-        let result = run(
-            &mut self.layers,
-            input,
-            written,
-            limits.decompressed_bytes,
-            &mut sink,
-        );
-        result.err()
-    }
-
-    /// Bytes out of all layers for one byte in.
-    fn ratio(&self) -> u64 {
-        let read = self.layers.first().map_or(0, Layer::bytes_read);
-        self.written / read.max(1)
-    }
-}
-
-/// Runs input through the first layer and its output through the rest.
-fn run(
-    layers: &mut [Layer],
-    input: &[u8],
-    written: &mut u64,
-    bound: u64,
-    sink: &mut dyn FnMut(&[u8]) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let Some((layer, rest)) = layers.split_first_mut() else {
-        return sink(input);
-    };
-    let mut window = [0; WINDOW];
-    let mut input = input;
-    loop {
-        let (read, made) = layer
-            .decode(input, &mut window)
-            .map_err(|Broken| Stop::Broken)?;
-        *written += made as u64;
-        if *written > bound {
-            return Err(Stop::Bomb);
-        }
-        if made > 0 {
-            let output = window.get(..made).unwrap_or_default();
-            run(rest, output, written, bound, sink)?;
-        }
-        input = input.get(read..).unwrap_or_default();
-        if read == 0 && made == 0 {
-            return Ok(());
-        }
-    }
-}
+/// Events that a piece of a body can raise.
+pub(super) type Events = [Option<Event>; 2];
 
 impl Side {
     /// Takes body bytes; what lies beyond the limit is counted in `beyond`, not kept.
@@ -149,111 +16,192 @@ impl Side {
         &mut self,
         bytes: &[u8],
         decoder: &mut Option<Box<Decoder>>,
-        limit: usize,
+        direction: Direction,
         limits: &Limits,
         beyond: &mut u64,
-    ) -> [Option<Event>; 2] {
+    ) -> Events {
+        let limit = limits.body_bytes(direction);
         self.body_wire_bytes += bytes.len() as u64;
         if self.body_full {
             *beyond += bytes.len() as u64;
             return [None; 2];
         }
         let before = self.body.len();
-        let events = match decoder.as_mut() {
+        let events = match decoder {
             None => {
                 self.keep(bytes, limit, beyond);
                 [None; 2]
             }
             Some(active) => {
-                let stop = active.push(bytes, &mut self.body, limit, limits);
-                let mislabelled = active.layers.iter().any(|l| l.mislabelled);
-                let failure = stop.and_then(|stop| self.stop(active, stop, limit, limits, beyond));
-                if stop.is_some() {
-                    *decoder = None;
-                }
-                [mislabelled.then_some(Event::AbnormalCeHeader), failure]
+                let body = &mut self.body;
+                let result = active.push(bytes, limits, &mut |made| fill(body, made, limit));
+                self.after_decoding(result, decoder, limits)
             }
         };
         if self.body.len() != before || self.body_full {
+            self.look_for_files(false);
             self.touch();
         }
         events
     }
 
-    fn stop(
+    /// The body has ended. A compressed one that is cut short is looked at as sent, too.
+    pub(super) fn end_body(
         &mut self,
-        decoder: &Decoder,
-        why: Stop,
-        limit: usize,
+        decoder: &mut Option<Box<Decoder>>,
+        direction: Direction,
         limits: &Limits,
-        beyond: &mut u64,
-    ) -> Option<Event> {
-        let bomb = match why {
-            Stop::Broken => {
-                self.keep(&decoder.wire, limit, beyond);
-                return Some(Event::GzipDecompressionFailed);
+    ) -> Events {
+        let limit = limits.body_bytes(direction);
+        let mut events = [None; 2];
+        if let Some(active) = decoder {
+            let body = &mut self.body;
+            let result = active.finish(limits, &mut |made| fill(body, made, limit));
+            let cut = result.is_ok() && !active.is_whole() && !self.sent.is_empty();
+            events = self.after_decoding(result, decoder, limits);
+            if cut {
+                self.count_sent();
+                events[1] = Some(Event::GzipDecompressionFailed);
             }
-            Stop::Bomb => true,
-            Stop::Full => decoder.ratio() > limits.decompression_ratio,
+        }
+        *decoder = None;
+        if !self.sent_counts {
+            self.sent = Vec::new();
+        }
+        self.look_for_files(true);
+        events
+    }
+
+    /// Keeps the body as sent, so that it is there if it comes to count.
+    pub(super) fn keep_sent(&mut self, bytes: &[u8], limit: usize) {
+        let room = limit.saturating_sub(self.sent.len());
+        let kept = bytes.get(..room).unwrap_or(bytes);
+        if !kept.is_empty() {
+            extend(&mut self.sent, kept, limit);
+            if self.sent_counts {
+                self.touch();
+            }
+        }
+    }
+
+    /// Receivers may take the body as sent.
+    pub(super) fn count_sent(&mut self) {
+        if !self.sent_counts {
+            self.sent_counts = true;
+            self.touch();
+        }
+    }
+
+    fn after_decoding(
+        &mut self,
+        result: Result<(), Stop>,
+        decoder: &mut Option<Box<Decoder>>,
+        limits: &Limits,
+    ) -> Events {
+        let Some(active) = decoder else {
+            return [None; 2];
         };
-        self.body_full = true;
-        bomb.then_some(Event::CompressionBomb)
+        let mislabelled = active.is_mislabelled();
+        if mislabelled {
+            self.count_sent();
+        }
+        let failure = result.err().and_then(|stop| match stop {
+            Stop::Broken => Some(Event::GzipDecompressionFailed),
+            Stop::Bomb => Some(Event::CompressionBomb),
+            Stop::Full => {
+                (active.ratio() > limits.decompression_ratio).then_some(Event::CompressionBomb)
+            }
+        });
+        match result {
+            Ok(()) => {}
+            Err(Stop::Broken) => {
+                // What comes behind the fault is taken as it is.
+                self.count_sent();
+                *decoder = None;
+            }
+            Err(Stop::Bomb | Stop::Full) => {
+                self.body_full = true;
+                *decoder = None;
+            }
+        }
+        [mislabelled.then_some(Event::AbnormalCeHeader), failure]
     }
 
     fn keep(&mut self, bytes: &[u8], limit: usize, beyond: &mut u64) {
         let room = limit.saturating_sub(self.body.len());
         let kept = bytes.get(..room).unwrap_or(bytes);
-        self.body.extend_from_slice(kept);
+        extend(&mut self.body, kept, limit);
         *beyond += (bytes.len() - kept.len()) as u64;
         self.body_full = self.body.len() >= limit;
     }
+}
 
-    /// The body has ended. A compressed one that is cut short is kept as sent, too.
-    pub(super) fn end_body(
-        &mut self,
-        decoder: &mut Option<Box<Decoder>>,
-        limit: usize,
-        beyond: &mut u64,
-    ) -> Option<Event> {
-        let active = decoder.take()?;
-        let whole = active.wire.is_empty() || active.layers.iter().all(Layer::is_whole);
-        if whole {
-            return None;
-        }
-        self.keep(&active.wire, limit, beyond);
-        Some(Event::GzipDecompressionFailed)
+/// Adds what fits; an error once the limit is reached.
+fn fill(body: &mut Vec<u8>, made: &[u8], limit: usize) -> Result<(), Stop> {
+    let room = limit.saturating_sub(body.len());
+    extend(body, made.get(..room).unwrap_or(made), limit);
+    if made.len() >= room {
+        Err(Stop::Full)
+    } else {
+        Ok(())
     }
+}
+
+/// Grows to twice the room, as a vector does, and never beyond the limit.
+fn extend(body: &mut Vec<u8>, bytes: &[u8], limit: usize) {
+    let needed = body.len() + bytes.len();
+    if needed > body.capacity() {
+        let room = needed.max((2 * body.capacity()).min(limit));
+        body.reserve_exact(room - body.len());
+    }
+    body.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::inflate::tests::{gzip, zlib};
     use super::*;
+    use crate::app_layer::content::{Fault, codings, tests};
+    use tests::{br, gzip, zlib, zstd};
 
-    fn run_body(
-        encoding: &str,
-        wire: &[u8],
-        step: usize,
-        limits: &Limits,
-    ) -> (Vec<u8>, Vec<Event>, u64) {
+    /// The body, as sent if that counts, events, and bytes beyond the limit.
+    fn run_body(encoding: &str, wire: &[u8], step: usize, limits: &Limits) -> Outcome {
         let mut side = Side::default();
-        let (decoder, event) = Decoder::new(encoding.as_bytes(), limits);
-        let mut decoder = decoder.map(Box::new);
-        let mut events: Vec<_> = event.into_iter().collect();
+        let codings = codings(encoding.as_bytes(), limits.decompression_layers);
+        let mut events: Vec<_> = codings.fault.into_iter().map(told).collect();
+        let mut decoder = Decoder::new(&codings).map(Box::new);
+        let direction = Direction::ToServer;
         let mut beyond = 0;
+        let coded = decoder.is_some();
         for part in wire.chunks(step) {
-            let raised = side.push_body(
-                part,
-                &mut decoder,
-                limits.request_body_bytes,
-                limits,
-                &mut beyond,
-            );
+            if coded {
+                side.keep_sent(part, limits.request_body_bytes);
+            }
+            let raised = side.push_body(part, &mut decoder, direction, limits, &mut beyond);
             events.extend(raised.into_iter().flatten());
         }
-        events.extend(side.end_body(&mut decoder, limits.request_body_bytes, &mut beyond));
+        let raised = side.end_body(&mut decoder, direction, limits);
+        events.extend(raised.into_iter().flatten());
         events.dedup();
-        (side.body, events, beyond)
+        Outcome {
+            body: side.body,
+            sent: side.sent_counts.then_some(side.sent),
+            events,
+            beyond,
+        }
+    }
+
+    struct Outcome {
+        body: Vec<u8>,
+        sent: Option<Vec<u8>>,
+        events: Vec<Event>,
+        beyond: u64,
+    }
+
+    fn told(fault: Fault) -> Event {
+        match fault {
+            Fault::Abnormal => Event::AbnormalCeHeader,
+            Fault::TooMany => Event::TooManyEncodingLayers,
+        }
     }
 
     #[test]
@@ -281,6 +229,8 @@ mod tests {
                 Some(b"body"),
                 &[Event::AbnormalCeHeader],
             ),
+            ("br", br(b"body"), Some(b"body"), &[]),
+            ("zstd, br", br(&zstd(b"body")), Some(b"body"), &[]),
             (
                 "br",
                 b"body".to_vec(),
@@ -291,25 +241,37 @@ mod tests {
                 "gzip",
                 b"plain".to_vec(),
                 Some(b"plain"),
-                &[Event::GzipDecompressionFailed],
+                &[Event::AbnormalCeHeader],
+            ),
+            (
+                "gzip, gzip",
+                gzip(b"body"),
+                Some(b"body"),
+                &[Event::AbnormalCeHeader],
+            ),
+            (
+                "other",
+                b"plain".to_vec(),
+                Some(b"plain"),
+                &[Event::AbnormalCeHeader],
             ),
             ("gzip", broken, None, &[Event::GzipDecompressionFailed]),
             ("gzip", cut, None, &[Event::GzipDecompressionFailed]),
             (
-                "gzip,gzip,gzip",
-                gzip(&gzip(b"body")),
+                "gzip,gzip,gzip,gzip,gzip",
+                gzip(&gzip(&gzip(&gzip(b"body")))),
                 Some(b"body"),
                 &[Event::TooManyEncodingLayers],
             ),
         ];
         for (encoding, wire, expected, events) in cases {
             for step in [1, 3, wire.len()] {
-                let (body, got, _) = run_body(encoding, &wire, step, &limits);
-                assert_eq!(got, events, "{encoding} by {step}");
+                let got = run_body(encoding, &wire, step, &limits);
+                assert_eq!(got.events, events, "{encoding} by {step}");
                 match expected {
-                    Some(text) => assert_eq!(body, text, "{encoding} by {step}"),
+                    Some(text) => assert_eq!(got.body, text, "{encoding} by {step}"),
                     // What cannot be decoded is there as sent.
-                    None => assert!(body.ends_with(&wire), "{encoding} by {step}"),
+                    None => assert_eq!(got.sent, Some(wire.clone()), "{encoding} by {step}"),
                 }
             }
         }
@@ -318,13 +280,13 @@ mod tests {
     #[test]
     fn a_bomb_is_bounded_and_told() {
         let limits = Limits::default();
-        let (body, events, _) = run_body("gzip", &gzip(&vec![0; 5_000_000]), 1000, &limits);
-        assert_eq!(body.len(), limits.request_body_bytes);
-        assert_eq!(events, [Event::CompressionBomb]);
+        let got = run_body("gzip", &gzip(&vec![0; 5_000_000]), 1000, &limits);
+        assert_eq!(got.body.len(), limits.request_body_bytes);
+        assert_eq!(got.events, [Event::CompressionBomb]);
         let nested = gzip(&gzip(&vec![0; 50_000_000]));
-        let (body, events, _) = run_body("gzip, gzip", &nested, nested.len(), &limits);
-        assert!(body.len() <= limits.request_body_bytes);
-        assert_eq!(events, [Event::CompressionBomb]);
+        let got = run_body("gzip, gzip", &nested, nested.len(), &limits);
+        assert!(got.body.len() <= limits.request_body_bytes);
+        assert_eq!(got.events, [Event::CompressionBomb]);
     }
 
     #[test]
@@ -333,8 +295,8 @@ mod tests {
             request_body_bytes: 10,
             ..Limits::default()
         };
-        let (body, events, beyond) = run_body("", b"0123456789abcdef", 4, &limits);
-        assert_eq!((&body[..], beyond), (&b"0123456789"[..], 6));
-        assert_eq!(events, [Event::AbnormalCeHeader]);
+        let got = run_body("identity", b"0123456789abcdef", 4, &limits);
+        assert_eq!((&got.body[..], got.beyond), (&b"0123456789"[..], 6));
+        assert_eq!(got.events, []);
     }
 }

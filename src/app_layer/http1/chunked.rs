@@ -37,6 +37,8 @@ pub(super) enum Piece {
     Framing,
     /// An extension begins.
     Extension,
+    /// Framing that only some receivers take.
+    Odd,
     /// Body bytes.
     Data,
     /// The last chunk has begun: trailers follow.
@@ -51,6 +53,9 @@ const MAX_EXTENSION: u32 = 16 * 1024;
 impl Chunked {
     pub(super) const START: Self = Self::Size { size: 0, digits: 0 };
 
+    /// A body that may be chunked has the end of its first size within so many bytes.
+    pub(super) const MAX_LOOK: usize = 256;
+
     /// Takes bytes up to the next change; returns how many and what they were.
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Piece) {
         let Some(&byte) = bytes.first() else {
@@ -58,9 +63,13 @@ impl Chunked {
         };
         match *self {
             Self::Size { size, digits } => self.size_digit(byte, size, digits),
-            Self::SizeEnd { size } => self.size_end(byte, size),
+            Self::SizeEnd { size } => self.size_end(byte, size, false),
             Self::Extension { size, length } => self.extension(bytes, size, length),
-            Self::SizeLf { size } if byte == b'\n' => self.begin_data(size),
+            Self::SizeLf { size } => match byte {
+                b'\n' => self.begin_data(size),
+                b'\r' => (1, Piece::Odd),
+                _ => self.odd_extension(size),
+            },
             Self::Data { left } => {
                 let available = bytes.len() as u64;
                 let taken = left.min(available);
@@ -73,7 +82,7 @@ impl Chunked {
             }
             Self::DataEnd if byte == b'\r' => self.go(Self::DataLf),
             Self::DataEnd | Self::DataLf if byte == b'\n' => self.go(Self::START),
-            Self::SizeLf { .. } | Self::DataEnd | Self::DataLf => (0, Piece::Invalid),
+            Self::DataEnd | Self::DataLf => (0, Piece::Invalid),
         }
     }
 
@@ -84,10 +93,10 @@ impl Chunked {
 
     fn size_digit(&mut self, byte: u8, size: u64, digits: u8) -> (usize, Piece) {
         let Some(digit) = char::from(byte).to_digit(16) else {
-            return if digits == 0 {
-                (0, Piece::Invalid)
-            } else {
-                self.size_end(byte, size)
+            return match byte {
+                b'\r' | b'\n' | b' ' | b'\t' if digits == 0 => (1, Piece::Odd),
+                _ if digits == 0 => (0, Piece::Invalid),
+                _ => self.size_end(byte, size, true),
             };
         };
         match size.checked_mul(16) {
@@ -99,7 +108,7 @@ impl Chunked {
         }
     }
 
-    fn size_end(&mut self, byte: u8, size: u64) -> (usize, Piece) {
+    fn size_end(&mut self, byte: u8, size: u64, at_digit: bool) -> (usize, Piece) {
         match byte {
             b' ' | b'\t' => self.go(Self::SizeEnd { size }),
             b';' => {
@@ -108,8 +117,16 @@ impl Chunked {
             }
             b'\r' => self.go(Self::SizeLf { size }),
             b'\n' => self.begin_data(size),
-            _ => (0, Piece::Invalid),
+            // `0x4` is four to some, and the end to others.
+            _ if at_digit && byte.is_ascii_alphanumeric() => (0, Piece::Invalid),
+            _ => self.odd_extension(size),
         }
+    }
+
+    /// Whatever stands behind a size, up to the line end.
+    fn odd_extension(&mut self, size: u64) -> (usize, Piece) {
+        *self = Self::Extension { size, length: 0 };
+        (1, Piece::Odd)
     }
 
     fn extension(&mut self, bytes: &[u8], size: u64, length: u32) -> (usize, Piece) {
@@ -127,6 +144,32 @@ impl Chunked {
         }
         *self = Self::Extension { size, length };
         (taken, Piece::Framing)
+    }
+
+    /// Whether a body starts with a chunk's size, taken as leniently as here; `None`: more bytes
+    /// are needed.
+    pub(super) fn looks_like_it(start: &[u8]) -> Option<bool> {
+        let blank = |b: &u8| matches!(b, b'\r' | b'\n' | b' ' | b'\t');
+        let Some(size) = start.iter().position(|b| !blank(b)) else {
+            return (start.len() >= Self::MAX_LOOK).then_some(false);
+        };
+        let line = start.get(size..).unwrap_or_default();
+        let digits = line
+            .iter()
+            .position(|b| !b.is_ascii_hexdigit())
+            .unwrap_or(line.len());
+        let behind = line.get(digits..).unwrap_or_default();
+        if digits > 16
+            || behind
+                .first()
+                .is_some_and(|b| digits == 0 || b.is_ascii_alphanumeric())
+        {
+            return Some(false);
+        }
+        if memchr::memchr(b'\n', behind).is_some() {
+            return Some(true);
+        }
+        (start.len() >= Self::MAX_LOOK).then_some(false)
     }
 
     fn begin_data(&mut self, size: u64) -> (usize, Piece) {
@@ -154,7 +197,7 @@ mod tests {
                     Piece::Data => out.extend_from_slice(now),
                     Piece::Last => return Ok(out),
                     Piece::Invalid => return Err(out),
-                    Piece::Framing | Piece::Extension => {}
+                    Piece::Framing | Piece::Extension | Piece::Odd => {}
                 }
                 rest = later;
             }
@@ -171,13 +214,17 @@ mod tests {
             ("1;a=b\r\nx\r\n2;\"\r\"\r\nyz\r\n0;e\r\n", Ok("xyz")),
             ("2 \t\r\nab\r\n0\r\n", Ok("ab")),
             ("A\r\n0123456789\r\n0\r\n", Ok("0123456789")),
-            (" 4\r\nabcd", Err("")),
+            (" 4\r\nabcd\r\n0\r\n", Ok("abcd")),
+            ("\n\r4\r\nabcd\r\n0\r\n", Ok("abcd")),
+            ("4,\r\nabcd\r\n0\r\n", Ok("abcd")),
+            ("4\x0b\r\nabcd\r\n0\r\n", Ok("abcd")),
+            ("4 x\r\nabcd\r\n0\r\n", Ok("abcd")),
+            ("4\r\r\nabcd\r\n0\r\n", Ok("abcd")),
             ("0x4\r\nabcd", Err("")),
             ("-1\r\n", Err("")),
             ("11111111111111111\r\n", Err("")),
             ("4\r\nabcdX\r\n", Err("abcd")),
             ("4\rx", Err("")),
-            ("\r\n", Err("")),
         ] {
             for step in [1, 2, 3, wire.len()] {
                 let got = decode(wire.as_bytes(), step);
@@ -187,6 +234,29 @@ mod tests {
                 assert_eq!(got, expected, "{wire:?} by {step}");
             }
         }
+    }
+
+    #[test]
+    fn a_body_is_known_as_chunked_by_its_first_line() {
+        for (start, expected) in [
+            ("", None),
+            ("\r\n 1f", None),
+            ("1f;a=b", None),
+            ("1f;a=b\r\n", Some(true)),
+            ("\n 4\n", Some(true)),
+            ("X5O", Some(false)),
+            ("4x\r\n", Some(false)),
+            ("deadbeefdeadbeef0", Some(false)),
+        ] {
+            assert_eq!(
+                Chunked::looks_like_it(start.as_bytes()),
+                expected,
+                "{start:?}"
+            );
+        }
+        assert_eq!(Chunked::looks_like_it(&[b' '; 300]), Some(false));
+        let long = format!("1;{}", "x".repeat(300));
+        assert_eq!(Chunked::looks_like_it(long.as_bytes()), Some(false));
     }
 
     #[test]

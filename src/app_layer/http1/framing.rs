@@ -5,12 +5,25 @@ use super::side::Side;
 use crate::direction::Direction;
 
 /// How the body of a message is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Framing {
+    #[default]
     None,
     Length(u64),
     Chunked,
     ToEof,
+}
+
+/// How a message's body is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub framing: Framing,
+    /// Some receivers take it as chunked: so does this, if the body starts like it.
+    pub perhaps_chunked: bool,
+    /// Receivers disagree, so the body is looked at as sent, too.
+    pub in_doubt: bool,
+    /// What the headers say of a body although there should be none.
+    pub leftover: Option<Framing>,
 }
 
 /// What a response's framing depends on in its request.
@@ -18,26 +31,41 @@ pub(super) enum Framing {
 pub(super) struct Asked {
     pub head: bool,
     pub connect: bool,
+    pub upgrade: bool,
+}
+
+impl Asked {
+    /// Whether another protocol follows the response.
+    pub(super) const fn is_answered_by_switch(self, status: u16) -> bool {
+        (self.upgrade && status == 101) || (self.connect && matches!(status, 200..=299))
+    }
 }
 
 impl Side {
-    pub(super) fn request_framing(&self, raise: &mut dyn FnMut(Event)) -> Framing {
-        let by_headers = self.framing(Direction::ToServer, raise);
+    pub(super) fn request_framing(&self, raise: &mut dyn FnMut(Event)) -> Plan {
+        let plan = self.framing(Direction::ToServer, Framing::None, raise);
         // RFC 9110 section 9.3.6: CONNECT has no body.
         if self.is_method(b"CONNECT") {
-            return Framing::None;
+            return Plan::default();
         }
-        by_headers.unwrap_or(Framing::None)
+        plan
     }
 
-    pub(super) fn response_framing(&self, asked: Asked, raise: &mut dyn FnMut(Event)) -> Framing {
-        let by_headers = self.framing(Direction::ToClient, raise);
+    pub(super) fn response_framing(&self, asked: Asked, raise: &mut dyn FnMut(Event)) -> Plan {
+        let plan = self.framing(Direction::ToClient, Framing::ToEof, raise);
         let status = self.status();
-        let bodiless = asked.head || matches!(status, 100..=199 | 204 | 304);
-        if bodiless || (asked.connect && matches!(status, 200..=299)) {
-            return Framing::None;
+        if asked.is_answered_by_switch(status) {
+            return Plan::default();
         }
-        by_headers.unwrap_or(Framing::ToEof)
+        let interim = matches!(status, 100 | 102..=199);
+        if asked.head || interim || matches!(status, 204 | 304) {
+            let says_so = plan.framing != Framing::ToEof && plan.framing != Framing::Length(0);
+            return Plan {
+                leftover: says_so.then_some(plan.framing),
+                ..Plan::default()
+            };
+        }
+        plan
     }
 
     pub(super) fn is_method(&self, name: &[u8]) -> bool {
@@ -52,13 +80,41 @@ impl Side {
             .map_or(0, |d| d.iter().fold(0, |n, b| n * 10 + u16::from(b - b'0')))
     }
 
-    /// What Transfer-Encoding and Content-Length say; `None` if neither is there.
-    fn framing(&self, direction: Direction, raise: &mut dyn FnMut(Event)) -> Option<Framing> {
+    /// What Transfer-Encoding and Content-Length say, or else `otherwise`.
+    fn framing(
+        &self,
+        direction: Direction,
+        otherwise: Framing,
+        raise: &mut dyn FnMut(Event),
+    ) -> Plan {
         let lengths = self.header_lines(b"content-length");
         if let Some(coding) = self.header_value(b"transfer-encoding") {
             return self.transfer_coding(direction, coding, lengths > 0, raise);
         }
-        let value = self.header_value(b"content-length")?;
+        let mut plan = self.content_length(direction, lengths, otherwise, raise);
+        if self.is_odd {
+            plan.perhaps_chunked = is_chunked_in_part(&self.signs_of(b"transfer-encoding"));
+            plan.in_doubt |= plan.perhaps_chunked;
+        }
+        if plan.perhaps_chunked && direction == Direction::ToServer {
+            raise(Event::InvalidTransferEncodingValueInRequest);
+        }
+        plan
+    }
+
+    fn content_length(
+        &self,
+        direction: Direction,
+        lines: u32,
+        otherwise: Framing,
+        raise: &mut dyn FnMut(Event),
+    ) -> Plan {
+        let Some(value) = self.header_value(b"content-length") else {
+            return Plan {
+                framing: otherwise,
+                ..Plan::default()
+            };
+        };
         let (duplicate, invalid) = match direction {
             Direction::ToServer => (
                 Event::DuplicateContentLengthFieldInRequest,
@@ -69,7 +125,7 @@ impl Side {
                 Event::InvalidContentLengthFieldInResponse,
             ),
         };
-        if lengths > 1 || value.contains(&b',') {
+        if lines > 1 || value.contains(&b',') {
             raise(duplicate);
         }
         // Servers that take several take the first.
@@ -78,7 +134,10 @@ impl Side {
         if length.is_none() {
             raise(invalid);
         }
-        length.map(Framing::Length)
+        Plan {
+            framing: length.map_or(otherwise, Framing::Length),
+            ..Plan::default()
+        }
     }
 
     fn transfer_coding(
@@ -87,7 +146,7 @@ impl Side {
         coding: &[u8],
         with_length: bool,
         raise: &mut dyn FnMut(Event),
-    ) -> Option<Framing> {
+    ) -> Plan {
         let exact = coding.eq_ignore_ascii_case(b"chunked");
         let chunked = coding
             .split(|&b| b == b',')
@@ -112,11 +171,16 @@ impl Side {
             }
         }
         // RFC 9112 section 6.3: without `chunked` the length is unknown, so all that follows is looked at as body.
-        Some(if chunked {
-            Framing::Chunked
-        } else {
-            Framing::ToEof
-        })
+        Plan {
+            framing: if chunked {
+                Framing::Chunked
+            } else {
+                Framing::ToEof
+            },
+            perhaps_chunked: !chunked && is_chunked_in_part(&self.signs_of(b"transfer-encoding")),
+            in_doubt: !exact || old || with_length,
+            leftover: None,
+        }
     }
 
     /// HTTP/1.1 and later minor versions.
@@ -127,6 +191,11 @@ impl Side {
             .and_then(|v| v.strip_prefix(b"1."));
         minor.is_some_and(|m| !m.is_empty() && m.iter().any(|&b| b != b'0'))
     }
+}
+
+/// Whether a value that was squeezed names `chunked`.
+fn is_chunked_in_part(signs: &[u8]) -> bool {
+    memchr::memmem::find(signs, b"chunked").is_some()
 }
 
 /// Digits only, as servers that follow RFC 9110 section 8.6 take it.
@@ -256,7 +325,7 @@ mod tests {
             let side = side(line, headers, Direction::ToServer);
             let mut got = Vec::new();
             assert_eq!(
-                side.request_framing(&mut |e| got.push(e)),
+                side.request_framing(&mut |e| got.push(e)).framing,
                 *framing,
                 "{headers:?}"
             );
@@ -269,11 +338,15 @@ mod tests {
         let plain = Asked::default();
         let head = Asked {
             head: true,
-            connect: false,
+            ..plain
         };
         let connect = Asked {
-            head: false,
             connect: true,
+            ..plain
+        };
+        let upgrade = Asked {
+            upgrade: true,
+            ..plain
         };
         for (line, headers, asked, framing) in [
             (
@@ -302,6 +375,13 @@ mod tests {
                 Framing::None,
             ),
             ("HTTP/1.1 200 OK", vec![], connect, Framing::None),
+            ("HTTP/1.1 101 OK", vec![], upgrade, Framing::None),
+            (
+                "HTTP/1.1 101 OK",
+                vec!["Content-Length: 5"],
+                plain,
+                Framing::Length(5),
+            ),
             (
                 "HTTP/1.1 403 No",
                 vec!["Content-Length: 5"],
@@ -311,7 +391,7 @@ mod tests {
         ] {
             let side = side(line, &headers, Direction::ToClient);
             assert_eq!(
-                side.response_framing(asked, &mut |_| {}),
+                side.response_framing(asked, &mut |_| {}).framing,
                 framing,
                 "{line} {headers:?}"
             );

@@ -1,18 +1,17 @@
 //! Heads: first lines, headers, trailers, and what follows from them.
 
 use super::Event;
-use super::body::Decoder;
-use super::chunked::Chunked;
-use super::framing::{Asked, Framing};
-use super::headers::{FieldFault, copy_within};
+use super::framing::{Asked, Framing, Plan};
+use super::headers::{FieldFault, copy_within, is_token};
 use super::line::{self, Shape};
-use super::parser::{Parser, Step, may_be_status_line};
-use super::reader::{Line, State};
+use super::parser::{Parser, Step, Upgrade, may_be_status_line};
+use super::reader::{AsSent, Leftover, Line, State};
 use super::side::Side;
-use super::span::Span;
+use super::span::{Span, is_blank};
 use super::transaction::{Transaction, progress};
 use super::uri;
 use crate::app_layer::Limits;
+use crate::app_layer::content::{Codings, Decoder, Fault, codings};
 use crate::direction::Direction;
 
 impl Parser {
@@ -35,7 +34,7 @@ impl Parser {
                 return Step::on(taken);
             }
             Direction::ToClient if known < 5 && !may_be_status_line(read) => {
-                self.take_as_body(limits);
+                self.take_as_body(matches!(line, Line::Whole(_)), limits);
                 return Step::on(taken);
             }
             _ => {}
@@ -79,6 +78,7 @@ impl Parser {
             line.end() - line.start() > limits.line_bytes,
             Event::RequestFieldTooLong,
         );
+        side.is_odd |= side.is_odd_line(line);
         side.parse_request_line(line, &mut |e| raised.push(e));
         let faults = side.normalize_uri(side.is_method(b"CONNECT"));
         raised.when(faults.double_encoded, Event::DoubleEncodedUri);
@@ -108,6 +108,8 @@ impl Parser {
             line.end() - line.start() > limits.line_bytes,
             Event::ResponseFieldTooLong,
         );
+        side.is_odd |= side.is_odd_line(line);
+        reader.leftover = None;
         side.parse_status_line(line, &mut |e| raised.push(e));
         if !is_interim(side.status()) {
             side.advance(progress::LINE);
@@ -116,19 +118,32 @@ impl Parser {
         raised.give(tx, direction);
     }
 
-    /// A response without head (HTTP/0.9): all of it is body.
-    fn take_as_body(&mut self, limits: &Limits) {
-        let Some((tx, reader)) = self.parts(Direction::ToClient) else {
+    /// Bytes where a response should be and that are none. In HTTP/0.9 that is the response;
+    /// else it may be a body that should not be there, or lines that some clients pass over.
+    fn take_as_body(&mut self, line_ended: bool, limits: &Limits) {
+        let direction = Direction::ToClient;
+        let Some((tx, reader)) = self.parts(direction) else {
             return;
         };
+        let read = std::mem::take(&mut tx.side_mut(direction).arena);
         let asked_without_protocol =
             tx.uri_raw().is_some() && tx.protocol(Direction::ToServer).is_none();
-        if !asked_without_protocol {
-            tx.raise(Direction::ToClient, Event::ResponseInvalidProtocol);
+        if asked_without_protocol {
+            reader.state = State::ToEof;
+            return self.push_body(direction, &read, limits);
         }
-        reader.state = State::ToEof;
-        let read = std::mem::take(&mut tx.side_mut(Direction::ToClient).arena);
-        self.push_body(Direction::ToClient, &read, limits);
+        tx.raise(direction, Event::ResponseInvalidProtocol);
+        if let Some(leftover) = reader.leftover.take() {
+            let side = tx.side_mut(direction);
+            side.count_sent();
+            side.keep_sent(&read, limits.body_bytes(direction));
+            reader.kept_as_sent = AsSent::Everything;
+            reader.decoder = leftover.decoder;
+            reader.state = leftover.framing.into();
+            return self.feed(direction, &read, limits);
+        }
+        self.push_body(direction, &read, limits);
+        self.count_stray(read.len(), line_ended);
     }
 
     pub(super) fn in_headers(
@@ -142,6 +157,17 @@ impl Parser {
         };
         let side = tx.side_mut(direction);
         let (taken, line) = reader.read_line(side, bytes, limits);
+        if let Some(at) = reader.perhaps_over {
+            match goes_on(side.arena.get(at..).unwrap_or_default()) {
+                Some(true) => reader.perhaps_over = None,
+                Some(false) => {
+                    self.end_in_headers(direction, limits);
+                    return Step::pause(taken);
+                }
+                None if matches!(line, Line::Open) => return Step::on(taken),
+                None => {}
+            }
+        }
         match line {
             Line::Open => Step::on(taken),
             Line::TooLong => {
@@ -151,9 +177,13 @@ impl Parser {
             }
             Line::Whole(line) => {
                 let text = line::chomp(&side.arena, line);
-                if text.is_empty() {
+                if matches!(line.of(&side.arena), b"\r\n" | b"\n") {
                     self.end_head(direction, limits);
                     return Step::pause(taken);
+                }
+                if text.trim(&side.arena, is_blank).is_empty() {
+                    self.doubt_end(direction);
+                    return Step::on(taken);
                 }
                 let next_request = reader.without_protocol
                     && side.fields.is_empty()
@@ -163,9 +193,29 @@ impl Parser {
                     return Step::pause(taken);
                 }
                 push_field(tx, direction, text, limits);
+                if tx.side(direction).fields.len() >= limits.header_lines {
+                    self.end_in_headers(direction, limits);
+                    self.fail(direction, Some(too_many_headers(direction)));
+                    return Step::pause(taken);
+                }
                 Step::on(taken)
             }
         }
+    }
+
+    /// An empty line with more than a line end in it: some receivers see the end of the head
+    /// there, some do not. What follows is looked at as it comes, until it tells which.
+    fn doubt_end(&mut self, direction: Direction) {
+        let Some((tx, reader)) = self.parts(direction) else {
+            return;
+        };
+        let side = tx.side_mut(direction);
+        side.is_odd = true;
+        side.count_sent();
+        reader.perhaps_over = Some(side.arena.len());
+        reader.kept_as_sent = AsSent::Everything;
+        reader.ambiguous |= direction == Direction::ToServer;
+        tx.raise(direction, invalid_header(direction));
     }
 
     /// The line behind a request without protocol is a request of its own.
@@ -210,7 +260,7 @@ impl Parser {
 
     fn request_head(&mut self, mut raised: Raised, limits: &Limits) {
         let direction = Direction::ToServer;
-        let Some((tx, _)) = self.parts(direction) else {
+        let Some((tx, reader)) = self.parts(direction) else {
             return;
         };
         let side = tx.side_mut(direction);
@@ -223,10 +273,13 @@ impl Parser {
                 .any(|k| s.eq_ignore_ascii_case(k))
         });
         raised.when(!known, Event::RequestAuthUnrecognized);
-        let framing = side.request_framing(&mut |e| raised.push(e));
+        let plan = side.request_framing(&mut |e| raised.push(e));
+        // RFC 9112 section 11.2: two servers may see another request in what follows.
+        reader.ambiguous |=
+            side.is_framing_odd || raised.events.iter().flatten().any(is_about_framing);
         side.advance(progress::HEADERS);
         raised.give(tx, direction);
-        self.begin_body(direction, framing, limits);
+        self.begin_body(direction, plan, limits);
     }
 
     fn response_head(&mut self, mut raised: Raised, limits: &Limits) {
@@ -238,9 +291,19 @@ impl Parser {
         let asked = Asked {
             head: request.is_method(b"HEAD"),
             connect: request.is_method(b"CONNECT"),
+            upgrade: request.header_value(b"upgrade").is_some(),
+        };
+        let upgrade = match request.header_value(b"upgrade") {
+            Some(header) if !asked.connect => Upgrade::of(header),
+            _ => Upgrade::Tunnel,
         };
         let side = tx.side_mut(direction);
         let status = side.status();
+        let plan = side.response_framing(asked, &mut |e| raised.push(e));
+        reader.leftover = plan.leftover.map(|framing| {
+            let decoder = Decoder::new(&side.codings(limits)).map(Box::new);
+            Box::new(Leftover { framing, decoder })
+        });
         if is_interim(status) {
             // RFC 9110 section 15.2: the response proper is still to come.
             if status == 100 {
@@ -251,33 +314,46 @@ impl Parser {
             reader.state = State::Idle;
             return raised.give(tx, direction);
         }
-        let framing = side.response_framing(asked, &mut |e| raised.push(e));
         side.advance(progress::HEADERS);
         raised.give(tx, direction);
-        self.begin_body(direction, framing, limits);
-        let switched = status == 101 || (asked.connect && matches!(status, 200..=299));
-        if switched {
-            self.become_tunnel();
+        self.begin_body(direction, plan, limits);
+        if asked.is_answered_by_switch(status) {
+            self.leave(upgrade);
         }
     }
 
-    fn begin_body(&mut self, direction: Direction, framing: Framing, limits: &Limits) {
+    fn begin_body(&mut self, direction: Direction, plan: Plan, limits: &Limits) {
         let Some((tx, reader)) = self.parts(direction) else {
             return;
         };
-        reader.state = match framing {
-            Framing::None | Framing::Length(0) => return self.end_message(direction, limits),
-            Framing::Length(length) => State::Length(length),
-            Framing::Chunked => State::Chunked(Chunked::START),
-            Framing::ToEof => State::ToEof,
-        };
-        if let Some(encoding) = tx.header_value(direction, b"content-encoding") {
-            let (decoder, event) = Decoder::new(encoding, limits);
-            reader.decoder = decoder.map(Box::new);
-            if let Some(event) = event {
-                tx.raise(direction, event);
-            }
+        let side = tx.side_mut(direction);
+        if plan.in_doubt {
+            reader.kept_as_sent = AsSent::Everything;
+            side.count_sent();
         }
+        reader.state = match plan.framing {
+            _ if plan.perhaps_chunked => State::Perhaps(plan.framing),
+            Framing::None | Framing::Length(0) => return self.end_message(direction, limits),
+            framing => framing.into(),
+        };
+        if direction == Direction::ToServer {
+            side.expect_files();
+        }
+        let codings = side.codings(limits);
+        reader.decoder = Decoder::new(&codings).map(Box::new);
+        if reader.decoder.is_some() && reader.kept_as_sent == AsSent::Nothing {
+            reader.kept_as_sent = AsSent::Body;
+        }
+        let Some(fault) = codings.fault else {
+            return;
+        };
+        side.count_sent();
+        reader.ambiguous |= fault == Fault::TooMany;
+        let event = match fault {
+            Fault::Abnormal => Event::AbnormalCeHeader,
+            Fault::TooMany => Event::TooManyEncodingLayers,
+        };
+        tx.raise(direction, event);
     }
 
     pub(super) fn begin_trailers(&mut self, direction: Direction) {
@@ -325,6 +401,11 @@ impl Parser {
                     return Step::pause(taken);
                 }
                 push_field(tx, direction, text, limits);
+                if tx.side(direction).fields.len() >= limits.header_lines {
+                    self.end_trailers(direction, limits);
+                    self.fail(direction, Some(too_many_headers(direction)));
+                    return Step::pause(taken);
+                }
                 Step::on(taken)
             }
         }
@@ -356,20 +437,24 @@ impl Parser {
         self.end_message(direction, limits);
     }
 
-    /// Headers without their end are looked at as far as they came.
+    /// Headers without their end are looked at as far as they came. Where they may have ended
+    /// before, what came since is the body.
     pub(super) fn end_in_headers(&mut self, direction: Direction, limits: &Limits) {
         let Some((tx, reader)) = self.parts(direction) else {
             return;
         };
-        let rest = Span::new(reader.line_start, tx.side(direction).arena.len());
-        let text = line::chomp(&tx.side(direction).arena, rest);
+        let side = tx.side_mut(direction);
+        if let Some(at) = reader.perhaps_over.take() {
+            let body = side.arena.split_off(at.min(side.arena.len()));
+            self.end_head(direction, limits);
+            return self.feed(direction, &body, limits);
+        }
+        let rest = Span::new(reader.line_start, side.arena.len());
+        let text = line::chomp(&side.arena, rest);
         if !text.is_empty() {
             push_field(tx, direction, text, limits);
         }
         self.end_head(direction, limits);
-        if !matches!(self.reader(direction).state, State::Idle | State::Closed) {
-            self.end_message(direction, limits);
-        }
     }
 
     fn fail_too_long(&mut self, direction: Direction) {
@@ -418,6 +503,27 @@ impl Side {
         self.clear();
         self.revision = revision;
         self.touch();
+    }
+
+    /// The codings of the body: as Content-Encoding says, or in a head that is odd what may be one.
+    fn codings(&self, limits: &Limits) -> Codings {
+        let most = limits.decompression_layers;
+        let named = self.header_value(b"content-encoding");
+        let named = named.map(|value| codings(value, most));
+        let clear = match &named {
+            Some(named) => named.fault.is_none() || !named.is_empty(),
+            None => !self.is_odd,
+        };
+        if clear {
+            return named.unwrap_or_default();
+        }
+        let signs = self.signs_of(b"content-encoding");
+        if signs.is_empty() {
+            return named.unwrap_or_default();
+        }
+        let mut found = codings(&signs, most);
+        found.fault = found.fault.or(Some(Fault::Abnormal));
+        found
     }
 
     /// Finds the host: of an absolute target, else of Host (RFC 9112 section 3.2.2).
@@ -476,7 +582,10 @@ impl Side {
 fn push_field(tx: &mut Transaction, direction: Direction, text: Span, limits: &Limits) {
     let to_server = direction == Direction::ToServer;
     let side = tx.side_mut(direction);
-    let fault = side.push_field(text).map(|fault| match fault {
+    side.is_odd |= side.is_odd_line(text);
+    let fault = side.push_field(text);
+    side.is_odd |= fault.is_some();
+    let fault = fault.map(|fault| match fault {
         FieldFault::MissingColon if to_server => Event::RequestFieldMissingColon,
         FieldFault::MissingColon => Event::ResponseFieldMissingColon,
         FieldFault::InvalidName if to_server => Event::RequestHeaderInvalid,
@@ -498,6 +607,41 @@ fn push_field(tx: &mut Transaction, direction: Direction, text: Span, limits: &L
         );
     }
 }
+
+const fn invalid_header(direction: Direction) -> Event {
+    match direction {
+        Direction::ToServer => Event::RequestHeaderInvalid,
+        Direction::ToClient => Event::ResponseHeaderInvalid,
+    }
+}
+
+/// Two servers may disagree about where the request ends.
+const fn is_about_framing(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::InvalidTransferEncodingValueInRequest
+            | Event::InvalidContentLengthFieldInRequest
+            | Event::DuplicateContentLengthFieldInRequest
+    )
+}
+
+/// Whether what follows an empty line that is in doubt belongs to the head: a header, a line
+/// that continues one, or a line that ends it. `None`: more bytes are needed.
+fn goes_on(text: &[u8]) -> Option<bool> {
+    match text.iter().position(|&b| !is_token(b)) {
+        None => (text.len() > MAX_NAME).then_some(false),
+        Some(0) => match text {
+            [b'\n', ..] | [b'\r', b'\n', ..] => Some(true),
+            [b'\r'] => None,
+            [first, ..] => Some(is_blank(*first)),
+            [] => None,
+        },
+        Some(at) => Some(text.get(at) == Some(&b':')),
+    }
+}
+
+/// A longer word is no header's name.
+const MAX_NAME: usize = 256;
 
 const fn too_many_headers(direction: Direction) -> Event {
     match direction {

@@ -23,6 +23,8 @@ pub(super) struct Header {
     pub value: Span,
     /// Lines with this name, folded ones not counted.
     pub lines: u32,
+    /// `Name: value`.
+    pub line: Span,
     name_hash: u32,
     first: u32,
     last: u32,
@@ -56,8 +58,11 @@ impl Side {
         let name = whole.trim(&self.arena, is_blank);
         let value = Span::new(line.start() + colon + 1, line.end()).trim(&self.arena, is_blank);
         self.add(name, value, false);
-        let well_formed =
-            name == whole && !name.is_empty() && name.of(&self.arena).iter().all(|&b| is_token(b));
+        let text = name.of(&self.arena);
+        let well_formed = name == whole && !name.is_empty() && text.iter().all(|&b| is_token(b));
+        self.is_framing_odd |= !well_formed
+            && (text.eq_ignore_ascii_case(b"transfer-encoding")
+                || text.eq_ignore_ascii_case(b"content-length"));
         (!well_formed).then_some(FieldFault::InvalidName)
     }
 
@@ -121,6 +126,7 @@ impl Side {
                     name: field.name,
                     value: field.value,
                     lines: 1,
+                    line: Span::default(),
                     name_hash: name_hash(field.name.of(&self.arena)),
                     first: index,
                     last: index,
@@ -180,8 +186,10 @@ impl Side {
         let start = self.arena.len();
         copy_within(&mut self.arena, self.head.line.unwrap_or_default());
         self.arena.extend_from_slice(b"\r\n");
-        for header in &self.headers {
+        for header in &mut self.headers {
+            let start = self.arena.len();
             write_header(&mut self.arena, header);
+            header.line = Span::new(start, self.arena.len() - 2);
         }
         self.arena.extend_from_slice(b"\r\n");
         self.head.start = self.written_since(start);

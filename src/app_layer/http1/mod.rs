@@ -12,11 +12,12 @@ mod events;
 mod framing;
 mod head;
 mod headers;
-mod inflate;
 mod line;
+mod multipart;
 mod parser;
 mod reader;
 mod side;
+mod signs;
 mod span;
 mod transaction;
 mod uri;
@@ -25,8 +26,8 @@ pub(super) use detect::detect;
 use side::Head;
 
 pub use events::Event;
-pub use parser::Parser;
-pub use transaction::{Transaction, progress};
+pub use parser::{Parser, Upgrade};
+pub use transaction::{File, Transaction, progress};
 
 #[cfg(test)]
 mod tests;

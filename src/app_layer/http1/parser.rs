@@ -8,13 +8,17 @@ use std::collections::VecDeque;
 
 use super::Event;
 use super::chunked::{Chunked, Piece};
-use super::reader::{Reader, State};
+use super::framing::Framing;
+use super::reader::{AsSent, Reader, State};
 use super::transaction::{Transaction, progress};
 use crate::app_layer::Limits;
 use crate::direction::Direction;
 
 /// Emptied transactions kept for reuse.
 const SPARE: usize = 4;
+
+/// Bytes of lines before a response that are passed over; behind more of them none is looked for.
+const MAX_STRAY: usize = 1024;
 
 /// HTTP/1 of one TCP flow.
 #[derive(Debug, Default)]
@@ -28,9 +32,38 @@ pub struct Parser {
     next_response: u64,
     /// The transaction that holds bytes which are no request, while it may grow.
     foreign: Option<u64>,
-    tunnel: bool,
+    upgrade: Option<Upgrade>,
     /// First and last transaction that the last call changed.
     touched: Option<(u64, u64)>,
+}
+
+/// What another protocol that follows HTTP is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Anything: the way through to another server (CONNECT, RFC 9110 section 9.3.6).
+    Tunnel,
+    /// HTTP/2 (RFC 7540 section 3.2).
+    H2c,
+    /// RFC 6455.
+    WebSocket,
+    Other,
+}
+
+impl Upgrade {
+    /// Reads the request's Upgrade header (RFC 9110 section 7.8).
+    pub(super) fn of(header: &[u8]) -> Self {
+        let names = |name: &[u8]| {
+            let mut list = header.split(|&b| b == b',');
+            list.any(|n| n.trim_ascii().eq_ignore_ascii_case(name))
+        };
+        if names(b"websocket") {
+            Self::WebSocket
+        } else if names(b"h2c") {
+            Self::H2c
+        } else {
+            Self::Other
+        }
+    }
 }
 
 /// How far a step went.
@@ -70,14 +103,26 @@ impl Parser {
             .take_while(move |tx| tx.id <= last)
     }
 
-    /// Another protocol has taken over: `101`, or CONNECT with `2xx`.
-    pub const fn is_tunnel(&self) -> bool {
-        self.tunnel
+    /// Another protocol has taken over: `101` to a request for it, or CONNECT with `2xx`.
+    pub const fn upgrade(&self) -> Option<Upgrade> {
+        self.upgrade
     }
 
-    /// This direction cannot be read any more; an event tells why.
+    /// The id of the first transaction, before there is one.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.next_id = id;
+    }
+
+    /// The id that the next transaction would have.
+    pub(in crate::app_layer) const fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// This direction cannot be read any more, or not as its receiver reads it; an event
+    /// tells why.
     pub fn failed(&self, direction: Direction) -> bool {
-        self.reader(direction).state == State::Failed
+        let reader = self.reader(direction);
+        reader.state == State::Failed || reader.ambiguous
     }
 
     /// Bytes so far that no buffer of a transaction holds.
@@ -90,6 +135,9 @@ impl Parser {
         let places = self.live.capacity() + self.spare.capacity();
         let transactions = self.live.iter().chain(&self.spare);
         let decoders = self.readers.iter().filter_map(|r| r.decoder.as_ref());
+        let leftovers = self.readers.iter().filter_map(|r| r.leftover.as_ref());
+        let leftovers = leftovers.filter_map(|l| l.decoder.as_ref());
+        let decoders = decoders.chain(leftovers);
         size_of::<Self>()
             + places * size_of::<Transaction>()
             + transactions.map(Transaction::held_bytes).sum::<usize>()
@@ -124,7 +172,7 @@ impl Parser {
                 *left -= length;
                 true
             }
-            State::ToEof | State::Closed | State::Failed => true,
+            State::ToEof | State::Stray | State::Closed | State::Failed => true,
             _ => false,
         };
         if survived {
@@ -140,13 +188,16 @@ impl Parser {
         self.touched = None;
         match self.reader(direction).state {
             State::Line => self.end_in_line(direction, limits),
-            State::Headers => self.end_in_headers(direction, limits),
+            State::Headers => {
+                self.end_in_headers(direction, limits);
+                self.end_open_message(direction, limits);
+            }
             State::Idle | State::Closed | State::Failed => {}
             State::Trailers => {
                 self.end_trailers(direction, limits);
                 self.end_message(direction, limits);
             }
-            _ => self.end_message(direction, limits),
+            _ => self.end_open_message(direction, limits),
         }
         self.close_foreign(true);
         let reader = self.reader_mut(direction);
@@ -155,6 +206,17 @@ impl Parser {
         }
         if direction == Direction::ToClient {
             self.expect_no_responses();
+        }
+    }
+
+    /// Ends what is being read, if anything is.
+    fn end_open_message(&mut self, direction: Direction, limits: &Limits) {
+        if let State::Perhaps(otherwise) = self.reader(direction).state {
+            self.begin_known_body(direction, otherwise, limits);
+        }
+        let state = self.reader(direction).state;
+        if !matches!(state, State::Idle | State::Closed | State::Failed) {
+            self.end_message(direction, limits);
         }
     }
 
@@ -176,12 +238,35 @@ impl Parser {
     }
 
     fn step(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> Step {
+        let reader = self.reader(direction);
+        let as_sent = (reader.kept_as_sent == AsSent::Everything).then_some(reader.tx);
+        let step = self.read_on(direction, bytes, limits);
+        if let Some(tx) = as_sent.and_then(|id| self.find_mut(id)) {
+            let taken = bytes.get(..step.taken).unwrap_or_default();
+            tx.side_mut(direction)
+                .keep_sent(taken, limits.body_bytes(direction));
+        }
+        step
+    }
+
+    /// Reads bytes that were held until it was known what they are.
+    pub(super) fn feed(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let step = self.read_on(direction, rest, limits);
+            rest = rest.get(step.taken..).unwrap_or_default();
+        }
+    }
+
+    fn read_on(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> Step {
         match self.reader(direction).state {
             State::Idle => self.between_messages(direction, bytes, limits),
             State::Line => self.in_line(direction, bytes, limits),
             State::Headers => self.in_headers(direction, bytes, limits),
             State::Trailers => self.in_trailers(direction, bytes, limits),
             State::Foreign => self.in_foreign_line(bytes, limits),
+            State::Stray => self.in_stray_line(bytes, limits),
+            State::Perhaps(otherwise) => self.at_body(direction, otherwise, bytes, limits),
             State::Length(left) => {
                 let taken = usize::try_from(left).map_or(bytes.len(), |n| n.min(bytes.len()));
                 self.push_body(direction, bytes.get(..taken).unwrap_or_default(), limits);
@@ -212,7 +297,7 @@ impl Parser {
         for &byte in bytes {
             match byte {
                 b'\r' | b'\n' => reader.leading_blank = false,
-                b' ' | b'\t' if direction == Direction::ToServer => reader.leading_blank = true,
+                b' ' | b'\t' => reader.leading_blank = true,
                 _ => {
                     self.begin_message(direction, limits);
                     break;
@@ -305,23 +390,67 @@ impl Parser {
                     Direction::ToClient => Event::ResponseChunkExtension,
                 },
             ),
+            Piece::Odd => self.doubt_chunks(direction),
             Piece::Data => {
                 self.push_body(direction, bytes.get(..taken).unwrap_or_default(), limits)
             }
             Piece::Last => self.begin_trailers(direction),
             Piece::Invalid => {
-                self.raise(
-                    direction,
-                    match direction {
-                        Direction::ToServer => Event::InvalidRequestChunkLen,
-                        Direction::ToClient => Event::InvalidResponseChunkLen,
-                    },
-                );
+                self.doubt_chunks(direction);
                 // The framing is lost: whatever follows is looked at as body.
                 self.reader_mut(direction).state = State::ToEof;
             }
         }
         Step::on(taken)
+    }
+
+    /// Receivers take these chunks differently.
+    fn doubt_chunks(&mut self, direction: Direction) {
+        self.raise(
+            direction,
+            match direction {
+                Direction::ToServer => Event::InvalidRequestChunkLen,
+                Direction::ToClient => Event::InvalidResponseChunkLen,
+            },
+        );
+        let Some((tx, reader)) = self.parts(direction) else {
+            return;
+        };
+        reader.ambiguous |= direction == Direction::ToServer;
+        reader.kept_as_sent = AsSent::Everything;
+        tx.side_mut(direction).count_sent();
+    }
+
+    /// Waits for as much of a body as tells whether it is chunked.
+    fn at_body(
+        &mut self,
+        direction: Direction,
+        otherwise: Framing,
+        bytes: &[u8],
+        limits: &Limits,
+    ) -> Step {
+        let reader = self.reader_mut(direction);
+        let room = Chunked::MAX_LOOK.saturating_sub(reader.start.len());
+        let taken = room.min(bytes.len());
+        reader
+            .start
+            .extend_from_slice(bytes.get(..taken).unwrap_or_default());
+        match Chunked::looks_like_it(&reader.start) {
+            None => {}
+            Some(true) => self.begin_known_body(direction, Framing::Chunked, limits),
+            Some(false) => self.begin_known_body(direction, otherwise, limits),
+        }
+        Step::on(taken)
+    }
+
+    fn begin_known_body(&mut self, direction: Direction, framing: Framing, limits: &Limits) {
+        let reader = self.reader_mut(direction);
+        let start = std::mem::take(&mut reader.start);
+        reader.state = framing.into();
+        if matches!(framing, Framing::None | Framing::Length(0)) {
+            self.end_message(direction, limits);
+        }
+        self.feed(direction, &start, limits);
     }
 
     pub(super) fn push_body(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
@@ -332,14 +461,17 @@ impl Parser {
         if side.progress < progress::BODY {
             side.advance(progress::BODY);
         }
-        let limit = limits.body_bytes(direction);
+        if reader.kept_as_sent == AsSent::Body {
+            side.keep_sent(bytes, limits.body_bytes(direction));
+        }
         let events = side.push_body(
             bytes,
             &mut reader.decoder,
-            limit,
+            direction,
             limits,
             &mut reader.beyond,
         );
+        reader.ambiguous |= events.contains(&Some(Event::CompressionBomb));
         for event in events.into_iter().flatten() {
             tx.raise(direction, event);
         }
@@ -350,14 +482,15 @@ impl Parser {
         let Some((tx, reader)) = self.parts(direction) else {
             return;
         };
-        let limit = limits.body_bytes(direction);
         let side = tx.side_mut(direction);
-        let event = side.end_body(&mut reader.decoder, limit, &mut reader.beyond);
-        if let Some(event) = event {
+        let events = side.end_body(&mut reader.decoder, direction, limits);
+        reader.kept_as_sent = AsSent::Nothing;
+        reader.ambiguous |= events.contains(&Some(Event::CompressionBomb));
+        reader.state = State::Idle;
+        for event in events.into_iter().flatten() {
             tx.raise(direction, event);
         }
         tx.finish(direction);
-        reader.state = State::Idle;
         if direction == Direction::ToServer {
             return;
         }
@@ -401,8 +534,8 @@ impl Parser {
     }
 
     /// Another protocol takes over behind a response.
-    pub(super) fn become_tunnel(&mut self) {
-        self.tunnel = true;
+    pub(super) fn leave(&mut self, upgrade: Upgrade) {
+        self.upgrade = Some(upgrade);
         for reader in &mut self.readers {
             reader.state = State::Closed;
             reader.decoder = None;
@@ -412,6 +545,28 @@ impl Parser {
             tx.finish(Direction::ToClient);
         }
         self.touch_all();
+    }
+
+    /// In a line that is no response: it is looked at as body, and the next one may be a response.
+    fn in_stray_line(&mut self, bytes: &[u8], limits: &Limits) -> Step {
+        let direction = Direction::ToClient;
+        let end = memchr::memchr(b'\n', bytes);
+        let taken = end.map_or(bytes.len(), |at| at + 1);
+        self.push_body(direction, bytes.get(..taken).unwrap_or_default(), limits);
+        self.count_stray(taken, end.is_some());
+        Step::on(taken)
+    }
+
+    pub(super) fn count_stray(&mut self, bytes: usize, line_ended: bool) {
+        let Some((tx, reader)) = self.parts(Direction::ToClient) else {
+            return;
+        };
+        reader.stray = reader.stray.saturating_add(bytes);
+        match line_ended {
+            _ if reader.stray > MAX_STRAY => reader.state = State::ToEof,
+            true => reader.expect_line(tx.side(Direction::ToClient)),
+            false => reader.state = State::Stray,
+        }
     }
 
     fn in_foreign_line(&mut self, bytes: &[u8], limits: &Limits) -> Step {

@@ -1,10 +1,11 @@
 //! Where one direction of an HTTP connection stands.
 
-use super::body::Decoder;
 use super::chunked::Chunked;
+use super::framing::Framing;
 use super::side::Side;
 use super::span::Span;
 use crate::app_layer::Limits;
+use crate::app_layer::content::Decoder;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -18,13 +19,28 @@ pub(super) enum State {
     Foreign,
     /// In a body of which so many bytes are left.
     Length(u64),
+    /// At the start of a body that may be chunked.
+    Perhaps(Framing),
     Chunked(Chunked),
     Trailers,
     ToEof,
+    /// In a line where a response should be and that is none.
+    Stray,
     /// Ended, or another protocol from here on.
     Closed,
     /// Given up: what follows cannot be read.
     Failed,
+}
+
+impl From<Framing> for State {
+    fn from(framing: Framing) -> Self {
+        match framing {
+            Framing::None => Self::Idle,
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::Chunked(Chunked::START),
+            Framing::ToEof => Self::ToEof,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +55,18 @@ pub(super) struct Reader {
     /// Bytes of the head, as sent.
     head_bytes: usize,
     pub decoder: Option<Box<Decoder>>,
+    /// What of the body is kept as sent.
+    pub kept_as_sent: AsSent,
+    /// The start of a body, until it is known how it is framed.
+    pub start: Vec<u8>,
+    /// What the last head said of a body that should not be there.
+    pub leftover: Option<Box<Leftover>>,
+    /// Receivers frame the message differently, so what the server makes of it is not known.
+    pub ambiguous: bool,
+    /// An empty line that is none to some: from here in the arena on the body may have begun.
+    pub perhaps_over: Option<usize>,
+    /// Bytes of lines where a response should be and that were none.
+    pub stray: usize,
     /// Bytes that no buffer holds: beyond a limit, or not readable.
     pub beyond: u64,
     /// The request line had no protocol: headers may follow, or nothing.
@@ -47,6 +75,23 @@ pub(super) struct Reader {
     pub leading_blank: bool,
     /// The transaction that a `100 Continue` was seen for.
     pub continued: Option<u64>,
+}
+
+/// What of a body is kept as sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum AsSent {
+    #[default]
+    Nothing,
+    /// Without its chunk sizes.
+    Body,
+    Everything,
+}
+
+/// A body that should not be there.
+#[derive(Debug)]
+pub(super) struct Leftover {
+    pub framing: Framing,
+    pub decoder: Option<Box<Decoder>>,
 }
 
 /// What came of reading a line.
@@ -62,13 +107,22 @@ pub(super) enum Line {
 
 impl Reader {
     pub(super) fn begin(&mut self, tx: u64, side: &Side) {
-        self.state = State::Line;
         self.tx = tx;
+        self.expect_line(side);
+        self.decoder = None;
+        self.kept_as_sent = AsSent::Nothing;
+        self.start = Vec::new();
+        self.perhaps_over = None;
+        self.stray = 0;
+        self.without_protocol = false;
+    }
+
+    /// A first line is read next.
+    pub(super) fn expect_line(&mut self, side: &Side) {
+        self.state = State::Line;
         self.line_start = side.arena.len();
         self.head_start = self.line_start;
         self.head_bytes = 0;
-        self.decoder = None;
-        self.without_protocol = false;
     }
 
     /// Appends to the arena up to a line end; returns how many bytes were taken.

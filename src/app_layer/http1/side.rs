@@ -1,6 +1,7 @@
 //! One direction of a transaction: its bytes, and where things are in them.
 
 use super::headers::{Field, Header};
+use super::multipart::Multipart;
 use super::span::Span;
 
 /// Memory that a finished direction keeps for the next one. Larger arenas and
@@ -40,6 +41,16 @@ pub(super) struct Side {
     pub body: Vec<u8>,
     /// The body has reached its limit.
     pub body_full: bool,
+    /// The body as sent, kept while it may turn out not to be what its headers say.
+    pub sent: Vec<u8>,
+    /// It did: receivers may take the one or the other.
+    pub sent_counts: bool,
+    /// The files of a multipart body.
+    pub multipart: Option<Box<Multipart>>,
+    /// The head has bytes or lines in which receivers may see other headers.
+    pub is_odd: bool,
+    /// A header that frames the body is written as not all receivers take it.
+    pub is_framing_odd: bool,
     pub body_wire_bytes: u64,
     pub progress: u8,
     pub revision: u32,
@@ -80,6 +91,8 @@ impl Side {
     pub(super) fn held_bytes(&self) -> usize {
         self.arena.capacity()
             + self.body.capacity()
+            + self.sent.capacity()
+            + self.multipart.as_ref().map_or(0, |m| m.held_bytes())
             + self.fields.capacity() * size_of::<Field>()
             + self.headers.capacity() * size_of::<Header>()
     }
@@ -95,6 +108,11 @@ impl Side {
         self.headers.clear();
         self.headers.shrink_to(KEPT_FIELDS);
         self.body_full = false;
+        self.sent = Vec::new();
+        self.sent_counts = false;
+        self.multipart = None;
+        self.is_odd = false;
+        self.is_framing_odd = false;
         self.body_wire_bytes = 0;
         self.progress = 0;
         self.revision = 0;

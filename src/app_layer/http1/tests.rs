@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::inflate::tests::gzip;
 use super::{Event, Parser, Transaction, progress};
 use crate::app_layer;
 use crate::app_layer::Limits;
+use crate::app_layer::content::tests::gzip;
 use crate::direction::Direction::{self, ToClient, ToServer};
 
 fn feed(parser: &mut Parser, direction: Direction, bytes: &[u8], limits: &Limits) {
@@ -213,7 +213,7 @@ fn tunnels_end_http() {
     ] {
         let parser = exchange(request, response);
         assert_eq!(
-            parser.is_tunnel(),
+            parser.upgrade().is_some(),
             tunnel,
             "{}",
             String::from_utf8_lossy(response)

@@ -1,5 +1,6 @@
 //! One request and its response, as buffers.
 
+use super::multipart::file_name;
 use super::side::Side;
 use super::{Event, Head};
 use crate::app_layer;
@@ -17,6 +18,15 @@ pub mod progress {
     pub const BODY: u8 = 3;
     /// Nothing more comes.
     pub const COMPLETE: u8 = 4;
+}
+
+/// A file within a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct File<'a> {
+    pub name: &'a [u8],
+    pub bytes: &'a [u8],
+    /// No byte will be added.
+    pub whole: bool,
 }
 
 /// One request and its response. `None` means: not there, or not yet.
@@ -146,6 +156,63 @@ impl Transaction {
     /// The inspected part of the body: chunking and compression undone. Grows.
     pub fn body(&self, direction: Direction) -> &[u8] {
         &self.side(direction).body
+    }
+
+    /// The body as sent, where receivers may take it as that: its framing or coding is in doubt. Grows.
+    pub fn body_as_sent(&self, direction: Direction) -> Option<&[u8]> {
+        let side = self.side(direction);
+        (side.sent_counts && !side.sent.is_empty()).then_some(&*side.sent)
+    }
+
+    /// The files of a multipart body, with whether each is whole; `None` where it is no such body.
+    pub fn files(&self, direction: Direction) -> Option<impl ExactSizeIterator<Item = File<'_>>> {
+        let side = self.side(direction);
+        let multipart = side.multipart.as_ref()?;
+        let complete = self.body_done(direction);
+        Some(multipart.files.iter().map(move |file| File {
+            name: file.name.of(&side.body),
+            bytes: file.bytes(&side.body),
+            whole: file.is_whole() || complete,
+        }))
+    }
+
+    /// Receivers may split the multipart body elsewhere.
+    pub fn files_in_doubt(&self, direction: Direction) -> bool {
+        let multipart = &self.side(direction).multipart;
+        multipart.as_ref().is_some_and(|m| m.in_doubt)
+    }
+
+    /// Another number whenever headers or readings of a body have come to those that seemed to
+    /// be all.
+    pub fn amendable_bytes(&self, direction: Direction) -> usize {
+        let head = self.header_raw(direction).map_or(0, <[u8]>::len);
+        let as_sent = usize::from(self.body_as_sent(direction).is_some());
+        head + as_sent + self.files(direction).map_or(0, |files| files.len())
+    }
+
+    /// The name of the body as a file: of Content-Disposition, else the last segment of the
+    /// target's path.
+    pub fn file_name(&self, direction: Direction) -> Option<&[u8]> {
+        let named = self.header_value(direction, b"content-disposition");
+        if let Some(value) = named
+            && let Some(name) = file_name(value)
+        {
+            return Some(name.of(value));
+        }
+        let uri = self.uri_normalized()?;
+        let path = uri.split(|b| matches!(b, b'?' | b'#')).next()?;
+        let name = path.rsplit(|&b| b == b'/').next()?;
+        (!name.is_empty()).then_some(name)
+    }
+
+    /// `Name: value` of one header, in the order they came; repeated names joined.
+    pub fn header_line(&self, direction: Direction, at: usize) -> Option<&[u8]> {
+        let side = self.side(direction);
+        Some(side.headers.get(at)?.line.of(&side.arena))
+    }
+
+    pub fn header_count(&self, direction: Direction) -> usize {
+        self.side(direction).headers.len()
     }
 
     /// Nothing will be added to [`Self::body`]: the message has ended or the limit is reached.

@@ -23,6 +23,11 @@ impl Messages {
         }
     }
 
+    /// The id of the first transaction, before there is one.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.next_id = id;
+    }
+
     pub const fn protocol(&self) -> Protocol {
         self.protocol
     }

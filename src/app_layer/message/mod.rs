@@ -6,9 +6,13 @@
 //! of the tables in `buffer.rs` and `number.rs`; rules, EVE and inspection
 //! find it there by the same names, and nothing else has to know the protocol.
 
+mod bytes;
+mod framed;
 mod messages;
 mod transaction;
 
+pub use bytes::Bytes;
+pub use framed::{Framed, Length, Piece};
 pub use messages::Messages;
 pub use transaction::{Fact, Transaction, progress};
 

@@ -1,24 +1,26 @@
-//! Handshake messages in the clear: hellos and the server's certificates.
-
-use tls_parser::{parse_tls_handshake_client_hello, parse_tls_handshake_server_hello};
-use x509_parser::prelude::{FromDer, X509Certificate};
+//! Handshake messages in the clear: hellos and certificates.
 
 use super::Event;
-use super::transaction::{Transaction, Version, progress};
+use super::certificate::Chain;
+use super::fingerprint::Fingerprints;
+use super::hello::{BadName, Hello, extension, server_name};
+use super::transaction::{HandshakeState, Transaction, progress};
 use crate::app_layer::Limits;
 use crate::direction::Direction;
 
+// RFC 8446 section 4, RFC 5246 section 7.4.
 pub(super) const CLIENT_HELLO: u8 = 1;
 pub(super) const SERVER_HELLO: u8 = 2;
 pub(super) const CERTIFICATE: u8 = 11;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const CLIENT_KEY_EXCHANGE: u8 = 16;
 
-// IANA TLS ExtensionType values.
-const SERVER_NAME: u16 = 0;
-const ALPN: u16 = 16;
-const SUPPORTED_VERSIONS: u16 = 43;
-
-/// Protocols kept of a client's ALPN list.
-const MAX_ALPN: usize = 16;
+/// Hellos of one direction whose random is kept: a second one follows a HelloRetryRequest
+/// (RFC 8446 section 4.1.4).
+const MAX_HELLOS: usize = 2;
+/// Protocols and server names kept of one direction (`handshake_invalid_length`).
+const MAX_PROTOCOLS: usize = 64;
+const MAX_NAMES: usize = 8;
 
 impl Transaction {
     /// Reads one whole message without its header of type and length.
@@ -26,13 +28,14 @@ impl Transaction {
         &mut self,
         direction: Direction,
         kind: u8,
-        message: &[u8],
+        message: Vec<u8>,
         limits: &Limits,
     ) {
         let well_formed = match (kind, direction) {
-            (CLIENT_HELLO, Direction::ToServer) => self.client_hello(message),
-            (SERVER_HELLO, Direction::ToClient) => self.server_hello(message),
-            (CERTIFICATE, Direction::ToClient) => self.certificates(message, limits),
+            (CLIENT_HELLO, Direction::ToServer) | (SERVER_HELLO, Direction::ToClient) => {
+                self.hello(direction, message)
+            }
+            (CERTIFICATE, _) => self.certificates(direction, &message, limits),
             _ => Some(()),
         };
         if well_formed.is_none() {
@@ -40,140 +43,79 @@ impl Transaction {
         }
     }
 
-    fn client_hello(&mut self, message: &[u8]) -> Option<()> {
-        let direction = Direction::ToServer;
-        let (_, hello) = parse_tls_handshake_client_hello(message).ok()?;
-        self.randoms[direction.index()] = hello.random.first_chunk().copied();
-        if self.version.is_none() {
-            self.version = Some(Version(hello.version.0));
+    /// A message of that type went by, read or not.
+    pub(super) fn saw_message(&mut self, direction: Direction, kind: u8) {
+        let state = match (kind, direction) {
+            (CLIENT_HELLO, Direction::ToServer) => HandshakeState::ClientHello,
+            (SERVER_HELLO, Direction::ToClient) => HandshakeState::ServerHello,
+            (CLIENT_KEY_EXCHANGE, Direction::ToServer) => HandshakeState::ClientKeyExchange,
+            (SERVER_KEY_EXCHANGE, Direction::ToClient) => HandshakeState::ServerKeyExchange,
+            _ => return,
+        };
+        self.enter(direction, state);
+    }
+
+    /// What is said twice is kept twice, lest a first hello hide a second one: servers go by the
+    /// second. Its fingerprint is that of the first.
+    fn hello(&mut self, direction: Direction, message: Vec<u8>) -> Option<()> {
+        let hello = Hello::parse(direction, &message)?;
+        let side = &mut self.sides[direction.index()];
+        if side.randoms.len() < MAX_HELLOS {
+            side.randoms.push(*hello.random);
         }
-        let mut names = 0;
-        // The last hello counts: a second one answers a HelloRetryRequest.
-        self.alpn.clear();
-        let whole = for_each_extension(hello.ext.unwrap_or_default(), |kind, data| match kind {
-            SERVER_NAME => {
-                names += 1;
-                self.server_name(data);
+        side.version = Some(hello.best_version());
+        let mut too_many = false;
+        for protocol in hello.alpn() {
+            if side.protocols.iter().any(|p| p == protocol) {
+                continue;
             }
-            ALPN => self.alpn = protocol_names(data),
-            _ => {}
-        });
-        if names > 1 {
-            self.raise(direction, Event::MultipleSniExtensions);
+            match side.protocols.len() < MAX_PROTOCOLS {
+                true => side.protocols.push(protocol.to_vec()),
+                false => too_many = true,
+            }
         }
+        if direction == Direction::ToServer {
+            too_many |= self.server_names(&hello);
+        }
+        if too_many {
+            self.raise(direction, Event::HandshakeInvalidLength);
+        }
+        let whole = hello.is_whole().then_some(());
+        self.sides[direction.index()]
+            .fingerprints
+            .get_or_insert_with(|| Fingerprints::of(direction, message));
         self.advance(direction, progress::HELLO);
         whole
     }
 
-    /// RFC 6066 section 3: a list of names, of which only host names (0) exist.
-    fn server_name(&mut self, data: &[u8]) {
-        let direction = Direction::ToServer;
-        let entry = take_u16_prefixed(data).and_then(|(list, _)| list.split_first());
-        let Some((kind, name)) = entry else {
-            return self.raise(direction, Event::InvalidSniLength);
-        };
-        if *kind != 0 {
-            return self.raise(direction, Event::InvalidSniType);
+    /// Returns whether there are more than are kept.
+    fn server_names(&mut self, hello: &Hello<'_>) -> bool {
+        let mut too_many = false;
+        for (before, data) in hello.data_of(extension::SERVER_NAME).enumerate() {
+            if before > 0 {
+                self.raise(hello.direction, Event::MultipleSniExtensions);
+            }
+            match server_name(data) {
+                Ok(name) if self.names.iter().any(|n| n == name) => {}
+                Ok(name) if self.names.len() < MAX_NAMES => self.names.push(name.to_vec()),
+                Ok(_) => too_many = true,
+                Err(BadName::Length) => self.raise(hello.direction, Event::InvalidSniLength),
+                Err(BadName::Type) => self.raise(hello.direction, Event::InvalidSniType),
+            }
         }
-        match take_u16_prefixed(name) {
-            Some((name, _)) if !name.is_empty() => self.sni = Some(name.to_vec()),
-            _ => self.raise(direction, Event::InvalidSniLength),
-        }
+        too_many
     }
 
-    fn server_hello(&mut self, message: &[u8]) -> Option<()> {
-        let (_, hello) = parse_tls_handshake_server_hello(message).ok()?;
-        self.randoms[Direction::ToClient.index()] = hello.random.first_chunk().copied();
-        self.version = Some(Version(hello.version.0));
-        let whole = for_each_extension(hello.ext.unwrap_or_default(), |kind, data| {
-            // RFC 8446 section 4.2.1: here is the version in force from 1.3 on.
-            if let (SUPPORTED_VERSIONS, &[high, low]) = (kind, data) {
-                self.version = Some(Version(u16::from_be_bytes([high, low])));
-            }
-        });
-        self.advance(Direction::ToClient, progress::HELLO);
-        whole
-    }
-
-    /// RFC 5246 section 7.4.2.
-    fn certificates(&mut self, message: &[u8], limits: &Limits) -> Option<()> {
-        let (mut list, _) = take_u24_prefixed(message)?;
-        self.certs.clear();
-        while !list.is_empty() && self.certs.len() < limits.tls_certificates {
-            let (der, rest) = take_u24_prefixed(list)?;
-            self.certs.push(der.to_vec());
-            list = rest;
-        }
-        let first = self.certs.first().map(Vec::as_slice).map(describe);
-        match first {
-            Some(Some(described)) => {
-                self.subject = Some(described.subject);
-                self.issuer = Some(described.issuer);
-                self.serial = Some(described.serial);
-            }
-            Some(None) => self.raise(Direction::ToClient, Event::InvalidCertificate),
-            None => {}
-        }
-        self.advance(Direction::ToClient, progress::CERTIFICATE);
+    /// Whoever gets a second chain ends the session (RFC 5246 section 7.3): the first counts.
+    fn certificates(
+        &mut self,
+        direction: Direction,
+        message: &[u8],
+        limits: &Limits,
+    ) -> Option<()> {
+        let chain = Chain::read(message, limits, &mut |event| self.raise(direction, event))?;
+        self.sides[direction.index()].chain.get_or_insert(chain);
+        self.advance(direction, progress::CERTIFICATE);
         Some(())
     }
-}
-
-struct Described {
-    subject: String,
-    issuer: String,
-    serial: String,
-}
-
-fn describe(der: &[u8]) -> Option<Described> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let serial: Vec<String> = certificate
-        .raw_serial()
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect();
-    Some(Described {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
-        serial: serial.join(":"),
-    })
-}
-
-/// Calls back with type and data of each; `None` if the last one is cut short.
-fn for_each_extension(mut bytes: &[u8], mut take: impl FnMut(u16, &[u8])) -> Option<()> {
-    while !bytes.is_empty() {
-        let (kind, rest) = bytes.split_first_chunk::<2>()?;
-        let (data, rest) = take_u16_prefixed(rest)?;
-        take(u16::from_be_bytes(*kind), data);
-        bytes = rest;
-    }
-    Some(())
-}
-
-/// RFC 7301 section 3.1.
-fn protocol_names(data: &[u8]) -> Vec<Vec<u8>> {
-    let mut names = Vec::new();
-    let (mut list, _) = take_u16_prefixed(data).unwrap_or_default();
-    while let Some((&length, rest)) = list.split_first() {
-        let Some((name, rest)) = rest.split_at_checked(usize::from(length)) else {
-            break;
-        };
-        if names.len() == MAX_ALPN {
-            break;
-        }
-        names.push(name.to_vec());
-        list = rest;
-    }
-    names
-}
-
-fn take_u16_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk::<2>()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
-fn take_u24_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&[a, b, c], rest) = bytes.split_first_chunk::<3>()?;
-    let length = u32::from_be_bytes([0, a, b, c]);
-    rest.split_at_checked(usize::try_from(length).ok()?)
 }

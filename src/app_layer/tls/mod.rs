@@ -3,18 +3,23 @@
 //! What is encrypted is not seen: from ChangeCipherSpec on (TLS 1.3: from the
 //! first application data) only record types and lengths are.
 
+mod certificate;
 mod detect;
 mod events;
+mod fingerprint;
 mod handshake;
 mod heartbeat;
+mod hello;
 mod parser;
+mod read;
 mod record;
 mod transaction;
 
+pub use certificate::Chain;
 pub(super) use detect::detect;
 pub use events::Event;
 pub use parser::Parser;
-pub use transaction::{Transaction, Version, progress};
+pub use transaction::{HandshakeState, Transaction, Version, progress};
 
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,12 @@ use super::Event;
 use super::handshake::{CERTIFICATE, CLIENT_HELLO, SERVER_HELLO};
 use super::heartbeat::{Heartbeats, Message};
 use super::record::{ContentType, HEADER, MAX_RECORD};
-use super::transaction::{Transaction, Version, progress};
+use super::transaction::{HandshakeState, Transaction, Version, progress};
 use crate::app_layer::Limits;
 use crate::direction::Direction;
+
+/// Records that a handshake message may lie in before that is an event.
+const MAX_MESSAGE_RECORDS: u32 = 30;
 
 /// TLS of one TCP flow.
 #[derive(Debug, Default)]
@@ -77,11 +80,18 @@ struct Handshake {
     header: [u8; 4],
     header_read: usize,
     left: usize,
+    /// Records since its first byte.
+    records: u32,
     /// The message so far, if it is one that is read.
     bytes: Option<Vec<u8>>,
 }
 
 impl Parser {
+    /// The id of its transaction.
+    pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
+        self.session.id = id;
+    }
+
     /// The one transaction of the flow.
     pub const fn transaction(&self) -> &Transaction {
         &self.session
@@ -232,11 +242,15 @@ impl Parser {
             return self.fail(direction, Some(Event::InvalidRecordType));
         };
         if length > MAX_RECORD {
+            self.session.raise(direction, Event::InvalidRecordLength);
             return self.fail(direction, Some(Event::InvalidSslRecord));
         }
         let reader = self.reader_mut(direction);
         reader.records += 1;
         let encrypted = reader.encrypted;
+        if !encrypted {
+            self.judge_length(direction, kind, length);
+        }
         let body = match kind {
             ContentType::Heartbeat if encrypted => {
                 let session = &mut self.session;
@@ -255,7 +269,8 @@ impl Parser {
                 // TLS 1.3 needs no ChangeCipherSpec (RFC 8446 section 5). Elsewhere such a
                 // record proves nothing, unless the flow is seen from its middle on.
                 let first = self.reader(direction).records == 1;
-                if first || self.session.version() == Some(Version::TLS13) {
+                let chosen = self.session.version(Direction::ToClient);
+                if first || chosen == Some(Version::TLS13) {
                     self.encrypt(direction);
                 }
                 Body::Skipped
@@ -265,6 +280,26 @@ impl Parser {
             0 => State::default(),
             left => State::Body { kind: body, left },
         };
+    }
+
+    /// RFC 8446 section 5.1: a handshake message or an alert is never empty.
+    fn judge_length(&mut self, direction: Direction, kind: ContentType, length: usize) {
+        let event = match kind {
+            ContentType::Handshake if length > 0 => {
+                let reader = self.reader_mut(direction);
+                reader.handshake.records += 1;
+                if reader.handshake.records <= MAX_MESSAGE_RECORDS {
+                    return;
+                }
+                Event::TooManyRecordsInPacket
+            }
+            ContentType::Alert if length < 2 => Event::InvalidAlertMessage,
+            ContentType::Handshake | ContentType::ChangeCipherSpec if length == 0 => {
+                Event::InvalidTlsHeader
+            }
+            _ => return,
+        };
+        self.session.raise(direction, event);
     }
 
     fn in_body(&mut self, direction: Direction, kind: Body, part: &[u8], limits: &Limits) -> Body {
@@ -329,8 +364,10 @@ impl Parser {
                 let [kind, ..] = handshake.header;
                 let message = handshake.bytes.take();
                 handshake.header_read = 0;
+                handshake.records = 0;
+                self.session.saw_message(direction, kind);
                 if let Some(message) = message {
-                    self.session.handshake(direction, kind, &message, limits);
+                    self.session.handshake(direction, kind, message, limits);
                 }
             }
         }
@@ -388,7 +425,8 @@ impl Parser {
             return self.fail(direction, Some(Event::InvalidSslv2Header));
         };
         let version = Version(u16::from_be_bytes([major, minor]));
-        self.session.version = Some(version);
+        self.session.sides[direction.index()].version = Some(version);
+        self.session.enter(direction, HandshakeState::ClientHello);
         self.session.advance(direction, progress::HELLO);
         if version == Version::SSL2 {
             // From here on the records have SSLv2's form, which is not read.

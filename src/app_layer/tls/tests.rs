@@ -102,13 +102,13 @@ fn hellos_are_read_from_any_records() {
             );
             let session = parser.transaction();
             assert_eq!(session.sni(), Some(&b"Example.com"[..]));
-            assert_eq!(
-                session.alpn().collect::<Vec<_>>(),
-                [&b"h2"[..], b"http/1.1"]
-            );
-            assert_eq!(session.version(), Some(Version::TLS13));
+            assert_eq!(session.alpn(ToServer), [&b"h2"[..], b"http/1.1"]);
+            assert_eq!(session.version(ToServer), Some(Version(0x0303)));
+            assert_eq!(session.version_in_force(), Some(Version::TLS13));
             assert_eq!(session.progress(ToServer), progress::HELLO);
-            assert_eq!(events(&parser), []);
+            let mut events = events(&parser);
+            events.retain(|e| *e != Event::TooManyRecordsInPacket);
+            assert_eq!(events, []);
         }
     }
 }
@@ -136,13 +136,74 @@ fn the_first_certificate_is_described() {
     let entry = [&[0][..], &length.to_be_bytes(), &der].concat();
     let list = [&[0][..], &prefixed(&entry)].concat();
     let parser = run(&[(ToClient, record(22, &message(11, &list)))], 50);
-    let session = parser.transaction();
+    let chain = parser.transaction().chain(ToClient).unwrap();
     let name = &b"C=US, ST=Utah, O=Example, CN=example.com"[..];
-    assert_eq!(session.subject(), Some(name));
-    assert_eq!(session.issuer(), Some(name));
-    assert_eq!(session.serial(), Some(&b"0A:1B:2C"[..]));
-    assert_eq!(session.certs(), [der]);
+    assert_eq!(chain.subject(), Some(name));
+    assert_eq!(chain.issuer(), Some(name));
+    assert_eq!(chain.serial(), Some(&b"0A:1B:2C"[..]));
+    assert_eq!(chain.fingerprint().map(<[u8]>::len), Some(59));
+    assert_eq!(chain.validity(), Some((1_795_473_500, 4_949_073_500)));
+    assert!(chain.names().is_empty());
+    assert_eq!(chain.certificates(), [der]);
+    assert_eq!(chain.length(), 1);
+    assert!(parser.transaction().chain(ToServer).is_none());
     assert_eq!(events(&parser), []);
+}
+
+#[test]
+fn each_end_shows_its_own_certificate() {
+    let list = |certificate: &[u8]| {
+        let length = u16::try_from(certificate.len()).unwrap();
+        let entry = [&[0][..], &length.to_be_bytes(), certificate].concat();
+        record(22, &message(11, &[&[0][..], &prefixed(&entry)].concat()))
+    };
+    let parser = run(
+        &[
+            (ToClient, list(b"server")),
+            (ToServer, list(b"client")),
+            (ToServer, list(b"another")),
+        ],
+        7,
+    );
+    let session = parser.transaction();
+    let certificates = |d| session.chain(d).unwrap().certificates().to_vec();
+    assert_eq!(certificates(ToClient), [b"server"]);
+    assert_eq!(certificates(ToServer), [b"client"]);
+    assert_eq!(session.progress(ToServer), progress::CERTIFICATE);
+}
+
+#[test]
+fn a_second_hello_hides_nothing_of_the_first_and_nothing_hides_it() {
+    let protocols = |list: &[u8]| extension(16, &prefixed(list));
+    let first = [server_name(b"benign"), protocols(b"\x02h2")].concat();
+    let second = [server_name(b"hidden"), protocols(b"\x02h2\x02h3")].concat();
+    let wire = [
+        record(22, &client_hello(&first)),
+        record(22, &client_hello(&second)),
+    ]
+    .concat();
+    let parser = run(&[(ToServer, wire)], 11);
+    let session = parser.transaction();
+    assert_eq!(session.names(), [&b"benign"[..], b"hidden"]);
+    assert_eq!(session.alpn(ToServer), [&b"h2"[..], b"h3"]);
+    assert_eq!(session.randoms(ToServer).len(), 2);
+    assert_eq!(events(&parser), []);
+}
+
+#[test]
+fn what_came_is_remembered_by_its_end() {
+    let parser = run(
+        &[
+            (ToServer, record(22, &client_hello(&[]))),
+            (ToClient, record(22, &server_hello(&[]))),
+            (ToClient, record(22, &message(12, b"exchange"))),
+            (ToServer, record(22, &message(16, b"exchange"))),
+        ],
+        4,
+    );
+    let states = |d| parser.transaction().states(d);
+    assert_eq!(states(ToServer), 0b0101);
+    assert_eq!(states(ToClient), 0b1010);
 }
 
 #[test]
@@ -152,10 +213,14 @@ fn a_certificate_that_does_not_parse_is_kept_and_told() {
     let coalesced = [server_hello(&[]), certificate, message(14, &[])].concat();
     let parser = run(&[(ToClient, record(22, &coalesced))], 4);
     let session = parser.transaction();
-    assert_eq!(session.certs(), [b"abc".to_vec(), b"de".to_vec()]);
-    assert_eq!(session.subject(), None);
+    let chain = session.chain(ToClient).unwrap();
+    assert_eq!(chain.certificates(), [b"abc".to_vec(), b"de".to_vec()]);
+    assert_eq!((chain.length(), chain.subject()), (2, None));
     assert_eq!(session.progress(ToClient), progress::CERTIFICATE);
-    assert_eq!(events(&parser), [Event::InvalidCertificate]);
+    assert_eq!(
+        events(&parser),
+        [Event::InvalidCertificate, Event::CertificateInvalidDer]
+    );
 }
 
 #[test]
@@ -239,7 +304,8 @@ fn odd_records_end_the_reading() {
     for (wire, event) in [
         (vec![99], Event::InvalidRecordType),
         (vec![22, 9], Event::InvalidRecordVersion),
-        (vec![22, 3, 1, 0xff, 0xff], Event::InvalidSslRecord),
+        (record(22, &[]), Event::InvalidTlsHeader),
+        (record(21, &[1]), Event::InvalidAlertMessage),
         (
             record(22, &message(1, b"short")),
             Event::InvalidHandshakeMessage,
@@ -271,6 +337,15 @@ fn odd_records_end_the_reading() {
             assert_eq!(events(&parser), [event], "{wire:?} by {step}");
         }
     }
+    let parser = run(&[(ToServer, vec![22, 3, 1, 0xff, 0xff])], 2);
+    assert_eq!(
+        events(&parser),
+        [Event::InvalidSslRecord, Event::InvalidRecordLength]
+    );
+    let crumbs = message(1, &[0; 40]).into_iter();
+    let crumbs = crumbs.flat_map(|b| record(22, &[b])).collect();
+    let parser = run(&[(ToServer, crumbs)], 9);
+    assert!(events(&parser).contains(&Event::TooManyRecordsInPacket));
     let mut parser = run(&[(ToServer, vec![99, 1, 2, 3])], 4);
     assert!(parser.failed(ToServer));
     assert_eq!(parser.beyond_limit(ToServer), 3);
@@ -291,7 +366,7 @@ fn an_ssl2_hello_leads_to_tls_or_to_nothing() {
     let tls = run(&[(ToServer, [hello([3, 1]), attack.clone()].concat())], 3);
     assert!(events(&tls).contains(&Event::OverflowHeartbeatMessage));
     let ssl2 = run(&[(ToServer, [hello([0, 2]), attack].concat())], 3);
-    assert_eq!(ssl2.transaction().version(), Some(Version::SSL2));
+    assert_eq!(ssl2.transaction().version(ToServer), Some(Version::SSL2));
     assert_eq!(events(&ssl2), []);
 }
 
@@ -336,8 +411,10 @@ proptest! {
         }
         prop_assert_eq!(events(&whole), events(&cut));
         let (a, b) = (whole.transaction(), cut.transaction());
-        prop_assert_eq!((a.sni(), a.version(), a.certs()), (b.sni(), b.version(), b.certs()));
+        prop_assert_eq!(a.names(), b.names());
         for direction in Direction::BOTH {
+            prop_assert_eq!(a.version(direction), b.version(direction));
+            prop_assert_eq!(a.states(direction), b.states(direction));
             prop_assert_eq!(a.progress(direction), b.progress(direction));
             prop_assert_eq!(whole.failed(direction), cut.failed(direction));
             prop_assert_eq!(whole.beyond_limit(direction), cut.beyond_limit(direction));

@@ -1,6 +1,8 @@
 //! One TLS session, as buffers.
 
 use super::Event;
+use super::certificate::Chain;
+use super::fingerprint::Fingerprints;
 use crate::app_layer;
 use crate::direction::Direction;
 
@@ -10,7 +12,7 @@ pub mod progress {
     pub const NONE: u8 = 0;
     /// The hello of this direction is read.
     pub const HELLO: u8 = 1;
-    /// Client: nothing more than [`HELLO`]. Server: its certificate is read.
+    /// The certificates of this direction are read.
     pub const CERTIFICATE: u8 = 2;
     /// What follows is encrypted.
     pub const ENCRYPTED: u8 = 3;
@@ -26,9 +28,22 @@ impl Version {
     pub const SSL2: Self = Self(0x0002);
     pub const TLS13: Self = Self(0x0304);
 
+    /// Whether it names a version of SSL or TLS, a draft of TLS 1.3 included.
+    pub const fn is_known(self) -> bool {
+        matches!(self.0, 0x0002 | 0x0300..=0x0304 | 0x7f01..=0x7fff)
+    }
+
+    /// Its number, that of TLS 1.3 for a draft of it.
+    pub const fn number(self) -> u16 {
+        match self.0 {
+            0x7f01..=0x7fff => Self::TLS13.0,
+            other => other,
+        }
+    }
+
     /// As in `tls.version`.
     pub const fn as_str(self) -> &'static str {
-        match self.0 {
+        match self.number() {
             0x0002 => "SSLv2",
             0x0300 => "SSLv3",
             0x0301 => "1.0",
@@ -40,41 +55,67 @@ impl Version {
     }
 }
 
+/// How far the messages of a session have come, as `ssl_state` asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum HandshakeState {
+    ClientHello = 1,
+    ServerHello = 1 << 1,
+    ClientKeyExchange = 1 << 2,
+    ServerKeyExchange = 1 << 3,
+}
+
 /// The session of one flow. `None` means: not there, or not yet.
 #[derive(Debug, Default)]
 pub struct Transaction {
-    pub(super) sni: Option<Vec<u8>>,
-    pub(super) alpn: Vec<Vec<u8>>,
-    pub(super) randoms: [Option<[u8; 32]>; 2],
-    pub(super) version: Option<Version>,
-    pub(super) certs: Vec<Vec<u8>>,
-    pub(super) subject: Option<String>,
-    pub(super) issuer: Option<String>,
-    pub(super) serial: Option<String>,
-    pub(super) events: Vec<app_layer::Event>,
-    pub(super) progress: [u8; 2],
-    pub(super) revision: [u32; 2],
+    pub(super) id: u64,
+    pub(super) names: Vec<Vec<u8>>,
+    pub(super) sides: [Side; 2],
+    events: Vec<app_layer::Event>,
+    progress: [u8; 2],
+    revision: [u32; 2],
+}
+
+/// What one end said.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    pub version: Option<Version>,
+    pub randoms: Vec<[u8; 32]>,
+    pub protocols: Vec<Vec<u8>>,
+    pub fingerprints: Option<Fingerprints>,
+    pub chain: Option<Chain>,
+    states: u8,
+}
+
+impl Side {
+    fn held_bytes(&self) -> usize {
+        list_bytes(&self.protocols)
+            + self.randoms.capacity() * 32
+            + self
+                .fingerprints
+                .as_ref()
+                .map_or(0, Fingerprints::held_bytes)
+            + self.chain.as_ref().map_or(0, Chain::held_bytes)
+    }
+}
+
+fn list_bytes(list: &[Vec<u8>]) -> usize {
+    list.iter()
+        .map(|bytes| size_of::<Vec<u8>>() + bytes.capacity())
+        .sum()
 }
 
 impl Transaction {
     /// Bytes of its buffers.
     pub(super) fn held_bytes(&self) -> usize {
-        let lists = self.alpn.iter().chain(&self.certs).chain(&self.sni);
-        let texts = [&self.subject, &self.issuer, &self.serial];
-        lists
-            .map(|b| size_of::<Vec<u8>>() + b.capacity())
-            .sum::<usize>()
-            + texts
-                .iter()
-                .filter_map(|t| t.as_ref())
-                .map(String::capacity)
-                .sum::<usize>()
+        list_bytes(&self.names)
+            + self.sides.iter().map(Side::held_bytes).sum::<usize>()
             + self.events.capacity() * size_of::<app_layer::Event>()
     }
 
-    /// One session a flow.
+    /// One session a flow, unless HTTP went before it.
     pub const fn id(&self) -> u64 {
-        0
+        self.id
     }
 
     /// One of [`progress`]. Never goes back.
@@ -96,44 +137,72 @@ impl Transaction {
         &self.events
     }
 
-    /// Server name of the ClientHello, as sent.
+    /// Server names of ClientHellos, as sent. More than one is odd.
+    pub fn names(&self) -> &[Vec<u8>] {
+        &self.names
+    }
+
+    /// The first of [`Self::names`].
     pub fn sni(&self) -> Option<&[u8]> {
-        self.sni.as_deref()
+        self.names.first().map(Vec::as_slice)
     }
 
-    /// Protocols that the client offers, most wanted first.
-    pub fn alpn(&self) -> impl Iterator<Item = &[u8]> {
-        self.alpn.iter().map(Vec::as_slice)
+    /// Protocols that the client offers, most wanted first; the one that the server chose.
+    pub fn alpn(&self, direction: Direction) -> &[Vec<u8>] {
+        &self.side(direction).protocols
     }
 
-    /// Of this direction's hello.
-    pub const fn random(&self, direction: Direction) -> Option<&[u8; 32]> {
-        self.randoms[direction.index()].as_ref()
+    /// Of this direction's hellos.
+    pub fn randoms(&self, direction: Direction) -> &[[u8; 32]] {
+        &self.side(direction).randoms
     }
 
-    /// The version the server chose; until then what the client asked for.
-    pub const fn version(&self) -> Option<Version> {
-        self.version
+    /// What this end's hello says.
+    pub const fn version(&self, direction: Direction) -> Option<Version> {
+        self.side(direction).version
     }
 
-    /// The server's chain, DER, its own certificate first.
-    pub fn certs(&self) -> &[Vec<u8>] {
-        &self.certs
+    /// The version the server chose; until then what the client would like.
+    pub fn version_in_force(&self) -> Option<Version> {
+        self.version(Direction::ToClient)
+            .or(self.version(Direction::ToServer))
     }
 
-    /// Of the first certificate, such as `C=US, O=Example, CN=example.com`.
-    pub fn subject(&self) -> Option<&[u8]> {
-        self.subject.as_deref().map(str::as_bytes)
+    /// The certificates of this end.
+    pub const fn chain(&self, direction: Direction) -> Option<&Chain> {
+        self.side(direction).chain.as_ref()
     }
 
-    /// Of the first certificate.
-    pub fn issuer(&self) -> Option<&[u8]> {
-        self.issuer.as_deref().map(str::as_bytes)
+    /// JA3 of the client, JA3S of the server: the text that is hashed.
+    pub fn ja3(&self, direction: Direction) -> Option<&str> {
+        self.fingerprints(direction).map(Fingerprints::ja3)
     }
 
-    /// Of the first certificate: upper-case hex with colons.
-    pub fn serial(&self) -> Option<&[u8]> {
-        self.serial.as_deref().map(str::as_bytes)
+    pub fn ja3_hash(&self, direction: Direction) -> Option<&str> {
+        self.fingerprints(direction).map(Fingerprints::ja3_hash)
+    }
+
+    pub fn ja4(&self) -> Option<&str> {
+        self.fingerprints(Direction::ToServer)
+            .map(Fingerprints::ja4)
+    }
+
+    /// The [`HandshakeState`]s of this direction so far, one bit each.
+    pub const fn states(&self, direction: Direction) -> u8 {
+        self.side(direction).states
+    }
+
+    const fn side(&self, direction: Direction) -> &Side {
+        &self.sides[direction.index()]
+    }
+
+    fn fingerprints(&self, direction: Direction) -> Option<&Fingerprints> {
+        self.side(direction).fingerprints.as_ref()
+    }
+
+    pub(super) fn enter(&mut self, direction: Direction, state: HandshakeState) {
+        self.sides[direction.index()].states |= state as u8;
+        self.touch(direction);
     }
 
     pub(super) fn advance(&mut self, direction: Direction, to: u8) {

@@ -5,12 +5,49 @@ use crate::app_layer::http1::Transaction;
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 
-pub(super) fn view(tx: &Transaction, buffer: Buffer, direction: Direction) -> Option<View<'_>> {
+/// Places of a body's readings: decoded, as sent where that is in doubt, then the files in it.
+const DECODED: usize = 0;
+const AS_SENT: usize = 1;
+const FILES: usize = 2;
+
+/// How many places there are; those without a reading have no view.
+pub(super) fn instances(tx: &Transaction, buffer: Buffer, direction: Direction) -> usize {
+    let bodies = match tx.body_as_sent(direction) {
+        Some(_) => FILES,
+        None => usize::from(!tx.body(direction).is_empty()),
+    };
+    match buffer {
+        Buffer::HttpRequestBody | Buffer::HttpResponseBody => bodies,
+        Buffer::FileData => tx.files(direction).map_or(bodies, |f| FILES + f.len()),
+        Buffer::FileName => match tx.files(direction) {
+            Some(files) => files.len(),
+            None => usize::from(bodies > 0 && tx.file_name(direction).is_some()),
+        },
+        Buffer::HttpRequestHeader | Buffer::HttpResponseHeader => tx.header_count(direction),
+        _ => usize::from(view(tx, buffer, direction, 0).is_some()),
+    }
+}
+
+pub(super) fn view(
+    tx: &Transaction,
+    buffer: Buffer,
+    direction: Direction,
+    instance: usize,
+) -> Option<View<'_>> {
     let header = |name: &[u8]| tx.header_value(direction, name);
     let bytes = match buffer {
-        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData => {
-            return body(tx, direction);
+        Buffer::HttpRequestBody | Buffer::HttpResponseBody => {
+            return body(tx, direction, instance);
         }
+        Buffer::FileData => return file_data(tx, direction, instance),
+        Buffer::FileName => match tx.files(direction) {
+            Some(mut files) => files.nth(instance).map(|f| f.name),
+            None => tx.file_name(direction),
+        },
+        Buffer::HttpRequestHeader | Buffer::HttpResponseHeader => {
+            tx.header_line(direction, instance)
+        }
+        _ if instance > 0 => None,
         Buffer::HttpMethod => tx.method(),
         Buffer::HttpUri => tx.uri_normalized(),
         Buffer::HttpUriRaw => tx.uri_raw(),
@@ -42,8 +79,29 @@ pub(super) fn view(tx: &Transaction, buffer: Buffer, direction: Direction) -> Op
 }
 
 /// A message without a body has no body buffer: what is absent does not match.
-fn body(tx: &Transaction, direction: Direction) -> Option<View<'_>> {
-    let bytes = tx.body(direction);
+fn body(tx: &Transaction, direction: Direction, instance: usize) -> Option<View<'_>> {
+    let bytes = match instance {
+        DECODED => Some(tx.body(direction)).filter(|b| !b.is_empty()),
+        AS_SENT => tx.body_as_sent(direction),
+        _ => None,
+    };
     let complete = tx.body_done(direction);
-    (!bytes.is_empty()).then_some(View { bytes, complete })
+    bytes.map(|bytes| View { bytes, complete })
+}
+
+/// The files of a multipart body; of any other, the body. Both where the body may be split
+/// elsewhere.
+fn file_data(tx: &Transaction, direction: Direction, instance: usize) -> Option<View<'_>> {
+    let Some(mut files) = tx.files(direction) else {
+        return body(tx, direction, instance);
+    };
+    if instance < FILES {
+        let in_doubt = tx.files_in_doubt(direction) || tx.body_as_sent(direction).is_some();
+        return body(tx, direction, instance).filter(|_| in_doubt);
+    }
+    let file = files.nth(instance - FILES)?;
+    Some(View {
+        bytes: file.bytes,
+        complete: file.whole,
+    })
 }

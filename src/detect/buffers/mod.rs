@@ -39,9 +39,10 @@ pub(crate) trait Transaction {
     fn is_complete(&self, direction: Direction) -> bool;
     fn events(&self) -> &[Event];
     /// Bytes of the direction's buffers that are used at once and may still be added to: headers,
-    /// to which trailers come (RFC 9112 section 7.1.2). Another number: look again.
+    /// to which trailers come (RFC 9112 section 7.1.2), and readings of a body. Another number: look again.
     fn amendable_bytes(&self, direction: Direction) -> usize;
-    /// How many instances the buffer has now; one for most. Zero: not there, or not yet.
+    /// How many instances the buffer has now; one for most. Zero: not there, or not yet. Of a
+    /// buffer that grows, one in the middle may have no view yet.
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize;
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
     /// What is not there of the buffer will not come any more.
@@ -86,14 +87,15 @@ impl Transaction for TxRef<'_> {
 
     fn amendable_bytes(&self, direction: Direction) -> usize {
         match self {
-            Self::Http1(tx) => tx.header_raw(direction).map_or(0, <[u8]>::len),
+            Self::Http1(tx) => tx.amendable_bytes(direction),
             Self::Tls(_) | Self::Message(_) => 0,
         }
     }
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
-            Self::Tls(tx) if buffer.has_instances() => tx.certs().len(),
+            Self::Http1(tx) => http::instances(tx, buffer, direction),
+            Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
@@ -101,8 +103,7 @@ impl Transaction for TxRef<'_> {
 
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {
         match self {
-            Self::Http1(tx) if instance == 0 => http::view(tx, buffer, direction),
-            Self::Http1(_) => None,
+            Self::Http1(tx) => http::view(tx, buffer, direction, instance),
             Self::Message(tx) if buffer.has_instances() => {
                 tx.fields(buffer, direction).nth(instance).map(View::whole)
             }
@@ -131,7 +132,7 @@ impl Transaction for TxRef<'_> {
     ) -> bool {
         match self {
             Self::Http1(_) => false,
-            Self::Tls(tx) => tls::number(tx, number, direction).is_some_and(will_do),
+            Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }
     }

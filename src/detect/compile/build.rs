@@ -127,7 +127,8 @@ impl Builder {
             let of_packet = headers.iter().any(|(b, _)| !b.is_address());
             let mut payload = payload_tests(signature, tests, fast, decoded, of_packet);
             payload.span = self.span(tests, app.is_some() || bits.asks() || kept.asks());
-            if app.is_some() || is_transaction_rule {
+            // What a protocol carries is looked at as its stream, unless the rule asks for packets.
+            if is_transaction_rule || (app.is_some() && payload.on_stream) {
                 payload.on_packet = false;
                 payload.on_loose_packet = false;
             }
@@ -354,7 +355,7 @@ impl Builder {
     fn place_header_only(&mut self, number: u32, rule: &Rule) {
         let flow = &rule.flow;
         let plain = !rule.asks()
-            && !rule.has_packet_part()
+            && !rule.asks_each_packet()
             && flow.stream_sizes.is_empty()
             && flow.counts.is_empty();
         self.summary.header_only += 1;

@@ -13,6 +13,7 @@ use crate::signature::ast::{
     Absent, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest,
     StreamSize,
 };
+use crate::signature::header_number::HeaderNumber;
 
 /// Addresses and ports, by the numbers of the layer's sets.
 #[derive(Clone, Copy, Debug)]
@@ -288,9 +289,11 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Whether it asks about a packet's headers or length.
-    pub(crate) fn has_packet_part(&self) -> bool {
-        !self.packet.is_empty() || !self.headers.is_empty()
+    /// Whether it asks about a packet's headers or length what another packet of the flow may
+    /// answer differently. The protocol of the IP payload is the flow's.
+    pub(crate) fn asks_each_packet(&self) -> bool {
+        let of_flow = |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::IpProtocol, _));
+        !self.packet.iter().all(of_flow) || !self.headers.is_empty()
     }
 
     /// Whether it looks at a transaction.

@@ -216,7 +216,7 @@ impl Round<'_> {
         };
         // A rule about the flow's ends is about the flow.
         let of_flow = rule.payload.is_none()
-            && !rule.has_packet_part()
+            && !rule.asks_each_packet()
             && !rule.flow.needs_flow
             && !rule.asks();
         let scope = if of_flow { Scope::Flow } else { Scope::Packet };

@@ -5,7 +5,9 @@ use crate::app_layer::TxRef;
 use crate::detect::buffers::{Transaction, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
-use crate::detect::flow_state::{CandidateState, FlowDetect, RuleRef, TxCandidate, TxSide};
+use crate::detect::flow_state::{
+    CandidateState, FlowDetect, RuleRef, Scanned, TxCandidate, TxSide,
+};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
@@ -106,14 +108,15 @@ fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction)
         Direction::ToServer => HttpRequestBody,
         Direction::ToClient => HttpResponseBody,
     };
-    let views = [body, FileData].map(|b| tx.view(b, direction, 0));
-    let length = views
-        .iter()
-        .flatten()
-        .map(|v| v.bytes.len())
-        .max()
-        .unwrap_or(0);
-    let complete = views.iter().flatten().all(|v| v.complete);
+    let (mut length, mut complete) = (0, true);
+    for buffer in [body, FileData] {
+        for instance in 0..tx.instances(buffer, direction) {
+            if let Some(view) = tx.view(buffer, direction, instance) {
+                length += view.bytes.len();
+                complete &= view.complete;
+            }
+        }
+    }
     let now = complete || side.spent < EAGER_BYTES || length >= side.grown + side.grown / GROWTH;
     if now && length != side.grown {
         side.spent = side.spent.saturating_add(length);
@@ -152,7 +155,10 @@ impl Round<'_> {
         if side.scanned.len() < needed {
             side.scanned.resize(needed, 0);
         }
-        for ((id, screen), scanned) in rules.screens.iter().zip(&mut side.scanned[scanned_from..]) {
+        let scanned = side.scanned[scanned_from..].iter_mut();
+        for (place, ((id, screen), scanned)) in
+            (scanned_from..).zip(rules.screens.iter().zip(scanned))
+        {
             let Some(slot) = self.layer.slots.get(*id as usize) else {
                 continue;
             };
@@ -169,25 +175,31 @@ impl Round<'_> {
                 }
                 continue;
             }
-            let Some(view) = tx.view(slot.buffer, slot.direction, 0) else {
-                continue;
-            };
-            // One more than the length, so that an empty buffer counts as scanned.
-            let known = (*scanned as usize).saturating_sub(1);
-            let length = view.bytes.len();
             let growing = grows(slot.buffer);
             let plain = slot.shaper.is_empty();
-            if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
-                continue;
+            for instance in 0..tx.instances(slot.buffer, slot.direction) {
+                let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
+                    continue;
+                };
+                let scanned = match instance {
+                    0 => &mut *scanned,
+                    _ => scanned_of(&mut side.scanned_further, place, instance),
+                };
+                // One more than the length, so that an empty buffer counts as scanned.
+                let known = (*scanned as usize).saturating_sub(1);
+                let length = view.bytes.len();
+                if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
+                    continue;
+                }
+                let from = if growing && plain && known <= length {
+                    known
+                } else {
+                    0
+                };
+                let bytes = shape(&mut scratch.transformed, *id, slot, instance, view.bytes);
+                screen.scan(bytes, from, &mut scratch.prefilter, found);
+                *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
             }
-            let from = if growing && plain && known <= length {
-                known
-            } else {
-                0
-            };
-            let bytes = shape(&mut scratch.transformed, *id, slot, 0, view.bytes);
-            screen.scan(bytes, from, &mut scratch.prefilter, found);
-            *scanned = u32::try_from(length).unwrap_or(u32::MAX - 1) + 1;
         }
     }
 
@@ -244,13 +256,14 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
+            let now = ctx.now.as_secs();
             let ready = rule.flow.matches(ctx, self.direction)
                 && rule.app.matches(tx.protocol())
                 && self.kept_matches(rule, Some(flow), Some(tx.id()), hits)
                 && rule.events.iter().all(|e| tx.events().contains(e))
                 && rule.numbers.iter().all(|t| {
                     let direction = t.number.direction().unwrap_or(self.direction);
-                    tx.has_number(t.number, direction, &|n| t.condition.matches(n))
+                    tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
                 })
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
@@ -321,7 +334,6 @@ impl Round<'_> {
             return Outcome::Never;
         };
         let ended = tx.is_complete(slot.direction);
-        let mut complete = ended;
         match group.absent {
             Some(_) if tx.instances(slot.buffer, slot.direction) == 0 => {
                 return if tx.is_settled(slot.buffer, slot.direction) {
@@ -333,13 +345,17 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        for instance in 0..tx.instances(slot.buffer, slot.direction) {
+        let several = slot.buffer.has_instances();
+        let count = tx.instances(slot.buffer, slot.direction);
+        // More instances may come, as long as the direction goes on.
+        let mut complete = ended || (!several && count > 0);
+        for instance in 0..count {
             let Some(view) = tx.view(slot.buffer, slot.direction, instance) else {
-                break;
+                continue;
             };
-            complete = ended || (view.complete && !slot.buffer.has_instances());
-            if !complete && (!eager || group.needs_whole) && !view.complete {
-                return Outcome::NotYet;
+            complete &= ended || view.complete;
+            if !ended && !view.complete && (!eager || group.needs_whole) {
+                continue;
             }
             let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
@@ -358,6 +374,22 @@ impl Round<'_> {
             Outcome::NotYet
         }
     }
+}
+
+/// How much was scanned of an instance other than the first.
+fn scanned_of(further: &mut Vec<Scanned>, place: usize, instance: usize) -> &mut u32 {
+    let known = further
+        .iter()
+        .position(|s| (s.place, s.instance) == (place, instance));
+    let at = known.unwrap_or_else(|| {
+        further.push(Scanned {
+            place,
+            instance,
+            bytes: 0,
+        });
+        further.len() - 1
+    });
+    &mut further[at].bytes
 }
 
 /// The bytes as the slot's rules want them.

@@ -44,9 +44,14 @@ fn tcp_payload_is_looked_at_in_packets_where_rules_or_the_lack_of_a_stream_ask_f
         alert tcp any any -> any any (msg:"t"; flow:only_stream; content:"abcd"; sid:6;)
         alert tcp any any -> any any (msg:"t"; flow:no_stream; content:"abcd"; sid:7;)
         alert http any any -> any any (msg:"t"; content:"abcd"; sid:8;)
+        alert http any any -> any any (msg:"t"; content:"abcd"; depth:4; dsize:4; sid:9;)
     "#;
     for way in ways() {
         let mut rig = Rig::new(rules, &way);
+        rig.ctx.app = Protocol::Http1;
+        assert_eq!(rig.packet(ToServer, &tcp(b"abcd")), [2, 3, 5, 7, 9]);
+        assert_eq!(rig.packet(ToServer, &tcp(b"abcde")), [2, 3, 7]);
+        rig.ctx.app = Protocol::Unknown;
         assert_eq!(rig.packet(ToServer, &tcp(b"abcd")), [2, 3, 5, 7], "{way:?}");
         assert_eq!(rig.packet(ToServer, &tcp(b"xabcd")), [2, 7]);
         assert_eq!(rig.stream(ToServer, b"abcd"), [1, 3, 4, 6]);
@@ -238,6 +243,23 @@ fn a_rule_about_one_packet_is_no_rule_about_the_flow() {
     rig.ruleset
         .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
     assert_eq!(rig.hits.as_slice()[0].scope, Scope::Packet);
+}
+
+#[test]
+fn a_rule_about_the_protocol_of_the_ip_payload_is_asked_once_for_each_direction() {
+    let rules = r#"
+        drop ip any any -> any any (msg:"t"; ip_proto:1; sid:1;)
+        alert ip any any -> any any (msg:"t"; ip_proto:1; ttl:>0; sid:2;)
+        alert ip any any -> any any (msg:"t"; ip_proto:!1; sid:3;)
+    "#;
+    for way in ways() {
+        let mut rig = Rig::new(rules, &way);
+        (rig.ctx.protocol, rig.ctx.stream) = (1, false);
+        assert_eq!(rig.packet(ToServer, &icmp(b"")), [1, 2], "{way:?}");
+        assert_eq!(rig.packet(ToServer, &icmp(b"")), [2]);
+        assert_eq!(rig.packet(ToClient, &icmp(b"")), [1, 2]);
+        assert_eq!(rig.lone_packet(&icmp(b"")), [1, 2]);
+    }
 }
 
 #[test]

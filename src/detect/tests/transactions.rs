@@ -205,10 +205,19 @@ fn any_certificate_of_the_chain_will_do_but_one_must_match_whole() {
     for way in ways() {
         let mut rig = Rig::new(rules, &way);
         let mut tx = FakeTx::tls(0);
-        assert_eq!(rig.tx(ToClient, tx.set(Buffer::TlsCerts, b"-ab-")), NONE);
-        assert_eq!(rig.tx(ToClient, tx.set(Buffer::TlsCerts, b"-cd-")), NONE);
         assert_eq!(
-            rig.tx(ToClient, tx.set(Buffer::TlsCerts, b"ab-cd")),
+            rig.tx(ToClient, tx.grow(Buffer::TlsCerts, ToClient, b"-ab-", true)),
+            NONE
+        );
+        assert_eq!(
+            rig.tx(ToClient, tx.grow(Buffer::TlsCerts, ToClient, b"-cd-", true)),
+            NONE
+        );
+        assert_eq!(
+            rig.tx(
+                ToClient,
+                tx.grow(Buffer::TlsCerts, ToClient, b"ab-cd", true)
+            ),
             [1],
             "{way:?}"
         );

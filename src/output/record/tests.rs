@@ -130,6 +130,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             subject: Some("CN=a".into()),
             issuerdn: Some("CN=b".into()),
             serial: Some("01:02".into()),
+            ..Tls::default()
         }),
         app: None,
         variables: Variables::default(),

@@ -16,6 +16,7 @@ const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 
 mod fragments;
+mod late;
 mod odd;
 mod tunnels;
 
@@ -380,7 +381,7 @@ fn a_syn_cookie_does_not_let_a_stream_begin_elsewhere() {
         for distance in -3_i32..=5 {
             let mut lab = Lab::new(DROP_EVIL);
             if flood {
-                for port in 0..super::MANY_HALF_OPEN as u16 {
+                for port in 0..super::connection::MANY_HALF_OPEN as u16 {
                     let mut syn = Vec::new();
                     PacketBuilder::ipv4([10, 9, 9, 9], SERVER.0.octets(), 64)
                         .tcp(port, 80, 1, 1)
@@ -436,6 +437,30 @@ fn a_datagram_reaches_its_parser() {
         send("OPTIONS sip:evil SIP/2.0\r\n\r\n"),
         Verdict::Drop(DropReason::Rules)
     );
+}
+
+#[test]
+fn dns_rules_hold_names_of_datagrams_on_any_port() {
+    let rules = "drop dns any any -> any any (msg:\"t\"; dns.query; content:\"evil.example\"; nocase; endswith; sid:1;)\n\
+        drop dns any any -> any any (msg:\"t\"; dns.rrtype:AXFR; sid:2;)\n";
+    let mut lab = Lab::new(rules);
+    let mut ask = |port, name: &[u8], kind: u8| {
+        let head = [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        let message = [&head[..], name, &[0, 0, kind, 0, 1]].concat();
+        let mut packet = Vec::new();
+        PacketBuilder::ipv4(CLIENT.0.octets(), SERVER.0.octets(), 64)
+            .udp(5060, port)
+            .write(&mut packet, &message)
+            .unwrap();
+        lab.send(&packet)
+    };
+    for port in [53, 5399] {
+        let dropped = Verdict::Drop(DropReason::Rules);
+        assert_eq!(ask(port, b"\x04good\x07example", 1), Verdict::Forward);
+        assert_eq!(ask(port, b"\x08evilexam\x04ples", 1), Verdict::Forward);
+        assert_eq!(ask(port + 1, b"\x02my\x04Evil\x07example", 1), dropped);
+        assert_eq!(ask(port, b"\x04good\x07example", 252), dropped);
+    }
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use super::{Keyword, Kind};
 use crate::app_layer::{Event, Protocol};
-use crate::buffer::Buffer;
-use crate::signature::ast::{Content, FastPattern, ProtocolTest, Test};
+use crate::signature::ast::ProtocolTest;
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Fault, Opt};
 
@@ -21,12 +20,6 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "app-layer-protocol:[!]PROTOCOL|failed|unknown;",
             "The protocol found on the flow, whatever its port.",
             protocol,
-        ),
-        k(
-            "tls.version",
-            "tls.version:1.0|1.1|1.2|1.3;",
-            "Version of TLS in force.",
-            tls_version,
         ),
     ]
 }
@@ -60,32 +53,4 @@ fn protocol(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     }
     draft.protocols.push(ProtocolTest { protocol, negated });
     Ok(())
-}
-
-/// The version as a test of its own buffer: the whole of it is the number.
-fn tls_version(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
-    let value = opt.value()?.unquoted()?;
-    let version = match value.text {
-        "1.0" | "0x0301" => "1.0",
-        "1.1" | "0x0302" => "1.1",
-        "1.2" | "0x0303" => "1.2",
-        "1.3" | "0x0304" => "1.3",
-        other => return Err(value.fault(format!("`{other}` is no version of TLS"))),
-    };
-    draft.add_to(
-        Buffer::TlsVersion,
-        opt,
-        Test::Content(Content {
-            pattern: version.as_bytes().to_vec(),
-            negated: false,
-            nocase: false,
-            offset: None,
-            depth: None,
-            distance: None,
-            within: None,
-            startswith: true,
-            endswith: true,
-            fast_pattern: FastPattern::Auto,
-        }),
-    )
 }

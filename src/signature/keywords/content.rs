@@ -107,7 +107,8 @@ fn uricontent(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn pattern(opt: &Opt<'_>) -> Result<(Content, Span), Fault> {
+/// What is written in quotes, perhaps negated.
+pub(super) fn pattern(opt: &Opt<'_>) -> Result<(Content, Span), Fault> {
     let (negated, text) = opt.value()?.negation();
     let pattern = bytes(text.quoted()?)?;
     if pattern.is_empty() {

@@ -17,6 +17,7 @@ pub mod refused;
 pub(super) mod requires;
 mod size;
 mod stream;
+mod tls;
 mod transform;
 
 use std::borrow::Cow;
@@ -207,9 +208,9 @@ fn old_modifiers() -> [Keyword; 13] {
     ]
 }
 
-/// Not sticky buffers by that name: `tls.version` takes a value, the payload is `pkt_data`.
+/// The payload is a sticky buffer by the name `pkt_data`.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
-    !matches!(buffer, Buffer::TlsVersion | Buffer::Payload)
+    !matches!(buffer, Buffer::Payload)
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
@@ -242,6 +243,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         decode::keywords(),
         packet::keywords(),
         stream::keywords(),
+        tls::keywords(),
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),

@@ -17,7 +17,12 @@ pub(super) fn keywords() -> Vec<Keyword> {
         kind: Kind::Number,
         parser: Parser::TransactionNumber(number),
     };
-    Number::ALL.iter().map(keyword).collect()
+    let own = |number: &&Number| number.values() == Values::Own;
+    Number::ALL
+        .iter()
+        .filter(|n| !own(n))
+        .map(keyword)
+        .collect()
 }
 
 fn syntax(number: Number) -> String {
@@ -29,10 +34,11 @@ fn syntax(number: Number) -> String {
         "{name}:[!][<|>|<=|>=]NUMBER; {name}:[!]NUMBER-NUMBER; {name}:&MASK[=NUMBER|!=NUMBER];"
     );
     match number.values() {
-        Values::Plain => plain,
+        Values::Plain | Values::Own => plain,
+        Values::AnyOf(list) => format!("{name}:[!]{};", words(list).join("|")),
         Values::Named(list) => format!("{plain} {name}:[!]{};", words(list).join("|")),
         Values::Flags(list) => format!(
-            "{plain} {name}:[!]FLAG,...; out of {}",
+            "{plain} {name}:[!]FLAG,[!]FLAG...; FLAG one of {};",
             words(list).join(", ")
         ),
     }
@@ -51,7 +57,10 @@ fn condition(value: Arg<'_>, number: Number) -> Result<NumberCondition, Fault> {
     }
     match number.values() {
         Values::Flags(words) if begins_with_a_word(value) => flags(value, words),
-        Values::Named(words) if begins_with_a_word(value) => named(value, words),
+        Values::Named(words) if begins_with_a_word(value) || is_among(value, words) => {
+            named(value, words)
+        }
+        Values::AnyOf(words) => any_of(value, words),
         _ => range(value, number.max()).map(NumberCondition::Range),
     }
 }
@@ -59,6 +68,12 @@ fn condition(value: Arg<'_>, number: Number) -> Result<NumberCondition, Fault> {
 fn begins_with_a_word(value: Arg<'_>) -> bool {
     let (_, bare) = value.negation();
     bare.text.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// A word that begins with a digit, such as a version.
+fn is_among(value: Arg<'_>, words: &[(&str, u64)]) -> bool {
+    let (_, bare) = value.negation();
+    words.iter().any(|(word, _)| *word == bare.text)
 }
 
 /// `&0xF0`: any of the bits; `&0xF0=0x40`, `&0xF0!=0x40`: the bits are so, or not so.
@@ -117,6 +132,25 @@ fn flags(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault
     })
 }
 
+/// `a|b` or `a,b`: one of them; `!a|!b`: another one.
+fn any_of(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault> {
+    let separator = if value.text.contains('|') { '|' } else { ',' };
+    let (mut mask, mut all_negated) = (0, None);
+    for part in value.split(separator) {
+        let (negated, word) = part.trim().negation();
+        if all_negated.is_some_and(|n| n != negated) {
+            return Err(part.fault("of a list either all are negated or none"));
+        }
+        all_negated = Some(negated);
+        mask |= lookup(word, words)?;
+    }
+    Ok(NumberCondition::Bits {
+        mask,
+        value: 0,
+        negated: all_negated != Some(true),
+    })
+}
+
 fn lookup(word: Arg<'_>, words: &[(&str, u64)]) -> Result<u64, Fault> {
     let known = words
         .iter()
@@ -146,13 +180,25 @@ mod tests {
             ("0x0c!=0x08", &[12, 4], &[8, 9]),
         ] {
             let read = bits(arg(text), 255).unwrap();
-            assert!(fits.iter().all(|n| read.matches(*n)), "{text}");
-            assert!(!not.iter().any(|n| read.matches(*n)), "{text}");
+            assert!(fits.iter().all(|n| read.matches(*n, 0)), "{text}");
+            assert!(!not.iter().any(|n| read.matches(*n, 0)), "{text}");
         }
         let read = flags(arg("dup,!retain"), WORDS).unwrap();
-        assert!(read.matches(8) && read.matches(10) && !read.matches(9) && !read.matches(0));
+        assert!(
+            read.matches(8, 0) && read.matches(10, 0) && !read.matches(9, 0) && !read.matches(0, 0)
+        );
+        for (text, fits, not) in [
+            ("dup|retain", &[8_u64, 1][..], &[2_u64][..]),
+            ("!dup,!retain", &[2], &[8, 1]),
+            ("dup", &[8], &[1]),
+        ] {
+            let read = any_of(arg(text), WORDS).unwrap();
+            assert!(fits.iter().all(|n| read.matches(*n, 0)), "{text}");
+            assert!(!not.iter().any(|n| read.matches(*n, 0)), "{text}");
+        }
+        assert!(any_of(arg("dup,!retain"), WORDS).is_err());
         let read = named(arg("!DUP"), WORDS).unwrap();
-        assert!(read.matches(1) && !read.matches(8));
+        assert!(read.matches(1, 0) && !read.matches(8, 0));
         assert!(named(arg("dupe"), WORDS).is_err());
         assert!(bits(arg("x"), 255).is_err());
     }

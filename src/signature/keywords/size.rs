@@ -72,7 +72,7 @@ fn urilen(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
             _ => return Err(form.fault("expected `norm` or `raw`")),
         },
     };
-    draft.add_size(buffer, range(lengths, MAX_URI)?);
+    draft.add_aside(buffer, Test::Size(range(lengths, MAX_URI)?));
     Ok(())
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::number::Values;
 use crate::signature::classification::Classes;
 use crate::signature::parse::parse_file;
 use crate::signature::vars::Variables;
@@ -31,7 +32,80 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!tls;",
         "app-layer-protocol:!^smb;",
     ),
-    ("tls.version", "tls.version:1.2;", "tls.version:^4;"),
+    ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
+    (
+        "mqtt.flags",
+        "mqtt.flags:dup,!retain;",
+        "mqtt.flags:dup,^will;",
+    ),
+    ("mqtt.qos", "mqtt.qos:2;", "mqtt.qos:^4;"),
+    (
+        "mqtt.reason_code",
+        "mqtt.reason_code:128;",
+        "mqtt.reason_code:^256;",
+    ),
+    (
+        "mqtt.protocol_version",
+        "mqtt.protocol_version:5;",
+        "mqtt.protocol_version:^five;",
+    ),
+    (
+        "mqtt.connect.flags",
+        "mqtt.connect.flags:username,!will;",
+        "mqtt.connect.flags:^dup;",
+    ),
+    (
+        "mqtt.connack.session_present",
+        "mqtt.connack.session_present:true;",
+        "mqtt.connack.session_present:^maybe;",
+    ),
+    (
+        "tls.version",
+        "tls.version:1.2; tls.version:0x0303;",
+        "tls.version:^1.4;",
+    ),
+    (
+        "ssl_version",
+        "ssl_version:tls1.2,tls1.3;",
+        "ssl_version:^tls1.4;",
+    ),
+    (
+        "ssl_state",
+        "ssl_state:!client_hello|!client_keyx;",
+        "ssl_state:client_hello,^!server_hello;",
+    ),
+    (
+        "tls_cert_notbefore",
+        "tls_cert_notbefore:2025-01<>2026-01-31T12:00:00;",
+        "tls_cert_notbefore:^2026<>2025;",
+    ),
+    (
+        "tls_cert_notafter",
+        "tls_cert_notafter:>2026;",
+        "tls_cert_notafter:>^soon;",
+    ),
+    (
+        "tls_cert_expired",
+        "tls_cert_expired;",
+        "tls_cert_expired:^1;",
+    ),
+    ("tls_cert_valid", "tls_cert_valid;", "tls_cert_valid:^1;"),
+    (
+        "tls.subject",
+        r#"tls.subject:!"CN=a|2e|example";"#,
+        "tls.subject:^CN=a;",
+    ),
+    (
+        "tls.issuerdn",
+        r#"tls.issuerdn:"CN=a";"#,
+        r#"tls.issuerdn:^"";"#,
+    ),
+    (
+        "tls.fingerprint",
+        r#"tls.fingerprint:"0A:1b:2c:3d:4e:5f:60:71:82:93:a4:b5:c6:d7:e8:f9:0a:1b:2c:3d";"#,
+        r#"tls.fingerprint:^"0a:1b";"#,
+    ),
+    ("tls.store", "tls.store;", "tls.store:^now;"),
     (
         "tls.cert_chain_len",
         "tls.cert_chain_len:>2;",
@@ -483,7 +557,10 @@ fn refused(marked: &str) {
 #[test]
 fn the_cases_cover_the_table() {
     for keyword in KEYWORDS.iter() {
-        let generic = matches!(keyword.kind, Kind::StickyBuffer | Kind::OldModifier);
+        let generic = matches!(
+            keyword.kind,
+            Kind::StickyBuffer | Kind::OldModifier | Kind::Number
+        );
         let covered = CASES
             .iter()
             .chain(MORE)
@@ -522,6 +599,31 @@ fn every_sticky_buffer_and_older_modifier_is_read_and_refused() {
                     refused(&format!("^{name};"));
                 }
                 _ => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn every_number_is_read_and_refused() {
+    let in_digits = |n: &&Number| !matches!(n.values(), Values::AnyOf(_) | Values::Own);
+    for &number in Number::ALL.iter().filter(in_digits) {
+        let word = number.protocol().words()[0];
+        let read = |value: &str| {
+            let name = number.as_str();
+            let text =
+                format!("alert {word} any any -> any any (msg:\"a\"; {name}:{value}; sid:1;)");
+            read(&text).failures.len()
+        };
+        for good in ["1", "!1", &format!("<{}", number.max())] {
+            assert_eq!(read(good), 0, "{}:{good}", number.as_str());
+        }
+        for bad in ["nothing", "-1", &format!("{}", number.max() + 1)] {
+            assert_eq!(read(bad), 1, "{}:{bad}", number.as_str());
+        }
+        if let Values::Named(words) = number.values() {
+            for (word, _) in words {
+                assert_eq!(read(&word.to_lowercase()), 0, "{}:{word}", number.as_str());
             }
         }
     }

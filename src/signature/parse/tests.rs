@@ -1,5 +1,6 @@
 use super::*;
 use crate::buffer::Buffer;
+use crate::number::Number;
 use crate::signature::ast::*;
 use crate::verdict::Action;
 
@@ -90,11 +91,18 @@ fn a_buffer_named_again_goes_on_and_a_transformed_one_does_not() {
 }
 
 #[test]
-fn the_version_of_tls_is_a_whole_buffer() {
+fn the_version_of_tls_is_a_number() {
     let s = rule("tls.version:1.2;");
-    assert_eq!(s.buffers[0].buffer, Buffer::TlsVersion);
-    let version = contents(&s.buffers[0])[0];
-    assert!(version.startswith && version.endswith && version.pattern == b"1.2");
+    assert_eq!(s.numbers[0].number, Number::TlsVersion);
+    assert!(s.numbers[0].condition.matches(0x0303, 0));
+    assert!(!s.numbers[0].condition.matches(0x0301, 0));
+}
+
+#[test]
+fn hexadecimal_buffers_are_looked_at_in_either_case() {
+    let s = rule("ja3.hash; content:\"0AbC\"; tls.cert_issuer; content:\"Abc\";");
+    assert!(contents(&s.buffers[0])[0].nocase);
+    assert!(!contents(&s.buffers[1])[0].nocase);
 }
 
 #[test]

@@ -101,14 +101,14 @@ fn who_only_looks_on_forwards_all_and_tells_of_no_drop() {
 #[test]
 fn who_only_looks_on_tells_of_bytes_once_they_are_answered() {
     let mut lab = onlooker();
-    assert_eq!(lab.segment(0, "A", b"GOOD"), Verdict::Forward);
+    lab.segment(0, "A", b"GET /GOOD HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(lab.seen.alerts.is_empty());
     let mut alerts = Alerts::default();
     let mut answer = Vec::new();
     PacketBuilder::ipv4(SERVER.0.octets(), CLIENT.0.octets(), 64)
         .tcp(SERVER.1, CLIENT.1, lab.next[1], 60_000)
         .ack(lab.next[0])
-        .write(&mut answer, b"thanks")
+        .write(&mut answer, b"HTTP/1.1 204 No Content\r\n\r\n")
         .unwrap();
     let raw = RawPacket {
         data: &answer,
@@ -118,6 +118,30 @@ fn who_only_looks_on_tells_of_bytes_once_they_are_answered() {
     lab.worker.process(&raw, lab.now, &mut alerts);
     let told: Vec<_> = alerts.0.iter().map(|a| (a.0, a.1, a.2)).collect();
     assert_eq!(told, [(1, false, CLIENT.1)], "from who sent the bytes");
+    assert!(finish(&mut lab).is_empty());
+}
+
+/// As Suricata does; found in recorded chats, where it tells of several commands once.
+#[test]
+fn who_only_looks_on_tells_once_of_a_piece_of_a_dialogue_without_a_protocol() {
+    let rules = concat!(
+        "alert tcp any any -> any any (msg:\"t\"; content:\"GOOD\"; sid:1;)\n",
+        "alert tcp any any -> any any (msg:\"t\"; content:\"GOOD\"; flowbits:set,good; sid:2;)\n",
+        "alert tcp any any -> any any (msg:\"t\"; content:\"GOOD\"; flow:no_stream; sid:3;)\n",
+    );
+    let config = WorkerConfig {
+        passive: true,
+        ..WorkerConfig::default()
+    };
+    let mut lab = Lab::with(config, rules);
+    lab.open();
+    for _ in 0..3 {
+        lab.segment(0, "A", b"\x01GOOD");
+        lab.segment(1, "A", b"\x02thanks");
+    }
+    assert_eq!(lab.seen.alerts, [3, 3, 3]);
+    lab.segment(0, "FA", b"");
+    assert_eq!(lab.seen.alerts, [3, 3, 3, 2, 1]);
     assert!(finish(&mut lab).is_empty());
 }
 

@@ -1,0 +1,174 @@
+//! Zstandard (RFC 8878).
+
+use zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};
+
+use super::Stop;
+
+pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// A window of 256 KiB: what is kept of a body never refers further back. 8 is its exponent
+/// in a frame's header (RFC 8878 section 3.1.1.1.2).
+const WINDOW_LOG: u32 = 18;
+const WINDOW_DESCRIPTOR: u8 = 8 << 3;
+const REACH: u64 = 1 << WINDOW_LOG;
+
+/// No block is larger (RFC 8878 section 3.1.1.2.4).
+const BLOCK: u64 = 128 * 1024;
+
+/// The longest part of a frame's header that says how large its window is.
+const HEADER: usize = 4 + 1 + 1 + 4 + 8;
+
+pub(super) struct Zstd {
+    context: DCtx<'static>,
+    /// Bytes of a frame's header, until they are all there.
+    header: Vec<u8>,
+    /// Bytes of the header that were given to the decoder.
+    given: usize,
+    in_frame: bool,
+    frames: u32,
+    written_in_frame: u64,
+}
+
+impl Zstd {
+    pub(super) fn new() -> Option<Self> {
+        let mut context = DCtx::try_create()?;
+        context
+            .set_parameter(DParameter::WindowLogMax(WINDOW_LOG))
+            .ok()?;
+        Some(Self {
+            context,
+            header: Vec::new(),
+            given: 0,
+            in_frame: false,
+            frames: 0,
+            written_in_frame: 0,
+        })
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.context.sizeof() + self.header.capacity()
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.frames > 0 && !self.in_frame && self.header.is_empty()
+    }
+
+    pub(super) fn decode(
+        &mut self,
+        input: &[u8],
+        out: &mut [u8],
+    ) -> (usize, usize, Result<(), Stop>) {
+        if out.is_empty() {
+            return (0, 0, Ok(()));
+        }
+        if self.in_frame && self.given == self.header.len() {
+            return self.step(input, out);
+        }
+        let mut read = 0;
+        while !self.in_frame {
+            if let Some(length) = header_length(&self.header)
+                && self.header.len() >= length
+            {
+                shrink_window(&mut self.header);
+                self.in_frame = true;
+                self.given = 0;
+                break;
+            }
+            let Some(&byte) = input.get(read) else {
+                return (read, 0, Ok(()));
+            };
+            self.header.push(byte);
+            read += 1;
+        }
+        let header = std::mem::take(&mut self.header);
+        let (used, written, result) = self.step(header.get(self.given..).unwrap_or_default(), out);
+        if self.in_frame {
+            self.header = header;
+            self.given += used;
+        }
+        (read, written, result)
+    }
+
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {
+        let mut source = InBuffer::around(input);
+        let mut target = OutBuffer::around(out);
+        let result = self.context.decompress_stream(&mut target, &mut source);
+        let (read, written) = (source.pos(), target.pos());
+        self.written_in_frame += written as u64;
+        let result = match result {
+            // The first block that reaches further does not fit.
+            Err(_) if self.written_in_frame >= REACH - BLOCK => Err(Stop::Full),
+            Err(_) => Err(Stop::Broken),
+            Ok(0) => {
+                self.in_frame = false;
+                self.header.clear();
+                self.given = 0;
+                self.frames = self.frames.saturating_add(1);
+                self.written_in_frame = 0;
+                Ok(())
+            }
+            Ok(_) if self.written_in_frame >= REACH => Err(Stop::Full),
+            Ok(_) => Ok(()),
+        };
+        (read, written, result)
+    }
+}
+
+/// How many bytes the header has up to the end of its sizes, as far as these tell. What is
+/// no frame of the usual kind has no such header: the decoder is given it as it is.
+fn header_length(header: &[u8]) -> Option<usize> {
+    let known = header.len().min(MAGIC.len());
+    if header.get(..known) != MAGIC.get(..known) {
+        return Some(known);
+    }
+    let descriptor = *header.get(MAGIC.len())?;
+    Some(sizes(descriptor).1.min(HEADER))
+}
+
+/// Where the content size begins and ends (RFC 8878 section 3.1.1.1).
+const fn sizes(descriptor: u8) -> (usize, usize) {
+    let single_segment = descriptor & 0x20 != 0;
+    let dictionary = match descriptor & 3 {
+        0 => 0,
+        1 => 1,
+        2 => 2,
+        _ => 4,
+    };
+    let size = match descriptor >> 6 {
+        0 => single_segment as usize,
+        1 => 2,
+        2 => 4,
+        _ => 8,
+    };
+    let start = 5 + (!single_segment) as usize + dictionary;
+    (start, start + size)
+}
+
+/// Writes a window of [`REACH`] bytes in place of a larger one: the frame means the same up
+/// to the last block before so much output.
+fn shrink_window(header: &mut [u8]) {
+    let Some(&descriptor) = header.get(MAGIC.len()) else {
+        return;
+    };
+    if header.get(..MAGIC.len()) != Some(&MAGIC[..]) {
+        return;
+    }
+    if descriptor & 0x20 == 0 {
+        if let Some(window) = header.get_mut(5) {
+            *window = (*window).min(WINDOW_DESCRIPTOR);
+        }
+        return;
+    }
+    // In a single segment the content's size is the window.
+    let (start, end) = sizes(descriptor);
+    let Some(size) = header.get_mut(start..end) else {
+        return;
+    };
+    let value = size.iter().rev().fold(0_u64, |n, b| n << 8 | u64::from(*b));
+    if size.len() >= 4 && value > REACH {
+        let bytes = REACH.to_le_bytes();
+        for (to, from) in size.iter_mut().zip(bytes) {
+            *to = from;
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Certificates in the clear (RFC 5246 section 7.4.2), and what the first of a chain says.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use sha1::{Digest, Sha1};
+use x509_parser::error::X509Error;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::Event;
+use super::read::take_u24_prefixed;
+use crate::app_layer::Limits;
+
+/// Names kept of a certificate (`too_many_subject_alternative_names`).
+const MAX_NAMES: usize = 512;
+
+/// The certificates of one direction.
+#[derive(Debug, Default)]
+pub struct Chain {
+    certificates: Vec<Vec<u8>>,
+    length: u32,
+    fingerprint: String,
+    first: Option<Described>,
+}
+
+/// What a certificate says of itself.
+#[derive(Debug)]
+struct Described {
+    subject: String,
+    issuer: String,
+    serial: String,
+    names: Vec<Vec<u8>>,
+    not_before: i64,
+    not_after: i64,
+}
+
+impl Chain {
+    /// Reads a whole message without its header; `None` if it does not hold what it announces.
+    pub(super) fn read(
+        message: &[u8],
+        limits: &Limits,
+        raise: &mut dyn FnMut(Event),
+    ) -> Option<Self> {
+        let (mut list, _) = take_u24_prefixed(message)?;
+        let mut chain = Self::default();
+        while !list.is_empty() {
+            let (der, rest) = take_u24_prefixed(list)?;
+            if chain.length == 0 {
+                chain.describe_first(der, raise);
+            }
+            chain.length = chain.length.saturating_add(1);
+            if chain.certificates.len() < limits.tls_certificates {
+                chain.certificates.push(der.to_vec());
+            } else {
+                raise(Event::HandshakeInvalidLength);
+            }
+            list = rest;
+        }
+        Some(chain)
+    }
+
+    fn describe_first(&mut self, der: &[u8], raise: &mut dyn FnMut(Event)) {
+        self.fingerprint = hex_with_colons(&Sha1::digest(der), false);
+        match X509Certificate::from_der(der) {
+            Ok((_, certificate)) => self.first = Some(describe(&certificate, raise)),
+            Err(error) => {
+                raise(Event::InvalidCertificate);
+                if let Some(event) = event_of(der, &error) {
+                    raise(event);
+                }
+            }
+        }
+    }
+
+    /// DER, its own certificate first; not more than the limit.
+    pub fn certificates(&self) -> &[Vec<u8>] {
+        &self.certificates
+    }
+
+    /// How many certificates there are, kept or not.
+    pub const fn length(&self) -> u32 {
+        self.length
+    }
+
+    /// Of the first certificate, such as `C=US, O=Example, CN=example.com`.
+    pub fn subject(&self) -> Option<&[u8]> {
+        self.first.as_ref().map(|d| d.subject.as_bytes())
+    }
+
+    /// Of the first certificate.
+    pub fn issuer(&self) -> Option<&[u8]> {
+        self.first.as_ref().map(|d| d.issuer.as_bytes())
+    }
+
+    /// Of the first certificate: upper-case hex with colons.
+    pub fn serial(&self) -> Option<&[u8]> {
+        self.first.as_ref().map(|d| d.serial.as_bytes())
+    }
+
+    /// SHA-1 of the first certificate: lower-case hex with colons.
+    pub fn fingerprint(&self) -> Option<&[u8]> {
+        (self.length > 0).then_some(self.fingerprint.as_bytes())
+    }
+
+    /// Subject alternative names of the first certificate.
+    pub fn names(&self) -> &[Vec<u8>] {
+        self.first.as_ref().map_or(&[], |d| &d.names)
+    }
+
+    /// First and last second in which the first certificate is valid, since 1970.
+    pub fn validity(&self) -> Option<(i64, i64)> {
+        self.first.as_ref().map(|d| (d.not_before, d.not_after))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let lists = self.certificates.iter().chain(self.names());
+        let texts = self.first.as_ref();
+        let texts = texts.map_or(0, |d| {
+            d.subject.capacity() + d.issuer.capacity() + d.serial.capacity()
+        });
+        lists
+            .map(|bytes| size_of::<Vec<u8>>() + bytes.capacity())
+            .sum::<usize>()
+            + texts
+            + self.fingerprint.capacity()
+    }
+}
+
+fn describe(certificate: &X509Certificate<'_>, raise: &mut dyn FnMut(Event)) -> Described {
+    let validity = certificate.validity();
+    let mut names = Vec::new();
+    match certificate.subject_alternative_name() {
+        Ok(Some(extension)) => {
+            let all = extension.value.general_names.iter().filter_map(name_bytes);
+            names.extend(all.take(MAX_NAMES));
+            if extension.value.general_names.len() > MAX_NAMES {
+                raise(Event::TooManySubjectAlternativeNames);
+            }
+        }
+        Ok(None) => {}
+        Err(_) => raise(Event::CertificateInvalidExtensions),
+    }
+    Described {
+        subject: certificate.subject().to_string(),
+        issuer: certificate.issuer().to_string(),
+        serial: hex_with_colons(certificate.raw_serial(), true),
+        names,
+        not_before: validity.not_before.timestamp(),
+        not_after: validity.not_after.timestamp(),
+    }
+}
+
+/// Mail, host, URI and address (RFC 5280 section 4.2.1.6); also where they are no text.
+fn name_bytes(name: &GeneralName<'_>) -> Option<Vec<u8>> {
+    match name {
+        GeneralName::RFC822Name(text) | GeneralName::DNSName(text) | GeneralName::URI(text) => {
+            Some(text.as_bytes().to_vec())
+        }
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let v6 = || <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| v6())
+                .ok()
+                .map(|a| a.to_string().into_bytes())
+        }
+        GeneralName::Invalid(tag, bytes) if matches!(tag.0, 1 | 2 | 6) => Some(bytes.to_vec()),
+        _ => None,
+    }
+}
+
+/// What is wrong with a certificate that does not parse, as far as there is a name for it.
+fn event_of(der: &[u8], error: &x509_parser::nom::Err<X509Error>) -> Option<Event> {
+    use x509_parser::nom::Err::{Error, Failure, Incomplete};
+    if let Some(event) = outer_fault(der) {
+        return Some(event);
+    }
+    let error = match error {
+        Incomplete(_) => return Some(Event::CertificateInvalidLength),
+        Error(error) | Failure(error) => error,
+    };
+    Some(match error {
+        X509Error::Der(_) => Event::CertificateInvalidDer,
+        X509Error::InvalidVersion => Event::CertificateInvalidVersion,
+        X509Error::InvalidSerial => Event::CertificateInvalidSerial,
+        X509Error::InvalidAlgorithmIdentifier => Event::CertificateInvalidAlgorithmIdentifier,
+        X509Error::InvalidX509Name => Event::CertificateInvalidX509Name,
+        X509Error::InvalidDate => Event::CertificateInvalidDate,
+        X509Error::InvalidExtensions | X509Error::DuplicateExtensions => {
+            Event::CertificateInvalidExtensions
+        }
+        _ => return None,
+    })
+}
+
+/// A certificate is one sequence (X.690 sections 8.1.3 and 8.9) that fills its bytes.
+fn outer_fault(der: &[u8]) -> Option<Event> {
+    let rest = match der {
+        [0x30, rest @ ..] => rest,
+        [_, ..] => return Some(Event::CertificateInvalidDer),
+        [] => return Some(Event::CertificateInvalidLength),
+    };
+    let Some((&first, rest)) = rest.split_first() else {
+        return Some(Event::CertificateInvalidLength);
+    };
+    let length_bytes = usize::from(first & 0x7f);
+    let (length, content) = if first & 0x80 == 0 {
+        (length_bytes, rest)
+    } else {
+        let Some((bytes, content)) = rest.split_at_checked(length_bytes) else {
+            return Some(Event::CertificateInvalidLength);
+        };
+        let fold = |n: usize, b: &u8| n.saturating_mul(256).saturating_add(usize::from(*b));
+        (bytes.iter().fold(0, fold), content)
+    };
+    (length > content.len()).then_some(Event::CertificateInvalidLength)
+}
+
+fn hex_with_colons(bytes: &[u8], upper: bool) -> String {
+    let mut text = String::with_capacity(3 * bytes.len());
+    for byte in bytes {
+        let colon = if text.is_empty() { "" } else { ":" };
+        let _ = match upper {
+            true => write!(text, "{colon}{byte:02X}"),
+            false => write!(text, "{colon}{byte:02x}"),
+        };
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_ends_too_early_is_told_from_one_that_is_none() {
+        let (length, der) = (
+            Some(Event::CertificateInvalidLength),
+            Some(Event::CertificateInvalidDer),
+        );
+        for (bytes, expected) in [
+            (&[][..], length),
+            (&[0x30], length),
+            (&[0x30, 0x82, 1], length),
+            (&[0x30, 0x82, 1, 0, 5, 0], length),
+            (&[0x30, 3, 5, 0], length),
+            (&[0x31, 2, 5, 0], der),
+            (&[0x30, 2, 5, 0], None),
+        ] {
+            assert_eq!(outer_fault(bytes), expected, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_bytes_whatever_they_hold() {
+        let bytes = |name: GeneralName<'_>| name_bytes(&name).unwrap();
+        assert_eq!(bytes(GeneralName::DNSName("a.example")), b"a.example");
+        assert_eq!(bytes(GeneralName::IPAddress(&[192, 0, 2, 1])), b"192.0.2.1");
+        let odd = GeneralName::Invalid(x509_parser::asn1_rs::Tag(2), b"\xff");
+        assert_eq!(bytes(odd), b"\xff");
+    }
+}

@@ -1,0 +1,236 @@
+//! TCP: which connection a segment belongs to, and its way through state, parser and signatures.
+
+use super::{
+    Counter, Direction, Edit, EventSink, ExceptionPolicy, FlowEndReason, FlowId, FlowKey,
+    FlowState, Inspection, Midstream, Passage, Refused, SegmentOutcome, Shared, TcpFlags,
+    TcpHeader, TcpSession, TimeoutClass, Verdict, Worker, answer, context,
+};
+use crate::verdict::DropReason;
+
+/// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
+/// what completes a handshake: the listen queue that web servers ask for (nginx and Apache: 511).
+pub(super) const MANY_HALF_OPEN: usize = 511;
+
+impl Worker {
+    pub(super) fn judge_tcp(
+        &mut self,
+        tcp: &TcpHeader<'_>,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Verdict {
+        let key = FlowKey::of(passage.packet);
+        let opens = tcp.flags().0 & (TcpFlags::SYN | TcpFlags::ACK | TcpFlags::RST | TcpFlags::FIN)
+            == TcpFlags::SYN;
+        let mut found = self.flows.find(&key);
+        let mut replaces_refused = false;
+        if let Some(id) = found
+            && opens
+            && self.gives_way_to_syn(id, tcp)
+            && let Some(flow) = self.flows.remove(id)
+        {
+            replaces_refused = flow.state.is_refused();
+            let (_, mut ending) = self.ending();
+            ending.end(flow, FlowEndReason::Reused, passage.now, sink);
+            found = None;
+        }
+        let id = match found {
+            Some(id) => id,
+            None => {
+                let (from_server, state) = if opens {
+                    let syn = passage.segment(Direction::ToServer, tcp);
+                    (false, FlowState::opened_by(&syn, replaces_refused))
+                } else {
+                    match self.pick_up(tcp, passage) {
+                        Ok(picked) => picked,
+                        Err(policy) => {
+                            let reason = DropReason::StreamMidstream;
+                            return self.except_packet(policy, reason, passage, sink);
+                        }
+                    }
+                };
+                match self.open(key, from_server, state, passage, sink) {
+                    Ok(id) => id,
+                    Err(verdict) => return verdict,
+                }
+            }
+        };
+        let Some(dir) = self.enter(id, passage) else {
+            return self.recover(passage.now);
+        };
+        if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
+            return verdict;
+        }
+        let unconfirmed = self
+            .flows
+            .len_of(TimeoutClass::New)
+            .max(self.engine.awaiting);
+        if unconfirmed >= MANY_HALF_OPEN
+            && let Some(session) = self.flows.get(id).and_then(|f| f.state.tcp.as_ref())
+            && session.begins_beside(&passage.segment(dir, tcp))
+        {
+            let reason = DropReason::StreamCookieStart;
+            self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+            return Verdict::Drop(reason);
+        }
+        if !passage.packet.payload.is_empty() && self.lacks_memory(id) {
+            return self.except_memory(id, passage, sink);
+        }
+        let session = self.flows.get(id).and_then(|f| f.state.tcp.as_ref());
+        let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
+            (session.next_sequence(dir), session.offset_of(dir, tcp))
+        });
+        let outcome = self.segment(id, dir, tcp, passage);
+        if let Some(reason) = outcome.refused
+            && !self.config.passive
+        {
+            self.engine.hits.clear();
+            let policy = self.policy_for(reason);
+            if policy == ExceptionPolicy::Pass {
+                self.counters.add(Counter::ExceptionPass, 1);
+            } else {
+                if policy == ExceptionPolicy::Reject {
+                    let length = passage.packet.payload.len();
+                    sink.reset(answer(passage.ends, tcp, length, passage.now));
+                }
+                self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
+                return Verdict::Drop(reason);
+            }
+        }
+        if self.config.number_packets && !passage.packet.payload.is_empty() {
+            let number = self.counters.get(Counter::Received);
+            if let Some(flow) = self.flows.get_mut(id) {
+                flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
+            }
+        }
+        self.packet_signatures(id, dir, passage);
+        let refused = Refused {
+            ends: passage.ends,
+            tcp,
+            payload_length: passage.packet.payload.len(),
+            receiver_expects: expected,
+            stream_offset,
+        };
+        let class = match self.flows.get(id).and_then(|f| f.state.tcp.as_ref()) {
+            Some(session) if session.is_closed() => TimeoutClass::Closed,
+            Some(session) if session.is_established() => TimeoutClass::Established,
+            _ => TimeoutClass::New,
+        };
+        match self.conclude(id, dir, class, Some(&refused), passage, sink) {
+            Verdict::Forward if !outcome.edit.is_empty() => Verdict::Rewrite(Edit {
+                ip_at: passage.ip_at,
+                ..outcome.edit
+            }),
+            verdict => verdict,
+        }
+    }
+
+    /// What is done with a segment that the stream did not take.
+    const fn policy_for(&self, reason: DropReason) -> ExceptionPolicy {
+        match reason {
+            DropReason::StreamReassemblyMemory => self.config.exceptions.reassembly_memory,
+            DropReason::StreamAsymmetric => self.config.exceptions.asymmetric,
+            _ => ExceptionPolicy::Drop,
+        }
+    }
+
+    /// Through state and reassembly, parser and signatures.
+    fn segment(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        tcp: &TcpHeader<'_>,
+        passage: &Passage<'_>,
+    ) -> SegmentOutcome {
+        let Some(flow) = self.flows.get_mut(id) else {
+            return SegmentOutcome::default();
+        };
+        let ctx = context(flow, passage.now);
+        let is_new_ruleset =
+            std::mem::replace(&mut flow.state.epoch, self.ruleset.epoch) != self.ruleset.epoch;
+        let (session, mut inspection) = Inspection::of(
+            &mut flow.state,
+            ctx,
+            &self.ruleset,
+            &mut self.engine,
+            &self.config,
+            &self.counters,
+        );
+        let Some(session) = session else {
+            return SegmentOutcome::default();
+        };
+        if is_new_ruleset {
+            inspection.again();
+        }
+        let had_ended = session.has_ended(dir);
+        let outcome = session.on_segment(
+            &passage.segment(dir, tcp),
+            &mut Shared {
+                pool: &mut self.pool,
+                config: &self.config.stream,
+                counters: &self.counters,
+            },
+            &mut |dir, delivery| {
+                // The handshake is over where data is delivered.
+                inspection.ctx.established = true;
+                inspection.deliver(dir, delivery);
+            },
+        );
+        if !had_ended && session.has_ended(dir) {
+            inspection.eof(dir);
+        }
+        let established = session.is_established();
+        flow.state.established = established;
+        if !passage.packet.payload.is_empty() {
+            flow.state.count_held(&mut self.engine.held_bytes);
+        }
+        self.engine.count_awaiting(&mut flow.state);
+        flow.state.stream_events = outcome.events;
+        outcome
+    }
+
+    /// Whether a SYN opens a new connection in place of this flow: it was refused, and the SYN is
+    /// not a late copy of the one that opened it. Of a flow that seems closed the server decides,
+    /// by its answer: it may have ignored what closed it.
+    fn gives_way_to_syn(&self, id: FlowId, tcp: &TcpHeader<'_>) -> bool {
+        self.flows.get(id).is_some_and(|flow| {
+            let session = flow.state.tcp.as_ref();
+            let over = flow.state.is_refused() || session.is_none();
+            over && session.is_none_or(|s| !s.was_opened_by(tcp))
+        })
+    }
+
+    /// State for a flow whose handshake was not seen, and whether its first packet came from the server.
+    fn pick_up(
+        &self,
+        tcp: &TcpHeader<'_>,
+        passage: &Passage<'_>,
+    ) -> Result<(bool, FlowState), ExceptionPolicy> {
+        let from_server = tcp.flags().has(TcpFlags::SYN) || tcp.src_port() < tcp.dst_port();
+        let within_grace = match self.config.midstream {
+            Midstream::PacketsOnly => return Ok((from_server, FlowState::default())),
+            Midstream::PickUp => true,
+            Midstream::PickUpFor(grace) => self
+                .started
+                .is_none_or(|started| passage.now.since(started) < grace),
+        };
+        // A reset opens nothing, and ends nothing that we know. A SYN-ACK without its SYN may have
+        // the roles the wrong way round; an honest client sends its SYN again.
+        let opens_nothing = tcp.flags().has(TcpFlags::RST)
+            || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
+        if !within_grace || opens_nothing {
+            return Err(self.config.exceptions.midstream);
+        }
+        self.counters.add(Counter::FlowsMidstream, 1);
+        let dir = if from_server {
+            Direction::ToClient
+        } else {
+            Direction::ToServer
+        };
+        let state = FlowState {
+            tcp: Some(TcpSession::midstream(dir, tcp)),
+            established: true,
+            ..FlowState::default()
+        };
+        Ok((from_server, state))
+    }
+}
