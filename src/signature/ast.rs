@@ -395,6 +395,7 @@ pub enum Test {
     IsDataAt(IsDataAt),
     Base64Decode(Base64Decode),
     Entropy(Entropy),
+    Asn1(Asn1),
     Dataset(DatasetTest),
     /// `bsize`, and `urilen` on its buffer: length of the whole buffer.
     Size(Range),
@@ -412,6 +413,7 @@ impl Test {
             Self::ByteMath(m) => m.format.relative,
             Self::IsDataAt(d) => d.relative,
             Self::Base64Decode(d) => d.relative,
+            Self::Asn1(a) => a.relative,
             Self::Size(_) | Self::Entropy(_) | Self::Dataset(_) => false,
         }
     }
@@ -608,6 +610,16 @@ pub enum MathOperator {
     Divide,
     ShiftLeft,
     ShiftRight,
+}
+
+/// `asn1`: what is wrong about an encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asn1 {
+    pub bit_string_overflow: bool,
+    pub double_overflow: bool,
+    pub oversize_length: Option<u32>,
+    pub offset: i32,
+    pub relative: bool,
 }
 
 /// `entropy`: how evenly byte values are spread, from 0 to 8 bits.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::header::protocol_words;
+use super::keywords::refused::REFUSED;
 use super::keywords::{KEYWORDS, Keyword, Kind};
 use crate::decode::DecodeEvent;
 
@@ -20,7 +21,7 @@ pub fn keywords_markdown() -> String {
     for kind in Kind::ALL {
         let _ = write!(
             out,
-            "\n## {}\n\n| keyword | written | does |\n|---|---|---|\n",
+            "\n## {}\n\n| keyword | written | does | example | limits |\n|---|---|---|---|---|\n",
             kind.title()
         );
         for keyword in KEYWORDS.iter().filter(|k| k.kind == *kind) {
@@ -28,7 +29,16 @@ pub fn keywords_markdown() -> String {
         }
     }
     decode_events(&mut out);
+    refused(&mut out);
     out
+}
+
+fn refused(out: &mut String) {
+    out.push_str("\n## What is refused\n\n| keyword | since | instead |\n|---|---|---|\n");
+    for refused in REFUSED {
+        let instead = refused.instead.replace('|', "\\|");
+        let _ = writeln!(out, "| `{}` | {} | {instead} |", refused.name, refused.why);
+    }
 }
 
 fn decode_events(out: &mut String) {
@@ -49,9 +59,11 @@ fn row(out: &mut String, keyword: &Keyword) {
     let cell = |text: &str| text.replace('|', "\\|");
     let _ = writeln!(
         out,
-        "| {names} | `{}` | {} |",
+        "| {names} | `{}` | {} | `{}` | {} |",
         cell(&keyword.syntax),
-        cell(keyword.help)
+        cell(keyword.help),
+        cell(&keyword.example()),
+        cell(&keyword.limits())
     );
 }
 

@@ -126,6 +126,22 @@ fn protocol_has_buffers(
             )));
         }
     }
+    let owners = draft.buffers.iter().map(|g| (g.buffer, g.buffer.owner()));
+    let owners: Vec<_> = owners
+        .filter(|(_, owner)| !matches!(owner, Owner::Raw | Owner::Packet))
+        .collect();
+    for (at, (buffer, _)) in owners.iter().enumerate() {
+        let so_far = owners.get(..=at).unwrap_or(&owners);
+        if !some(&|p| so_far.iter().all(|(_, owner)| owner.has(p))) {
+            let before = so_far.first().map_or("", |(b, _)| b.as_str());
+            return Err(written(statement, *buffer)
+                .fault(format!(
+                    "no protocol has both `{before}` and `{}`",
+                    buffer.as_str()
+                ))
+                .help("make it two rules with a flowbit between them"));
+        }
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ast::{Signature, SignatureId, Source};
+use super::ast::{FlowbitCommand, Signature, SignatureId, Source};
 use super::classification::{Classes, DEFAULT_PRIORITY};
 use super::diagnostic::{Diagnostic, Severity};
 use super::draft::Draft;
@@ -109,6 +109,7 @@ impl Reader<'_> {
     fn file(&mut self) -> ParsedFile {
         let mut parsed = ParsedFile::default();
         let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
+        let mut asked_and_never_set = Vec::new();
         for rule in logical_rules(self.text) {
             let (signature, faults, sid_at) = match self.rule(&rule) {
                 Ok(Some(read)) => read,
@@ -122,6 +123,8 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            asked_and_never_set
+                .extend(asked_bits(&rule, &signature).map(|asked| (rule.clone(), asked)));
             for fault in faults {
                 let warning = self.diagnostic(Severity::Warning, &rule, fault);
                 parsed.warnings.push(warning);
@@ -140,6 +143,16 @@ impl Reader<'_> {
             }
             let warning = self.diagnostic(Severity::Warning, &rule, fault);
             parsed.warnings.push(warning);
+        }
+        for (rule, fault) in asked_and_never_set {
+            let known = parsed.signatures.iter().flat_map(|s| &s.flowbits);
+            let mut set = known
+                .filter(|f| !matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet))
+                .flat_map(|f| &f.names);
+            if !set.any(|name| fault.0.contains(name)) {
+                let warning = self.diagnostic(Severity::Warning, &rule, fault.1);
+                parsed.warnings.push(warning);
+            }
         }
         parsed
     }
@@ -268,6 +281,25 @@ fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {
                 .help_if(near.map(|n| format!("did you mean `{n}`?"))))
         }
     }
+}
+
+/// Flowbits that must be set for the rule to match, and what to say if nothing sets them.
+fn asked_bits<'a>(
+    rule: &'a LogicalRule<'_>,
+    signature: &'a Signature,
+) -> impl Iterator<Item = (Vec<String>, Fault)> + 'a {
+    let asked = signature.flowbits.iter();
+    let asked = asked.filter(|f| f.command == FlowbitCommand::IsSet);
+    asked.map(|flowbit| {
+        let written = flowbit.names.join("|");
+        let start = rule.text.find(&written).unwrap_or(0);
+        let fault = Fault::new(
+            Span::new(start, start + written.len()),
+            format!("no rule of this file sets the flowbit `{written}`"),
+        )
+        .help("unless a rule of another file does, this one never matches");
+        (flowbit.names.clone(), fault)
+    })
 }
 
 fn repeated(this: &Signature, before: &Signature, at: Span) -> Fault {

@@ -17,7 +17,6 @@ use stopgap::signature::keywords::KEYWORDS;
 
 /// Keywords that have yet to get their cases: to be empty.
 const PENDING: &[&str] = &[
-    "fragoffset",
     "ja3.hash",
     "ja3.string",
     "ja3s.hash",

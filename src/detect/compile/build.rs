@@ -20,8 +20,9 @@ use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
 use crate::signature::ast::{
-    BufferTests, Content, Proto, SetDefinition, Signature, Test, Transform,
+    BufferTests, Content, PacketTest, Proto, SetDefinition, Signature, Test, Transform,
 };
+use crate::signature::header_number::HeaderNumber;
 
 /// A fast pattern, and the rule it calls for.
 type Call = (Pattern, u32);
@@ -37,6 +38,7 @@ pub(crate) struct Builder {
     each_packet: Vec<u32>,
     protocol_only: Vec<u32>,
     odd: Vec<u32>,
+    fragments: Vec<u32>,
     /// Fast patterns by protocol and slot; slots are of one direction.
     patterns: BTreeMap<(usize, u32), Vec<Call>>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
@@ -56,6 +58,7 @@ impl Builder {
             each_packet: Vec::new(),
             protocol_only: Vec::new(),
             odd: Vec::new(),
+            fragments: Vec::new(),
             patterns: BTreeMap::new(),
             transactions: Box::new(std::array::from_fn(|_| Default::default())),
             summary: Summary::default(),
@@ -363,7 +366,11 @@ impl Builder {
             self.odd.push(number);
             return;
         }
-        if plain && rule.app.is_some() {
+        let place =
+            |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::FragmentOffset, _));
+        if rule.packet.iter().any(place) {
+            self.fragments.push(number);
+        } else if plain && rule.app.is_some() {
             self.protocol_only.push(number);
         } else if plain
             && !flow.needs_flow
@@ -434,6 +441,7 @@ impl Builder {
             each_packet,
             protocol_only: self.protocol_only,
             odd: self.odd,
+            fragments: self.fragments,
             sets_used: self.sets_used,
             transactions: self.transactions,
             summary,

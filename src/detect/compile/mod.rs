@@ -116,6 +116,8 @@ pub struct Layer {
     pub(crate) protocol_only: Vec<u32>,
     /// Rules that ask for `decode-event`.
     pub(crate) odd: Vec<u32>,
+    /// Rules that ask for a fragment's place.
+    pub(crate) fragments: Vec<u32>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
     /// Sets that rules name, and whether the rule changes them.
     pub(crate) sets_used: Vec<(SetDefinition, bool)>,

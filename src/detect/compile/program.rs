@@ -49,6 +49,7 @@ fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
         Test::ByteExtract(x) => Op::ByteExtract(Box::new(*x)),
         Test::ByteMath(m) => Op::ByteMath(Box::new(*m)),
         Test::Entropy(e) => Op::Entropy(Box::new(*e)),
+        Test::Asn1(a) => Op::Asn1(Box::new(*a)),
         Test::Dataset(d) => Op::Dataset(Box::new(DatasetOp::new(d))),
         Test::IsDataAt(d) => Op::IsDataAt(*d),
         Test::Base64Decode(decode) => Op::Base64(Box::new(Base64Op {
@@ -90,7 +91,7 @@ pub(crate) fn needs_whole_buffer(tests: &[Test], decoded: Option<&[Test]>) -> bo
                     .iter()
                     .any(|s| p.pattern.contains(s))
         }
-        Test::ByteTest(_) | Test::ByteExtract(_) | Test::ByteMath(_) => false,
+        Test::ByteTest(_) | Test::ByteExtract(_) | Test::ByteMath(_) | Test::Asn1(_) => false,
         Test::ByteJump(j) => j.from_end,
         Test::IsDataAt(d) => d.negated,
         Test::Base64Decode(_) => decoded.is_some_and(|tests| needs_whole_buffer(tests, None)),

@@ -73,6 +73,37 @@ impl Ruleset {
     }
 }
 
+impl Ruleset {
+    pub fn asks_about_fragments(&self) -> bool {
+        self.layers.iter().any(|layer| !layer.fragments.is_empty())
+    }
+
+    /// Holds rules about a fragment's place against a fragment, which belongs to no flow yet.
+    pub fn on_fragment(
+        &self,
+        scratch: &mut Scratch,
+        packet: &Packet<'_>,
+        now: Timestamp,
+        hits: &mut Hits,
+    ) {
+        scratch.enter(self);
+        let direction = Direction::ToServer;
+        let ends = Endpoints {
+            src: (packet.src(), 0),
+            dst: (packet.dst(), 0),
+        };
+        let ctx = FlowContext {
+            now,
+            ..context_without_flow(packet, &ends, direction)
+        };
+        for round in self.rounds(ends, direction, now) {
+            for &number in &round.layer.fragments {
+                round.try_packet(scratch, number, &ctx, false, None, packet, hits);
+            }
+        }
+    }
+}
+
 /// What a rule that needs no flow may ask about.
 fn context_without_flow(
     packet: &Packet<'_>,

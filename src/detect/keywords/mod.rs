@@ -5,6 +5,7 @@
 //! on. Exists one way through, the tests match. Steps are counted, so that no
 //! input makes a rule cost more than a small multiple of the buffer's length.
 
+mod asn1;
 mod base64;
 mod content;
 mod dataset;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use super::state::Kept;
 use super::variables::Captured;
 use crate::signature::ast::{
-    ByteExtract, ByteJump, ByteMath, ByteTest, Entropy, IsDataAt, Range, Value,
+    Asn1, ByteExtract, ByteJump, ByteMath, ByteTest, Entropy, IsDataAt, Range, Value,
 };
 
 pub(crate) use base64::Base64Op;
@@ -37,6 +38,7 @@ pub(crate) enum Op {
     ByteExtract(Box<ByteExtract>),
     ByteMath(Box<ByteMath>),
     Entropy(Box<Entropy>),
+    Asn1(Box<Asn1>),
     Dataset(Box<DatasetOp>),
     IsDataAt(IsDataAt),
     Base64(Box<Base64Op>),
@@ -243,6 +245,11 @@ impl Machine<'_> {
                 },
                 Op::Entropy(e) => {
                     if !entropy::holds(e, self.bytes) {
+                        return false;
+                    }
+                }
+                Op::Asn1(a) => {
+                    if !self.asn1(a, cursor) {
                         return false;
                     }
                 }

@@ -1,10 +1,12 @@
 //! The one table of keywords: parser, help, suggestions, documentation and tests read it.
 
 mod app;
+mod asn1;
 mod bytes;
 mod content;
 mod dataset;
 mod decode;
+mod examples;
 mod flow;
 mod groups;
 mod kept;
@@ -247,6 +249,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),
+        asn1::keywords(),
         rate::keywords(),
     ]
     .into_iter()

@@ -339,6 +339,11 @@ const MORE: &[(&str, &str, &str)] = &[
         r#"http.uri; entropy:bytes 10, offset 2, value >= 4.5;"#,
         r#"http.uri; entropy:value > ^9;"#,
     ),
+    (
+        "asn1",
+        r#"content:"ab"; asn1:double_overflow, bitstring_overflow, relative_offset 54, oversize_length 2048;"#,
+        "asn1:^absolute_offset 5;",
+    ),
     ("ipopts", "ipopts:lsrr;", "ipopts:^lssr;"),
     (
         "xbits",
