@@ -59,7 +59,7 @@ pub fn encode(bytes: &[u8]) -> String {
     out
 }
 
-const fn value(byte: u8) -> Option<u32> {
+pub const fn value(byte: u8) -> Option<u32> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

@@ -7,6 +7,7 @@ macro_rules! buffers {
     (@owner Raw) => { Owner::Raw };
     (@owner Packet) => { Owner::Packet };
     (@owner File) => { Owner::File };
+    (@owner Hello) => { Owner::Hello };
     (@owner $protocol:ident) => { Owner::App(Protocol::$protocol) };
     ($($variant:ident { $name:literal, $aliases:expr, $direction:expr, $owner:ident, $help:literal })+) => {
         /// The bytes that following keywords inspect.
@@ -60,6 +61,8 @@ pub enum Owner {
     App(Protocol),
     /// Bodies of any protocol that carries files.
     File,
+    /// TLS hellos, also inside QUIC.
+    Hello,
 }
 
 const TO_SERVER: Option<Direction> = Some(Direction::ToServer);
@@ -114,15 +117,20 @@ buffers! {
     TlsCertFingerprint { "tls.cert_fingerprint", &["tls_cert_fingerprint"], None, Tls, "SHA-1 of an end's own certificate, hex with colons; contents match in either case." }
     TlsSubjectAltName { "tls.subjectaltname", &[], TO_CLIENT, Tls, "Each subject alternative name of the server's own certificate: host, mail, URI, address." }
     TlsCerts { "tls.certs", &[], None, Tls, "Each certificate of an end's chain, DER." }
-    TlsAlpn { "tls.alpn", &[], None, Tls, "Each protocol that the client offers, or the one that the server chose." }
+    TlsAlpn { "tls.alpn", &[], None, Hello, "Each protocol that the client offers, or the one that the server chose." }
     TlsRandom { "tls.random", &[], None, Tls, "Random of the hello: 32 bytes." }
-    Ja3Hash { "ja3.hash", &["ja3_hash"], TO_SERVER, Tls, "JA3 of the ClientHello, hex; contents match in either case." }
-    Ja3String { "ja3.string", &["ja3_string"], TO_SERVER, Tls, "What the JA3 is the hash of: version, ciphers, extensions, groups, point formats." }
-    Ja3sHash { "ja3s.hash", &[], TO_CLIENT, Tls, "JA3S of the ServerHello, hex; contents match in either case." }
-    Ja3sString { "ja3s.string", &[], TO_CLIENT, Tls, "What the JA3S is the hash of: version, cipher, extensions." }
-    Ja4Hash { "ja4.hash", &["ja4_hash"], TO_SERVER, Tls, "JA4 of the ClientHello, such as t13d1516h2_8daaf6152771_e5627efa2ab1." }
+    Ja3Hash { "ja3.hash", &["ja3_hash"], TO_SERVER, Hello, "JA3 of the ClientHello, hex; contents match in either case." }
+    Ja3String { "ja3.string", &["ja3_string"], TO_SERVER, Hello, "What the JA3 is the hash of: version, ciphers, extensions, groups, point formats." }
+    Ja3sHash { "ja3s.hash", &[], TO_CLIENT, Hello, "JA3S of the ServerHello, hex; contents match in either case." }
+    Ja3sString { "ja3s.string", &[], TO_CLIENT, Hello, "What the JA3S is the hash of: version, cipher, extensions." }
+    Ja4Hash { "ja4.hash", &["ja4_hash"], TO_SERVER, Hello, "JA4 of the ClientHello, such as t13d1516h2_8daaf6152771_e5627efa2ab1." }
     TlsRandomTime { "tls.random_time", &[], None, Tls, "First four bytes of the hello's random." }
     TlsRandomBytes { "tls.random_bytes", &[], None, Tls, "The hello's random less its first four bytes." }
+    QuicVersion { "quic.version", &[], None, Quic, "Version of a long header: four bytes." }
+    QuicSni { "quic.sni", &[], TO_SERVER, Quic, "Each server name of the hello, as sent; there should be one." }
+    QuicUserAgent { "quic.ua", &[], TO_SERVER, Quic, "User agent of a hello of Google's QUIC." }
+    QuicCyuHash { "quic.cyu.hash", &[], TO_SERVER, Quic, "CYU of a hello of Google's QUIC, hex; contents match in either case." }
+    QuicCyuString { "quic.cyu.string", &[], TO_SERVER, Quic, "What the CYU is the hash of: version, tags." }
     SipMethod { "sip.method", &[], None, Sip, "Method of a SIP request." }
     SipUri { "sip.uri", &[], None, Sip, "URI of a SIP request." }
     SipRequestLine { "sip.request_line", &[], None, Sip, "First line of a SIP request, without its line end." }
@@ -136,6 +144,24 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    DcerpcInterface { "dcerpc.iface", &[], None, Dcerpc, "Interface that a DCE/RPC call is for: its UUID, then its major version in two bytes." }
+    DcerpcStub { "dcerpc.stub_data", &["dce_stub_data"], None, Dcerpc, "Arguments of a DCE/RPC call, or what it gives back, put together from its fragments." }
+    FtpCommand { "ftp.command", &[], TO_SERVER, Ftp, "Name of a command, in capital letters." }
+    FtpCommandData { "ftp.command_data", &[], TO_SERVER, Ftp, "What stands behind a command's name." }
+    FtpReply { "ftp.reply", &[], TO_CLIENT, Ftp, "Each line of the replies to a command, without its code." }
+    FtpCompletionCode { "ftp.completion_code", &[], TO_CLIENT, Ftp, "Each code of the replies to a command: three digits." }
+    SmtpHelo { "smtp.helo", &[], TO_SERVER, Smtp, "Name that the client gives itself in HELO or EHLO." }
+    SmtpMailFrom { "smtp.mail_from", &[], TO_SERVER, Smtp, "Address behind MAIL FROM, as written." }
+    SmtpRcptTo { "smtp.rcpt_to", &[], TO_SERVER, Smtp, "Each address behind RCPT TO, as written." }
+    EmailFrom { "email.from", &[], TO_SERVER, Smtp, "Value of a mail's From." }
+    EmailTo { "email.to", &[], TO_SERVER, Smtp, "Value of a mail's To." }
+    EmailCc { "email.cc", &[], TO_SERVER, Smtp, "Value of a mail's Cc." }
+    EmailSubject { "email.subject", &[], TO_SERVER, Smtp, "Value of a mail's Subject." }
+    EmailDate { "email.date", &[], TO_SERVER, Smtp, "Value of a mail's Date." }
+    EmailMessageId { "email.message_id", &[], TO_SERVER, Smtp, "Value of a mail's Message-ID." }
+    EmailMailer { "email.x_mailer", &[], TO_SERVER, Smtp, "Value of a mail's X-Mailer." }
+    EmailUrl { "email.url", &[], TO_SERVER, Smtp, "Each web address in a mail's text, without its scheme." }
+    EmailReceived { "email.received", &[], TO_SERVER, Smtp, "Each value of a mail's Received." }
     MqttProtocolString { "mqtt.connect.protocol_string", &[], None, Mqtt, "Name of the protocol in CONNECT, such as MQTT." }
     MqttClientId { "mqtt.connect.clientid", &[], None, Mqtt, "Client identifier of CONNECT." }
     MqttUsername { "mqtt.connect.username", &[], None, Mqtt, "User name of CONNECT." }
@@ -161,13 +187,14 @@ impl Owner {
             Self::Raw | Self::Packet => false,
             Self::App(owner) => owner.covers(protocol),
             Self::File => carries_files(protocol),
+            Self::Hello => matches!(protocol, Protocol::Tls | Protocol::Quic),
         }
     }
 }
 
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
-    Protocol::Http.covers(protocol)
+    Protocol::Http.covers(protocol) || matches!(protocol, Protocol::Smtp | Protocol::FtpData)
 }
 
 impl Buffer {
@@ -176,6 +203,7 @@ impl Buffer {
         matches!(
             self,
             Self::TlsSni
+                | Self::QuicSni
                 | Self::TlsCerts
                 | Self::TlsAlpn
                 | Self::TlsSubjectAltName
@@ -199,6 +227,11 @@ impl Buffer {
                 | Self::DnsAuthoritiesName
                 | Self::DnsAdditionalsName
                 | Self::DnsResponseName
+                | Self::SmtpRcptTo
+                | Self::FtpReply
+                | Self::FtpCompletionCode
+                | Self::EmailUrl
+                | Self::EmailReceived
         )
     }
 
@@ -206,7 +239,11 @@ impl Buffer {
     pub const fn is_hexadecimal(self) -> bool {
         matches!(
             self,
-            Self::TlsCertSerial | Self::TlsCertFingerprint | Self::Ja3Hash | Self::Ja3sHash
+            Self::TlsCertSerial
+                | Self::TlsCertFingerprint
+                | Self::Ja3Hash
+                | Self::Ja3sHash
+                | Self::QuicCyuHash
         )
     }
 

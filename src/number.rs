@@ -92,6 +92,7 @@ const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
     ("clean_session", 0x02),
 ];
 const SHORT: u64 = u16::MAX as u64;
+const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 const LONG: u64 = u32::MAX as u64;
 /// Seconds since 1970 of the year 9999.
 const LAST_DATE: u64 = 253_402_300_799;
@@ -225,12 +226,17 @@ const DNS_TYPES: &[(&str, u64)] = &[
 
 // Keyword, aliases, protocol, direction, largest value, words for values, help.
 numbers! {
+    FtpMode { "ftp.mode", &[], Ftp, None, 2, Values::Named(&[("active", 1), ("passive", 2)]), "Who opens the connection for a file, as PORT and EPRT or PASV and EPSV ask for it." }
+    FtpDynamicPort { "ftp.dynamic_port", &[], Ftp, None, 65_535, Values::Plain, "Port of the connection for a file." }
+    FtpReplyReceived { "ftp.reply_received", &[], Ftp, TO_CLIENT, 1, Values::Named(&[("yes", 1), ("on", 1), ("no", 0), ("off", 0)]), "Whether a command was answered; `no` is known when the connection ends." }
+    FtpDataCommand { "ftpdata_command", &["ftpdata.command"], FtpData, None, 7, Values::Named(&[("retr", 1), ("stor", 2), ("appe", 3), ("stou", 4), ("list", 5), ("nlst", 6), ("mlsd", 7)]), "Command that the connection carries the file of." }
     TlsChainLength { "tls.cert_chain_len", &[], Tls, None, LONG, Values::Plain, "Certificates in an end's chain." }
     TlsVersion { "tls.version", &[], Tls, None, SHORT, TLS_VERSIONS, "Version that the server chose, or that the client wants most." }
     SslVersion { "ssl_version", &[], Tls, None, SHORT, SSL_VERSIONS, "Version that the server chose, or that the client wants most." }
     SslState { "ssl_state", &[], Tls, None, SHORT, SSL_STATES, "Handshake messages that came from this end, each by itself." }
     TlsCertNotBefore { "tls_cert_notbefore", &[], Tls, None, LAST_DATE, Values::Own, "First second in which an end's own certificate is valid." }
     TlsCertNotAfter { "tls_cert_notafter", &[], Tls, None, LAST_DATE, Values::Own, "Last second in which an end's own certificate is valid." }
+    DcerpcOperation { "dcerpc.opnum", &["dce_opnum"], Dcerpc, None, SHORT, Values::Own, "Operation that a DCE/RPC request calls." }
     MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
     MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
     MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }

@@ -79,8 +79,13 @@ protocols! {
     Http { "http", &["http"], Tcp, "HTTP of any version; no flow is of it, rules ask for it." }
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
+    Dcerpc { "dcerpc", &["dcerpc"], Any, "DCE/RPC (C706, MS-RPCE)." }
+    Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Ftp { "ftp", &["ftp"], Tcp, "FTP (RFC 959)." }
+    FtpData { "ftp-data", &["ftp-data"], Tcp, "A connection that carries a file of FTP." }
+    Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }
     Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
 }
 

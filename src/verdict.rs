@@ -11,6 +11,8 @@ pub enum Action {
     Drop,
     /// Drop, and answer with RST or ICMP.
     Reject(RejectTarget),
+    /// Of a firewall's rule: let through what is not let through by default.
+    Accept,
 }
 
 /// Which end of the flow a reject answers.
@@ -30,6 +32,7 @@ impl Action {
             Self::Reject(RejectTarget::Source) => "reject",
             Self::Reject(RejectTarget::Destination) => "rejectdst",
             Self::Reject(RejectTarget::Both) => "rejectboth",
+            Self::Accept => "accept",
         }
     }
 
@@ -50,6 +53,7 @@ impl FromStr for Action {
             "reject" | "rejectsrc" => Self::Reject(RejectTarget::Source),
             "rejectdst" => Self::Reject(RejectTarget::Destination),
             "rejectboth" => Self::Reject(RejectTarget::Both),
+            "accept" => Self::Accept,
             _ => return Err(()),
         })
     }
@@ -79,9 +83,10 @@ impl Default for ActionOrder {
 }
 
 impl ActionOrder {
-    /// Lower comes first.
+    /// Lower comes first. A firewall's rules are asked before all others, in an order of their own.
     pub fn rank(&self, action: Action) -> u8 {
         let kind = match action {
+            Action::Accept => return 0,
             Action::Pass => ActionKind::Pass,
             Action::Drop => ActionKind::Drop,
             Action::Reject(_) => ActionKind::Reject,
@@ -215,6 +220,19 @@ drop_reasons! {
     Rules = "rules",
     /// The flow was refused earlier.
     FlowDrop = "flow_drop",
+    // firewall
+    /// A firewall's rule asked for it.
+    FirewallRules = "firewall_rules",
+    /// A firewall refused the flow earlier.
+    FirewallFlowDrop = "firewall_flow_drop",
+    /// A firewall's rule asked for it before the packet's flow was looked up.
+    FirewallPreFlow = "firewall_pre_flow_hook",
+    /// A firewall's rule asked for it before the packet's stream was told of it.
+    FirewallPreStream = "firewall_pre_stream_hook",
+    /// No rule of a firewall accepts the packet.
+    FirewallPacketPolicy = "firewall_default_packet_policy",
+    /// No rule of a firewall accepts what the application layer says.
+    FirewallAppPolicy = "firewall_default_app_policy",
     // decode
     DecodeTruncated = "decode_truncated",
     DecodeIpHeader = "decode_ip_header",
@@ -284,6 +302,29 @@ drop_reasons! {
 impl DropReason {
     pub const fn index(self) -> usize {
         self as usize
+    }
+
+    /// Why the later packets of a flow are dropped that was refused for this reason.
+    pub const fn of_later_packets(self) -> Self {
+        match self {
+            Self::FirewallRules | Self::FirewallPacketPolicy | Self::FirewallAppPolicy => {
+                Self::FirewallFlowDrop
+            }
+            _ => Self::FlowDrop,
+        }
+    }
+
+    /// As EVE's `drop.reason` has it: Suricata's words for what only its firewall mode has too.
+    pub const fn in_eve(self) -> &'static str {
+        match self {
+            Self::FirewallRules => "firewall rules",
+            Self::FirewallFlowDrop => "firewall flow drop",
+            Self::FirewallPreFlow => "firewall pre flow hook",
+            Self::FirewallPreStream => "firewall pre stream hook",
+            Self::FirewallPacketPolicy => "firewall default packet policy",
+            Self::FirewallAppPolicy => "firewall default app policy",
+            other => other.as_str(),
+        }
     }
 }
 

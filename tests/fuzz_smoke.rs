@@ -235,6 +235,55 @@ fn http1() {
 }
 
 #[test]
+fn quic() {
+    let mut hello = vec![1, 0, 0, 65, 3, 3];
+    hello.extend_from_slice(&[7; 32]);
+    hello.extend_from_slice(&[0, 0, 2, 0x13, 1, 1, 0, 0, 22]);
+    hello.extend_from_slice(&[0, 0, 0, 11, 0, 9, 0, 0, 6]);
+    hello.extend_from_slice(b"a.test");
+    hello.extend_from_slice(&[0, 16, 0, 3, 0, 1, 0]);
+    let server_hello = [&[2, 0, 0, 40, 3, 3][..], &[9; 32], &[0, 0x13, 1, 0, 0, 0]].concat();
+    let crypto = |offset: u8, data: &[u8]| [&[6, offset, data.len() as u8][..], data].concat();
+    // A kind, a length in units of four bytes, and padding to fill it.
+    let datagram = |kind: u8, frames: &[u8]| {
+        let mut datagram = vec![kind, frames.len().div_ceil(4) as u8];
+        datagram.extend_from_slice(frames);
+        datagram.resize(2 + frames.len().next_multiple_of(4), 0);
+        datagram
+    };
+    // The last of the hello cannot be said in one byte of length.
+    let (first, rest) = hello.split_at(40);
+    let (first, rest) = (crypto(0, first), crypto(40, rest));
+    let answer = crypto(0, &server_hello);
+    let tags = [&b"CHLO\x01\0\0\0SNI\0\x02\0\0\0"[..], b"a.", &[0; 8]].concat();
+    let google = [&[8, 0, tags.len() as u8][..], &tags].concat();
+    let clear = [
+        &b"\xffQ044\x50identity\0\0\0\x01hash of them\xa0\x01\0\x1a"[..],
+        &tags,
+    ]
+    .concat();
+    smoke(
+        targets::quic,
+        &[
+            [
+                datagram(0, &first),
+                datagram(0, &rest),
+                datagram(1, &answer),
+            ]
+            .concat(),
+            [
+                datagram(8, &rest),
+                datagram(8, &first),
+                datagram(9, &answer),
+            ]
+            .concat(),
+            [datagram(24, &google), datagram(32, &clear)].concat(),
+            [datagram(2, &first), datagram(0, &first), datagram(2, &rest)].concat(),
+        ],
+    );
+}
+
+#[test]
 fn tls() {
     let mut hello = vec![22, 3, 1, 0, 67, 1, 0, 0, 63, 3, 3];
     hello.extend_from_slice(&[7; 32]);
@@ -293,6 +342,37 @@ fn sip() {
         &[
             conversation(0, &[&register[..], options].concat(), response),
             conversation(5, options, &[&response[..], register].concat()),
+        ],
+    );
+}
+
+#[test]
+fn ftp() {
+    let client =
+        b"USER a\r\nPASV\r\nRETR x\r\nPORT 1,2,3,4,5,6\r\nSTOR y\r\nEPRT |1|a|5|\r\nAUTH TLS\r\n";
+    let server = b"220-hi\r\n220 x\r\n331 y\r\n227 (1,2,3,4,5,6)\r\n150 a\r\n226 b\r\n229 (|||7|)\r\n234 c\r\n";
+    smoke(
+        targets::ftp,
+        &[
+            conversation(0, client, server),
+            conversation(3, server, client),
+        ],
+    );
+}
+
+#[test]
+fn smtp() {
+    let mail = b"EHLO a\r\nMAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\
+Content-Disposition: attachment; filename=x\r\nContent-Transfer-Encoding: base64\r\n\r\naGVsbG8=\r\n--b--\r\n.\r\nQUIT\r\n";
+    let chunks =
+        b"HELO a\nMAIL FROM:<a>\nBDAT 14\nSubject: hi\r\n\r\nBDAT 2 LAST\nxyRSET\nSTARTTLS\n";
+    let replies = b"220 x\r\n250-a\r\n250 b\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
+    smoke(
+        targets::smtp,
+        &[
+            conversation(0, mail, replies),
+            conversation(5, chunks, replies),
+            conversation(9, &[&chunks[..], mail].concat(), b"220 x\n"),
         ],
     );
 }

@@ -3,8 +3,8 @@
 
 use std::io::Cursor;
 
-use stopgap::app_layer::message::Parser as _;
-use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, http1, sip, tls};
+use stopgap::app_layer::message::{Parser, Transaction};
+use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smtp, tls};
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
@@ -16,6 +16,7 @@ use stopgap::decode::{
 use stopgap::defrag::{Arrival, DefragConfig, Defragmenter, Taken};
 use stopgap::detect::{CompileOptions, Layer, RuleInput};
 use stopgap::direction::Direction;
+use stopgap::number::Number;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
 use stopgap::signature::{Classes, Variables, parse_bytes};
@@ -313,13 +314,57 @@ pub fn tls(data: &[u8]) {
         }
         let tx = parser.transaction();
         (
-            tx.sni().map(<[u8]>::to_vec),
+            tx.names().to_vec(),
             tx.events().to_vec(),
+            tx.ja4().map(str::to_owned),
+            DIRECTIONS.map(|dir| {
+                (
+                    tx.alpn(dir).to_vec(),
+                    tx.ja3_hash(dir).map(str::to_owned),
+                    tx.chain(dir).map(|chain| {
+                        let names = chain.names().to_vec();
+                        (chain.subject().map(<[u8]>::to_vec), names, chain.length())
+                    }),
+                )
+            }),
             parser.encrypted(),
             DIRECTIONS.map(|dir| parser.failed(dir)),
         )
     };
     assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// Datagrams of both ends, most of them Initial packets with any frames inside: memory is bounded.
+///
+/// An input is a list of them, each behind a byte of kind and one of length.
+pub fn quic(data: &[u8]) {
+    const VERSIONS: [u32; 4] = [1, 0x6b33_43cf, 0xff00_001d, 0x5130_3530];
+    const MOST_HELD_BYTES: usize = 512 << 10;
+    let limits = Limits::default();
+    let mut parser = quic::Parser::default();
+    let mut rest = data;
+    let mut number = 0_u8;
+    while let Some((&[kind, length], behind)) = rest.split_first_chunk() {
+        let (piece, behind) = behind.split_at((4 * usize::from(length)).min(behind.len()));
+        rest = behind;
+        number = number.wrapping_add(1);
+        let direction = DIRECTIONS[usize::from(kind & 1)];
+        let id = [kind >> 1 & 3; 8];
+        let initial = quic::Initial {
+            version: VERSIONS[usize::from(kind >> 3 & 3)],
+            direction,
+            original: &id,
+            destination: &id,
+            source: &id,
+            number,
+            frames: piece,
+        };
+        let sealed = initial.seal().filter(|_| kind & 32 == 0);
+        parser.datagram(direction, sealed.as_deref().unwrap_or(piece), &limits);
+        parser.messages_mut().take_finished();
+        parser.messages_mut().clear_touched();
+        assert!(parser.held_bytes() < MOST_HELD_BYTES);
+    }
 }
 
 /// As [`tls`], and each direction as one datagram besides.
@@ -360,6 +405,81 @@ pub fn sip(data: &[u8]) {
         parser.datagram(dir, bytes, &limits);
         assert!(parser.messages().touched().count() <= 1);
     }
+}
+
+pub fn smtp(data: &[u8]) {
+    let limits = Limits {
+        smtp_line_bytes: 64,
+        smtp_commands: 8,
+        smtp_header_bytes: 256,
+        smtp_attachment_bytes: 512,
+        smtp_mail_bytes: 1024,
+        smtp_nesting: 3,
+        ..Limits::default()
+    };
+    messages::<smtp::Parser>(data, &limits);
+}
+
+pub fn ftp(data: &[u8]) {
+    let limits = Limits {
+        ftp_line_bytes: 64,
+        ftp_commands: 8,
+        ..Limits::default()
+    };
+    messages::<ftp::Parser>(data, &limits);
+}
+
+/// Messages do not depend on how they are cut.
+fn messages<P: Parser + Default>(data: &[u8], limits: &Limits) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let read = |cut: usize| {
+        let mut parser = P::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() && !parser.is_over() {
+                    let taken = parser.data(dir, piece, limits);
+                    assert!(taken > 0);
+                    piece = &piece[taken..];
+                }
+            }
+            parser.eof(dir, limits);
+        }
+        let told: Vec<_> = parser.messages().all().iter().map(told).collect();
+        (told, DIRECTIONS.map(|dir| parser.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// What rules see of a transaction.
+fn told(tx: &Transaction) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut fields = Vec::new();
+    for &buffer in Buffer::ALL {
+        for dir in DIRECTIONS {
+            fields.extend(tx.fields(buffer, dir).map(|f| (buffer, dir, f.to_vec())));
+        }
+    }
+    let mut numbers = Vec::new();
+    for &number in Number::ALL {
+        for dir in DIRECTIONS {
+            numbers.extend(tx.numbers(number, dir).map(|n| (number, dir, n)));
+        }
+    }
+    let files: Vec<_> = DIRECTIONS
+        .iter()
+        .flat_map(|dir| tx.files(*dir))
+        .map(|f| {
+            (
+                f.name().to_vec(),
+                f.data().to_vec(),
+                f.size(),
+                f.is_closed(),
+            )
+        })
+        .collect();
+    let progress = DIRECTIONS.map(|dir| tx.progress(dir));
+    (fields, numbers, files, tx.events().to_vec(), progress)
 }
 
 /// Ports that detection takes as hints.

@@ -1,6 +1,6 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dns, http1, message, mqtt, sip, tls};
+use super::{Limits, Protocol, dcerpc, dns, ftp, http1, message, mqtt, quic, sip, smtp, tls};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -40,16 +40,40 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Tls,
     },
     Candidate {
+        protocol: Protocol::Dcerpc,
+        stream: |o| dcerpc::detect(o.bytes),
+        datagram: |o| dcerpc::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Http1,
         stream: |o| http1::detect(o.direction, o.bytes, o.limits.header_bytes),
         datagram: never,
         parser: Start::Http1,
     },
     Candidate {
+        protocol: Protocol::Quic,
+        stream: |_| Some(false),
+        datagram: |o| quic::detect(o.bytes),
+        parser: Start::Message(|| Box::<quic::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Sip,
         stream: |o| sip::detect(o.bytes),
         datagram: |o| sip::detect(o.bytes) == Some(true),
         parser: Start::Message(|| Box::<sip::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Smtp,
+        stream: |o| smtp::detect(o.direction, o.bytes, o.server_port),
+        datagram: never,
+        parser: Start::Message(|| Box::<smtp::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Ftp,
+        stream: |o| ftp::detect(o.direction, o.bytes, o.server_port),
+        datagram: never,
+        parser: Start::Message(|| Box::<ftp::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Mqtt,
@@ -64,6 +88,10 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::<dns::Parser>::default()),
     },
 ];
+
+/// Protocols whose mark is so strong that any datagram may begin them, whatever came before that
+/// nobody could read: their receivers ignore it too.
+const AT_ANY_TIME: &[Protocol] = &[Protocol::Quic];
 
 const fn never(_: &Opening<'_>) -> bool {
     false
@@ -99,6 +127,13 @@ pub(super) fn of_datagram(opening: &Opening<'_>) -> Option<usize> {
         .position(|c| c.protocol.carrier().has_datagrams() && (c.datagram)(opening))
 }
 
+/// The candidate that a datagram is of which came after others that were of none.
+pub(super) fn of_late_datagram(opening: &Opening<'_>) -> Option<usize> {
+    CANDIDATES
+        .iter()
+        .position(|c| AT_ANY_TIME.contains(&c.protocol) && (c.datagram)(opening))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,8 +142,9 @@ mod tests {
     fn every_protocol_is_there_once_and_names_its_carrier() {
         for protocol in Protocol::ALL {
             let places = CANDIDATES.iter().filter(|c| c.protocol == *protocol);
-            let several = *protocol == Protocol::Http;
-            assert_eq!(places.count(), usize::from(!several), "{protocol:?}");
+            // The one is a name for several, the other is announced.
+            let found = !matches!(protocol, Protocol::Http | Protocol::FtpData);
+            assert_eq!(places.count(), usize::from(found), "{protocol:?}");
         }
     }
 }

@@ -78,8 +78,12 @@ macro_rules! protocols_events {
 protocols_events! {
     Http1(http1) { "http", "http1" }
     Tls(tls) { "tls" }
+    Quic(quic) { "quic" }
     Sip(sip) { "sip" }
+    Smtp(smtp) { "smtp" }
+    Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
+    Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }
 

@@ -32,11 +32,36 @@ pub struct Limits {
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
     pub tls_certificates: usize,
+    /// Handshake bytes of one end of a QUIC connection. Beyond them the direction is given up
+    /// (`crypto_frag_too_long`).
+    pub quic_crypto_bytes: usize,
+    /// Connections of one QUIC flow that are followed at once. Beyond them the direction is given
+    /// up if a hello is lost by it (`too_many_connections`).
+    pub quic_connections: usize,
     /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
     /// of a longer one is passed over.
     pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes of one line of FTP; a longer one is cut (`request_command_too_long`).
+    pub ftp_line_bytes: usize,
+    /// Commands of FTP without their reply; those beyond are taken for answered.
+    pub ftp_commands: usize,
+    /// Bytes kept of a file that FTP moves.
+    pub ftp_file_bytes: usize,
+    /// Bytes of one line of SMTP that are looked at together; a longer command is cut
+    /// (`max_command_line_len_exceeded`).
+    pub smtp_line_bytes: usize,
+    /// Commands without their reply (`unable_to_match_reply_with_request`).
+    pub smtp_commands: usize,
+    /// Bytes of one header of a mail (`mime_long_header_value`).
+    pub smtp_header_bytes: usize,
+    /// Bytes kept of one attachment.
+    pub smtp_attachment_bytes: usize,
+    /// Bytes kept of all attachments of a mail.
+    pub smtp_mail_bytes: usize,
+    /// Multiparts and messages inside each other (`mime_too_deep`).
+    pub smtp_nesting: usize,
     /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
     pub dns_name_bytes: usize,
 }
@@ -56,8 +81,19 @@ impl Default for Limits {
             transactions: 512,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
+            quic_crypto_bytes: 16 * 1024,
+            quic_connections: 8,
             message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
+            ftp_line_bytes: 4096,
+            ftp_commands: 256,
+            ftp_file_bytes: 100 * 1024,
+            smtp_line_bytes: 4096,
+            smtp_commands: 256,
+            smtp_header_bytes: 8192,
+            smtp_attachment_bytes: 100 * 1024,
+            smtp_mail_bytes: 768 * 1024,
+            smtp_nesting: 16,
             dns_name_bytes: 128 * 1024,
         }
     }

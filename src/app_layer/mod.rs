@@ -10,21 +10,29 @@
 //! becomes an event, counted and open to signatures (`app-layer-event`).
 
 pub mod content;
+pub mod dcerpc;
 pub mod dns;
+pub mod ftp;
 pub mod http1;
 pub mod message;
+pub mod mime;
 pub mod mqtt;
+pub mod quic;
 pub mod sip;
+pub mod smtp;
 pub mod tls;
 
 mod candidates;
 mod event;
+mod hooks;
 mod limits;
 mod session;
 mod transaction;
+mod words;
 
 pub use crate::protocol::Protocol;
 pub use event::Event;
+pub use hooks::{Hook, hooks};
 pub use limits::Limits;
 pub use session::{AppLayer, Progress};
 pub use transaction::TxRef;

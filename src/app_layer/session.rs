@@ -4,11 +4,12 @@
 //! however they are cut into packets. Until a flow's protocol is known its
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
-use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram};
+use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
+use super::message::Expected;
 use super::{Limits, Protocol, TxRef, http1, message, tls};
 use crate::direction::Direction;
 
-/// Datagrams of a flow that are tried; later ones do not make it another protocol.
+/// Datagrams of a flow that are tried; later ones make it no protocol without a strong mark.
 const DATAGRAMS_TRIED: u8 = 4;
 
 /// The application layer of one flow. Small until a protocol is known.
@@ -95,6 +96,12 @@ impl AppLayer {
             return Progress { consumed: 0 };
         }
         self.leave_http();
+        if let State::Message(parser) = &self.state
+            && parser.is_over()
+        {
+            self.first_id = parser.messages().next_id();
+            self.state = State::Fresh;
+        }
         if matches!(self.state, State::Fresh | State::Detecting(_))
             && !self.detect(direction, bytes, limits)
         {
@@ -110,19 +117,28 @@ impl AppLayer {
 
     /// One datagram of a protocol that has no stream; whether a parser has read it.
     pub fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> bool {
-        if matches!(self.state, State::Fresh) {
-            let opening = Opening {
-                direction,
-                bytes,
-                server_port: self.server_port,
-                limits,
-            };
-            self.datagrams_tried += 1;
-            match of_datagram(&opening) {
-                Some(at) => self.begin(at),
-                None if self.datagrams_tried >= DATAGRAMS_TRIED => self.state = State::Unknown,
-                None => {}
+        let opening = Opening {
+            direction,
+            bytes,
+            server_port: self.server_port,
+            limits,
+        };
+        let known = match self.state {
+            State::Fresh => {
+                self.datagrams_tried += 1;
+                of_datagram(&opening)
             }
+            State::Unknown => of_late_datagram(&opening),
+            _ => None,
+        };
+        match known {
+            Some(at) => self.begin(at),
+            None if self.datagrams_tried >= DATAGRAMS_TRIED
+                && matches!(self.state, State::Fresh) =>
+            {
+                self.state = State::Unknown;
+            }
+            None => {}
         }
         self.clear_touched();
         match &mut self.state {
@@ -131,6 +147,24 @@ impl AppLayer {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Whether nothing has come of the flow yet.
+    pub const fn is_fresh(&self) -> bool {
+        matches!(self.state, State::Fresh) && self.first_id == 0
+    }
+
+    /// Another flow has announced this one.
+    pub fn begin_expected(&mut self, expected: Expected) {
+        self.state = State::Message(expected.into_parser());
+    }
+
+    /// A flow that this one has announced.
+    pub fn take_expected(&mut self) -> Option<Expected> {
+        match &mut self.state {
+            State::Message(parser) => parser.take_expected(),
+            _ => None,
         }
     }
 
@@ -455,7 +489,8 @@ mod tests {
             (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
             (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
             (b"REGISTER sip:a SIP/2.0\r\n", Protocol::Sip),
-            (b"EHLO x\r\n", Protocol::Undetermined),
+            (b"EHLO x\r\n", Protocol::Smtp),
+            (b"hello\r\n", Protocol::Undetermined),
         ] {
             for step in [1, 2, bytes.len()] {
                 let mut app = AppLayer::new();
@@ -487,9 +522,9 @@ mod tests {
     #[test]
     fn two_foreign_directions_are_unknown() {
         let mut app = AppLayer::new();
-        feed(&mut app, ToClient, b"220 smtp ready\r\n", 5);
+        feed(&mut app, ToClient, b"hello there\r\n", 5);
         assert_eq!(app.protocol(), Protocol::Undetermined);
-        feed(&mut app, ToServer, b"EHLO x\r\n", 3);
+        feed(&mut app, ToServer, b"hello back\r\n", 3);
         assert_eq!(app.protocol(), Protocol::Unknown);
         assert_eq!(app.transactions().count(), 0);
     }
@@ -574,5 +609,26 @@ mod tests {
             feed(&mut app, ToClient, b"x", 1);
             assert_eq!(app.upgrade(), expected, "{headers:?} {status}");
         }
+    }
+
+    #[test]
+    fn junk_before_a_strong_mark_does_not_hide_it() {
+        let mut app = AppLayer::new();
+        let limits = Limits::default();
+        for _ in 0..20 {
+            assert!(!app.datagram(ToServer, b"\x01junk", &limits));
+        }
+        assert_eq!(app.protocol(), Protocol::Unknown);
+        let initial = crate::app_layer::quic::Initial {
+            version: 1,
+            direction: ToServer,
+            original: b"identity",
+            destination: b"identity",
+            source: b"",
+            number: 0,
+            frames: &[1],
+        };
+        assert!(app.datagram(ToServer, &initial.seal().unwrap(), &limits));
+        assert_eq!(app.protocol(), Protocol::Quic);
     }
 }

@@ -18,7 +18,10 @@ pub struct AppLayer {
     pub message_bytes: usize,
     pub http: Http,
     pub tls: Tls,
+    pub quic: Quic,
     pub sip: Sip,
+    pub ftp: Ftp,
+    pub smtp: Smtp,
     pub dns: Dns,
 }
 
@@ -28,7 +31,10 @@ impl Default for AppLayer {
             memory_bytes: 256 << 20,
             message_bytes: 64 << 10,
             http: Http::default(),
+            quic: Quic::default(),
             sip: Sip::default(),
+            ftp: Ftp::default(),
+            smtp: Smtp::default(),
             dns: Dns::default(),
             tls: Tls::default(),
         }
@@ -111,6 +117,28 @@ impl Default for Tls {
     }
 }
 
+/// `[app_layer.quic]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Quic {
+    /// Handshake bytes of one end of a connection. Beyond them the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 2_048, 1_048_576>")]
+    pub crypto_bytes: usize,
+    /// Connections of one flow that are followed at once.
+    #[serde(deserialize_with = "within::<_, _, 1, 256>")]
+    pub connections: usize,
+}
+
+impl Default for Quic {
+    fn default() -> Self {
+        Self {
+            crypto_bytes: 16 << 10,
+            connections: 8,
+        }
+    }
+}
+
 /// `[app_layer.sip]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(serde::Serialize))]
@@ -125,6 +153,70 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.ftp]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Ftp {
+    /// Bytes of one line. A longer one is an event.
+    #[serde(deserialize_with = "within::<_, _, 512, 1_048_576>")]
+    pub line_bytes: usize,
+    /// Commands of one connection that wait for their reply.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub commands: usize,
+    /// Bytes of one file that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub file_bytes: usize,
+}
+
+impl Default for Ftp {
+    fn default() -> Self {
+        Self {
+            line_bytes: 4096,
+            commands: 256,
+            file_bytes: 100 << 10,
+        }
+    }
+}
+
+/// `[app_layer.smtp]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Smtp {
+    /// Bytes of one line that are looked at together. A longer command is an event.
+    #[serde(deserialize_with = "within::<_, _, 512, 1_048_576>")]
+    pub line_bytes: usize,
+    /// Commands of one connection that wait for their reply.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub commands: usize,
+    /// Bytes of one header of a mail. A longer one is an event.
+    #[serde(deserialize_with = "within::<_, _, 256, 1_048_576>")]
+    pub header_bytes: usize,
+    /// Decoded bytes of one attachment that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub attachment_bytes: usize,
+    /// Decoded bytes of all attachments of a mail that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub mail_bytes: usize,
+    /// Parts inside each other. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 256>")]
+    pub nesting: usize,
+}
+
+impl Default for Smtp {
+    fn default() -> Self {
+        Self {
+            line_bytes: 4096,
+            commands: 256,
+            header_bytes: 8192,
+            attachment_bytes: 100 << 10,
+            mail_bytes: 768 << 10,
+            nesting: 16,
         }
     }
 }

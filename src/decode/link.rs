@@ -8,7 +8,7 @@ pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// IEEE 802.1Q, 802.1ad, and the older tag for stacked VLANs.
 const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
-/// Tags beyond the second are skipped up to this depth.
+/// Tags beyond the third are skipped up to this depth.
 const MAX_VLAN_TAGS: usize = 4;
 
 /// What a captured frame begins with.
@@ -81,7 +81,7 @@ impl LinkType {
 /// What is behind a link header: VLAN ids, outermost first, and the datagram with whatever
 /// follows it.
 pub(super) struct Stripped<'a> {
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     pub expected: Expected,
     pub datagram: &'a [u8],
 }
@@ -89,7 +89,7 @@ pub(super) struct Stripped<'a> {
 impl<'a> Stripped<'a> {
     const fn untagged(expected: Expected, datagram: &'a [u8]) -> Self {
         Self {
-            vlan: [0, 0],
+            vlan: [0; 3],
             expected,
             datagram,
         }
@@ -174,7 +174,7 @@ fn from_ethertype<'a>(
     too_small: DecodeEvent,
     events: &mut DecodeEvents,
 ) -> Result<Option<Stripped<'a>>, DropReason> {
-    let mut vlan = [0, 0];
+    let mut vlan = [0; 3];
     let Some(mut ethertype) = word(frame, at) else {
         return truncated(too_small, events);
     };

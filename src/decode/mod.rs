@@ -109,7 +109,7 @@ pub struct Packet<'a> {
     /// From the first byte of the IP header to the end of the IP datagram; no link trailer.
     pub datagram: &'a [u8],
     /// VLAN ids, outermost first; zero where absent.
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     /// Names the tunnel that the packet came out of; zero: none.
     pub tunnel: u64,
     pub ip: IpHeader<'a>,
@@ -151,6 +151,11 @@ impl<'a> Packet<'a> {
         }
     }
 
+    /// Ids of its VLAN tags, outermost first.
+    pub fn vlan_ids(&self) -> impl Iterator<Item = u16> {
+        self.vlan.into_iter().take_while(|&id| id != 0)
+    }
+
     /// Whether a checksum of its own covers what it carries.
     pub fn sums_its_payload(&self) -> bool {
         const GRE_CHECKSUM: u8 = 0x80;
@@ -177,7 +182,7 @@ impl<'a> Packet<'a> {
 pub struct Malformed<'a> {
     pub reason: DropReason,
     pub events: DecodeEvents,
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     /// `None`: the IP header itself is at fault.
     pub ip: Option<IpHeader<'a>>,
 }
@@ -188,7 +193,7 @@ impl Malformed<'_> {
         Self {
             reason,
             events,
-            vlan: [0, 0],
+            vlan: [0; 3],
             ip: None,
         }
     }
@@ -221,7 +226,7 @@ pub fn decode_ip(datagram: &[u8], trust: ChecksumTrust) -> Result<Packet<'_>, Ma
     decode_datagram(
         datagram,
         Expected::Either,
-        [0, 0],
+        [0; 3],
         trust,
         DecodeEvents::NONE,
     )
@@ -230,7 +235,7 @@ pub fn decode_ip(datagram: &[u8], trust: ChecksumTrust) -> Result<Packet<'_>, Ma
 fn decode_datagram(
     bytes: &[u8],
     expected: Expected,
-    vlan: [u16; 2],
+    vlan: [u16; 3],
     trust: ChecksumTrust,
     mut events: DecodeEvents,
 ) -> Result<Packet<'_>, Malformed<'_>> {

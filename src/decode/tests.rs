@@ -131,7 +131,7 @@ fn vlan_tags_are_kept_outermost_first() {
     frame.extend_from_slice(&[0x88, 0xa8, 0, 7, 0x81, 0, 0x20, 9, 0x08, 0]);
     frame.extend_from_slice(&tcp_v4(b"x"));
     let packet = decode_frame(LinkType::Ethernet, &frame, ChecksumTrust::Unverified);
-    assert_eq!(packet.unwrap().unwrap().vlan, [7, 9]);
+    assert_eq!(packet.unwrap().unwrap().vlan, [7, 9, 0]);
     let arp = [&[0; 12][..], &[0x08, 0x06, 0, 0]].concat();
     let packet = decode_frame(LinkType::Ethernet, &arp, ChecksumTrust::Unverified);
     assert!(packet.unwrap().is_none());

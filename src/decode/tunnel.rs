@@ -124,7 +124,7 @@ impl<'a> Inner<'a> {
             Content::Ethernet => strip(LinkType::Ethernet, self.bytes, &mut events),
             Content::Ppp => strip_ppp(self.bytes, &mut events),
             Content::Ip(expected) => Ok(Some(Stripped {
-                vlan: [0, 0],
+                vlan: [0; 3],
                 expected,
                 datagram: self.bytes,
             })),
@@ -135,7 +135,7 @@ impl<'a> Inner<'a> {
             Err(reason) => return Err(Malformed::early(reason, events)),
         };
         let vlan = match stripped.vlan {
-            [0, 0] => [self.vlan, 0],
+            [0, 0, 0] => [self.vlan, 0, 0],
             tagged => tagged,
         };
         let (datagram, expected) = (stripped.datagram, stripped.expected);

@@ -71,7 +71,7 @@ pub struct Key {
     pub id: u32,
     /// Zero for IPv6.
     pub protocol: u8,
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     pub tunnel: u64,
 }
 

@@ -703,7 +703,7 @@ fn vlans_and_tunnels_are_worlds_of_their_own() {
     let mut table = Defragmenter::new(DefragConfig::default());
     let first = Spec::new(0, true, &bytes(0, 8)).packet();
     let last = Spec::new(8, false, &bytes(8, 8)).packet();
-    let mut add = |bytes: &[u8], vlan: [u16; 2], tunnel: u64| {
+    let mut add = |bytes: &[u8], vlan: [u16; 3], tunnel: u64| {
         let mut packet = decode_ip(bytes, ChecksumTrust::Unverified).unwrap();
         packet.vlan = vlan;
         let arrival = Arrival {
@@ -714,13 +714,13 @@ fn vlans_and_tunnels_are_worlds_of_their_own() {
         };
         matches!(table.take(&arrival, START, &mut |_| {}), Taken::Whole(_))
     };
-    assert!(!add(&first, [0, 0], 0));
-    assert!(!add(&last, [7, 0], 0));
-    assert!(!add(&last, [7, 8], 0));
-    assert!(!add(&last, [0, 0], 5));
-    assert!(add(&first, [7, 0], 0));
-    assert!(add(&first, [0, 0], 5));
-    assert!(add(&last, [0, 0], 0));
+    assert!(!add(&first, [0; 3], 0));
+    assert!(!add(&last, [7, 0, 0], 0));
+    assert!(!add(&last, [7, 8, 0], 0));
+    assert!(!add(&last, [0; 3], 5));
+    assert!(add(&first, [7, 0, 0], 0));
+    assert!(add(&first, [0; 3], 5));
+    assert!(add(&last, [0; 3], 0));
 }
 
 #[test]

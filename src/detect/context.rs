@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::app_layer::Protocol;
+use crate::decode::Packet;
 use crate::direction::Direction;
 use crate::signature::ast::{FlowCount, FlowCountTest, FlowEnds};
 use crate::stream::StreamEvents;
@@ -56,6 +57,28 @@ impl FlowCounts {
 }
 
 impl FlowContext {
+    /// What a rule that needs no flow may ask about.
+    pub(crate) fn without_flow(packet: &Packet<'_>, direction: Direction) -> Self {
+        let ends = Endpoints::of(packet);
+        let (client, server) = match direction {
+            Direction::ToServer => (ends.src, ends.dst),
+            Direction::ToClient => (ends.dst, ends.src),
+        };
+        Self {
+            client,
+            server,
+            protocol: packet.ip.protocol,
+            app: Protocol::Undetermined,
+            established: false,
+            stream: false,
+            stream_sizes: [0; 2],
+            counts: FlowCounts::default(),
+            stream_events: StreamEvents::NONE,
+            flow_id: 0,
+            now: Timestamp::ZERO,
+        }
+    }
+
     pub(crate) fn endpoints(&self, direction: Direction) -> Endpoints {
         let (src, dst) = match direction {
             Direction::ToServer => (self.client, self.server),
@@ -70,6 +93,16 @@ impl FlowContext {
 pub(crate) struct Endpoints {
     pub(crate) src: (IpAddr, u16),
     pub(crate) dst: (IpAddr, u16),
+}
+
+impl Endpoints {
+    pub(crate) fn of(packet: &Packet<'_>) -> Self {
+        let (src_port, dst_port) = packet.ports();
+        Self {
+            src: (packet.src(), src_port),
+            dst: (packet.dst(), dst_port),
+        }
+    }
 }
 
 /// The newest bytes of one direction of a stream, with what was kept before them.

@@ -49,6 +49,8 @@ pub(crate) struct TxState {
     pub(crate) id: u64,
     /// `xbits` that track it.
     pub(crate) bits: Bits,
+    /// A firewall's rule let all of it through.
+    pub(crate) accepted: bool,
     pub(crate) sides: [TxSide; 2],
 }
 
@@ -58,6 +60,8 @@ pub(crate) struct TxSide {
     pub(crate) seen: Option<(u32, u32)>,
     /// Inspected when complete: nothing is left to ask.
     pub(crate) done: bool,
+    /// States that a firewall has let through.
+    pub(crate) states_passed: u8,
     pub(crate) events_seen: usize,
     /// Bytes (or instances) scanned of each buffer that has a prefilter, layer after layer.
     pub(crate) scanned: Vec<u32>,
@@ -98,6 +102,16 @@ pub(crate) enum CandidateState {
     Dead,
 }
 
+impl TxCandidate {
+    pub(crate) const fn new(layer: u16, rule: u32) -> Self {
+        Self {
+            rule: RuleRef { layer, rule },
+            state: CandidateState::Waiting,
+            matched: 0,
+        }
+    }
+}
+
 impl TxSide {
     /// A buffer that seemed whole has changed: what could not match before may do so now.
     pub(crate) fn look_again(&mut self) {
@@ -113,9 +127,11 @@ impl TxState {
     fn restart(&mut self, id: u64) {
         self.id = id;
         self.bits.clear();
+        self.accepted = false;
         for side in &mut self.sides {
             side.seen = None;
             side.done = false;
+            side.states_passed = 0;
             side.events_seen = 0;
             side.scanned.clear();
             side.scanned_further.clear();

@@ -3,7 +3,9 @@
 //! [`Layer::compile`] turns parsed signatures into flat tables; a [`Ruleset`]
 //! is an ordered list of layers with the operator's [`Policy`]. A worker asks
 //! a ruleset three questions: [`Ruleset::on_packet`], [`Ruleset::on_stream`]
-//! and [`Ruleset::on_transaction`]; the answers are [`Hits`]. What is
+//! and [`Ruleset::on_transaction`]; the answers are [`Hits`]. A layer of a firewall's rules is
+//! asked before that, by [`Ruleset::firewall_on_packet`] and [`Ruleset::firewall_on_transaction`],
+//! and decides at once. What is
 //! remembered of a flow between questions is its [`FlowDetect`]; what is
 //! reused from packet to packet is the worker's [`Scratch`].
 
@@ -28,11 +30,11 @@ mod variables;
 mod tests;
 
 pub use crate::signature::ast::CaptureScope;
-pub use compile::{CompileOptions, CompiledSignature, Layer, RuleInput, Summary};
+pub use compile::{CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary};
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
-pub use inspect::OddPacket;
+pub use inspect::{Denial, OddPacket, Ruled};
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};
 pub use ruleset::Ruleset;
 pub use scratch::Scratch;

@@ -175,6 +175,11 @@ impl Policy {
         self.decide_patch(signature.patch.as_deref(), ctx)
     }
 
+    /// What may be done about traffic that no rule of a firewall accepts.
+    pub(crate) fn decide_default(&self, ctx: &FlowContext) -> Decision {
+        self.decide_patch(None, ctx)
+    }
+
     fn decide_patch(&self, patch: Option<&PatchInfo>, ctx: &FlowContext) -> Decision {
         let (mode, why) = self.mode_of(patch);
         if mode == Mode::Off {

@@ -11,7 +11,7 @@ pub struct FlowKey {
     high: (IpAddr, u16),
     /// The tunnel that the packets came out of; zero: none.
     tunnel: u64,
-    vlan: [u16; 2],
+    vlan: [u16; 3],
     protocol: u8,
 }
 
@@ -25,7 +25,7 @@ impl FlowKey {
         }
     }
 
-    pub fn new(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u8, vlan: [u16; 2]) -> Self {
+    pub fn new(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u8, vlan: [u16; 3]) -> Self {
         let (low, high) = if a <= b { (a, b) } else { (b, a) };
         Self {
             low,
@@ -40,7 +40,7 @@ impl FlowKey {
         self.protocol
     }
 
-    pub const fn vlan(&self) -> [u16; 2] {
+    pub const fn vlan(&self) -> [u16; 3] {
         self.vlan
     }
 }
@@ -53,9 +53,9 @@ mod tests {
     fn both_directions_have_one_key() {
         let a = ("192.0.2.1".parse().unwrap(), 5);
         let b = ("192.0.2.1".parse().unwrap(), 4);
-        let key = FlowKey::new(a, b, 6, [0, 0]);
-        assert_eq!(key, FlowKey::new(b, a, 6, [0, 0]));
-        assert_ne!(key, FlowKey::new(b, a, 17, [0, 0]));
-        assert_ne!(key, FlowKey::new(b, a, 6, [1, 0]));
+        let key = FlowKey::new(a, b, 6, [0; 3]);
+        assert_eq!(key, FlowKey::new(b, a, 6, [0; 3]));
+        assert_ne!(key, FlowKey::new(b, a, 17, [0; 3]));
+        assert_ne!(key, FlowKey::new(b, a, 6, [1, 0, 0]));
     }
 }

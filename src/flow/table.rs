@@ -494,7 +494,7 @@ mod tests {
         let client = ("10.0.0.1".parse().unwrap(), n);
         let server = ("192.0.2.1".parse().unwrap(), 80);
         NewFlow {
-            key: FlowKey::new(client, server, 6, [0, 0]),
+            key: FlowKey::new(client, server, 6, [0; 3]),
             client,
             server,
             class,

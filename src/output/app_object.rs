@@ -1,9 +1,11 @@
-//! The object of a protocol's own in a record (`"sip": {...}`), from what its parser told.
+//! The object of a protocol's own in a record (`"sip": {...}`), from what its parser told, and what
+//! stands beside it: the files of a transaction, and paths that begin with a slash.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::text::Text;
-use crate::app_layer::message::{Fact, Transaction};
+use crate::app_layer::message::{Fact, File, Transaction};
+use crate::direction::Direction;
 use crate::protocol::Protocol;
 
 /// Bytes of one text.
@@ -11,38 +13,58 @@ const LONGEST_TEXT: usize = 1024;
 /// Elements of one array.
 const MOST_ELEMENTS: usize = 256;
 
-/// A protocol's object under its name.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AppObject {
-    pub name: &'static str,
-    pub fields: Map<String, Value>,
-}
-
-impl serde::Serialize for AppObject {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map([(self.name, &self.fields)])
-    }
-}
+/// A protocol's object under its name, and what stands beside it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(transparent)]
+pub struct AppObject(pub Map<String, Value>);
 
 impl AppObject {
     /// Of a transaction; `None` where its parser told nothing.
     pub fn of(tx: &Transaction) -> Option<Self> {
-        let mut fields = Map::new();
+        let (mut own, mut all) = (Map::new(), Map::new());
         for (path, fact) in tx.facts() {
             let value = match fact {
                 Fact::Text(bytes) => Text::from_bytes(bytes, LONGEST_TEXT).as_str().into(),
                 Fact::Number(number) => number.into(),
                 Fact::Flag(flag) => flag.into(),
             };
-            put(&mut fields, path, value);
+            match path.strip_prefix('/') {
+                Some(path) => put(&mut all, path, value),
+                None => put(&mut own, path, value),
+            }
         }
-        let name = name(tx.protocol());
-        (!fields.is_empty()).then_some(Self { name, fields })
+        if !own.is_empty() {
+            all.insert(name(tx.protocol()).to_owned(), own.into());
+        }
+        let files: Vec<Value> = Direction::BOTH
+            .iter()
+            .flat_map(|d| tx.files(*d))
+            .take(MOST_ELEMENTS)
+            .map(file)
+            .collect();
+        if !files.is_empty() {
+            all.insert("files".to_owned(), files.into());
+        }
+        (!all.is_empty()).then_some(Self(all))
     }
 }
 
+/// As EVE shows a file beside an alert.
+fn file(file: &File) -> Value {
+    json!({
+        "filename": Text::from_bytes(file.name(), LONGEST_TEXT).as_str(),
+        "gaps": file.has_gap(),
+        "state": if file.is_closed() { "CLOSED" } else { "UNKNOWN" },
+        "stored": false,
+        "size": file.size(),
+    })
+}
+
 const fn name(protocol: Protocol) -> &'static str {
-    protocol.as_str()
+    match protocol {
+        Protocol::FtpData => "ftp_data",
+        other => other.as_str(),
+    }
 }
 
 /// Puts a value at a path, with the objects and arrays on the way there.
@@ -92,7 +114,6 @@ fn put(fields: &mut Map<String, Value>, path: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn paths_build_objects_and_arrays() {
@@ -114,6 +135,25 @@ mod tests {
                 "type": "request",
                 "queries": [{"rrname": "a", "rrtype": "A"}, {"rrname": "b"}],
                 "suback": {"codes": [1, 2]},
+            })
+        );
+    }
+
+    #[test]
+    fn files_and_paths_with_a_slash_stand_beside_the_object() {
+        let mut tx = Transaction::new(0, Protocol::Smtp);
+        tx.tell("helo", Fact::Text(b"a"));
+        tx.tell("/email.to[]", Fact::Text(b"b"));
+        tx.open_file(Direction::ToServer, b"x.txt");
+        tx.add_to_file(Direction::ToServer, b"abc", 2);
+        tx.finish(Direction::ToServer);
+        let object = AppObject::of(&tx).unwrap();
+        assert_eq!(
+            serde_json::to_value(&object).unwrap(),
+            json!({
+                "smtp": {"helo": "a"},
+                "email": {"to": ["b"]},
+                "files": [{"filename": "x.txt", "gaps": false, "state": "CLOSED", "stored": false, "size": 3}],
             })
         );
     }

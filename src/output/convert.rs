@@ -1,19 +1,22 @@
 //! What a worker emits, as records that outlive the packet.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::app_object::AppObject;
 use super::record::{
-    Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Evidence,
-    FlowRecord, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef, Record, Reject,
-    RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
+    Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Ether,
+    Evidence, FlowRecord, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef, Record,
+    Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, tls};
-use crate::decode::{Packet, TcpFlags, TcpHeader, Transport, protocol};
+use crate::decode::{LinkType, Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CaptureScope, Captured, CapturedValue, CompiledSignature};
 use crate::direction::Direction;
-use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent, Outer, Shown, TaggedEvent};
+use crate::pipeline::{
+    AlertEvent, DropEvent, Ends, Event, FlowEvent, Frame, Outer, Shown, TaggedEvent,
+};
 use crate::verdict::{Action, Mode, RejectTarget};
 
 /// Bytes of one field of a protocol that are written at most.
@@ -61,7 +64,7 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 _ => None,
             },
             variables: variables(event.captured),
-            traffic: traffic(&event.shown),
+            traffic: traffic(&event.shown, event.ends.as_ref()),
         }
     }
 }
@@ -74,11 +77,14 @@ impl From<&TaggedEvent<'_>> for PacketRecord {
                 direction: Some(event.direction),
                 ..envelope(event.at, Some(&event.ends))
             },
-            traffic: traffic(&Shown {
-                packet_number: event.packet_number,
-                packet: Some(event.frame),
-                ..Shown::default()
-            }),
+            traffic: traffic(
+                &Shown {
+                    packet_number: event.packet_number,
+                    packet: Some(event.frame),
+                    ..Shown::default()
+                },
+                Some(&event.ends),
+            ),
         }
     }
 }
@@ -103,6 +109,10 @@ impl From<&DropEvent<'_>> for DropRecord {
             patch: event
                 .signature
                 .and_then(|s| patch(s, s.patch.as_ref().map(|p| p.mode))),
+            traffic: Traffic {
+                pcap_cnt: event.packet_number,
+                ..Traffic::default()
+            },
         }
     }
 }
@@ -144,7 +154,7 @@ fn envelope(at: crate::time::Timestamp, ends: Option<&Ends>) -> Envelope {
         at,
         flow_id: None,
         in_iface: None,
-        vlan: ends.map_or([0; 2], |e| e.vlan),
+        vlan: ends.map_or([0; 3], |e| e.vlan),
         src: ends.map(|e| e.src),
         dst: ends.map(|e| e.dst),
         protocol: ends.map(|e| e.protocol),
@@ -234,12 +244,13 @@ fn variables(captured: &[Captured]) -> Variables {
 fn verdict(event: &AlertEvent<'_>) -> Verdict {
     // Only TCP is answered, and not through a tunnel.
     let answered = |ends: &Ends| ends.protocol == protocol::TCP && ends.tunnel.is_none();
-    let target = match event.done {
+    let target = match event.outcome {
         Action::Reject(target) if event.ends.as_ref().is_some_and(answered) => Some(target),
         _ => None,
     };
     Verdict {
-        action: match event.done {
+        action: match event.outcome {
+            Action::Accept => VerdictAction::Accept,
             Action::Alert => VerdictAction::Alert,
             Action::Pass => VerdictAction::Pass,
             Action::Drop | Action::Reject(_) => VerdictAction::Drop,
@@ -281,13 +292,13 @@ fn evidence(evidence: &detect::Evidence) -> Evidence {
     )
 }
 
-fn traffic(shown: &Shown<'_>) -> Traffic {
+fn traffic(shown: &Shown<'_>, ends: Option<&Ends>) -> Traffic {
     Traffic {
         pcap_cnt: shown.packet_number,
         pkt_src: Some(if shown.at_flow_end {
             "stream (flow timeout)"
         } else {
-            "wire/pcap"
+            unwrapped_by(ends.and_then(|e| e.tunnel))
         }),
         payload: shown.payload.map(Text::base64),
         payload_printable: shown.payload.map(Text::printable),
@@ -299,7 +310,44 @@ fn traffic(shown: &Shown<'_>) -> Traffic {
             linktype: frame.link.to_pcap(),
             linktype_name: frame.link.as_str(),
         }),
+        ether: shown.packet.and_then(ether),
     }
+}
+
+/// Where a packet came from: the wire, or the packet around it.
+const fn unwrapped_by(outer: Option<Outer>) -> &'static str {
+    match outer {
+        None => "wire/pcap",
+        Some(outer) => match (outer.protocol, outer.src.0) {
+            (protocol::IPV4 | protocol::IPV6, IpAddr::V4(_)) => "ipv4 tunnel",
+            (protocol::IPV4 | protocol::IPV6, IpAddr::V6(_)) => "ipv6 tunnel",
+            (protocol::GRE, _) => "gre tunnel",
+            _ => "tunnel",
+        },
+    }
+}
+
+fn ether(frame: Frame<'_>) -> Option<Ether> {
+    if frame.link != LinkType::Ethernet {
+        return None;
+    }
+    let header = if frame.header.is_empty() {
+        frame.datagram
+    } else {
+        frame.header
+    };
+    let mac = |at: usize| -> Option<String> {
+        let bytes: Vec<_> = header
+            .get(at..at + 6)?
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
+        Some(bytes.join(":"))
+    };
+    Some(Ether {
+        src_mac: mac(6)?,
+        dest_mac: mac(0)?,
+    })
 }
 
 fn http(tx: &http1::Transaction) -> Http {

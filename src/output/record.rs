@@ -36,7 +36,7 @@ pub struct Envelope {
     pub flow_id: Option<u64>,
     pub in_iface: Option<Text>,
     /// Outermost first; zero where absent.
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     /// Address and port of the packet's source; in a flow record the client's. `None`, as the
     /// two behind it, for a packet whose headers cannot be read.
     pub src: Option<(IpAddr, u16)>,
@@ -85,7 +85,8 @@ pub struct AlertRecord {
 pub struct Traffic {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pcap_cnt: Option<u64>,
-    /// `wire/pcap`, or `stream (flow timeout)` where no packet completed the match.
+    /// `wire/pcap`, what unwrapped a packet inside a tunnel, or `stream (flow timeout)` where no
+    /// packet completed the match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pkt_src: Option<&'static str>,
     /// Base64.
@@ -101,6 +102,15 @@ pub struct Traffic {
     pub packet: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packet_info: Option<PacketInfo>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ether: Option<Ether>,
+}
+
+/// The Ethernet header of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ether {
+    pub src_mac: String,
+    pub dest_mac: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -175,6 +185,7 @@ pub struct Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VerdictAction {
+    Accept,
     Alert,
     Pass,
     Drop,
@@ -330,6 +341,7 @@ pub struct DropRecord {
     /// The signature and patch that refused the flow.
     pub alert: Option<Alert>,
     pub patch: Option<PatchRef>,
+    pub traffic: Traffic,
 }
 
 /// Header fields of a dropped packet.
@@ -432,11 +444,12 @@ impl Record {
             Self::Drop(r) => Line {
                 drop: Some(DropLine {
                     packet: &r.packet,
-                    reason: r.reason.as_str(),
+                    reason: r.reason.in_eve(),
                 }),
                 alert: r.alert.as_ref(),
                 verdict: r.verdict.as_ref(),
                 patch: r.patch.as_ref(),
+                traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "drop")
             },
             Self::Flow(r) => Line {
@@ -468,13 +481,16 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Vlan::is_absent")]
     vlan: Vlan,
     #[serde(skip_serializing_if = "Option::is_none")]
-    src_ip: Option<IpAddr>,
+    src_ip: Option<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
     src_port: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    dest_ip: Option<IpAddr>,
+    dest_ip: Option<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dest_port: Option<u16>,
+    /// 4 or 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_v: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proto: Option<Proto>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -522,11 +538,12 @@ impl<'a> Line<'a> {
             flow_id: None,
             in_iface: None,
             event_type,
-            vlan: Vlan([0; 2]),
+            vlan: Vlan([0; 3]),
             src_ip: None,
             src_port: None,
             dest_ip: None,
             dest_port: None,
+            ip_v: None,
             proto: None,
             icmp_type: None,
             icmp_code: None,
@@ -559,10 +576,11 @@ impl<'a> Line<'a> {
             flow_id: envelope.flow_id,
             in_iface: envelope.in_iface.as_ref(),
             vlan: Vlan(envelope.vlan),
-            src_ip: envelope.src.map(|(ip, _)| ip),
+            src_ip: envelope.src.map(|(ip, _)| Address(ip)),
             src_port: port(envelope.src),
-            dest_ip: envelope.dst.map(|(ip, _)| ip),
+            dest_ip: envelope.dst.map(|(ip, _)| Address(ip)),
             dest_port: port(envelope.dst),
+            ip_v: envelope.src.map(|(ip, _)| if ip.is_ipv4() { 4 } else { 6 }),
             proto,
             icmp_type: envelope.icmp.map(|(kind, _)| kind),
             icmp_code: envelope.icmp.map(|(_, code)| code),
@@ -576,10 +594,10 @@ impl<'a> Line<'a> {
 
 #[derive(Serialize)]
 struct TunnelLine {
-    src_ip: IpAddr,
+    src_ip: Address,
     #[serde(skip_serializing_if = "Option::is_none")]
     src_port: Option<u16>,
-    dest_ip: IpAddr,
+    dest_ip: Address,
     #[serde(skip_serializing_if = "Option::is_none")]
     dest_port: Option<u16>,
     proto: Proto,
@@ -591,9 +609,9 @@ impl TunnelLine {
         let proto = Proto(tunnel.protocol);
         let port = |port| proto.has_ports().then_some(port);
         Self {
-            src_ip: tunnel.src.0,
+            src_ip: Address(tunnel.src.0),
             src_port: port(tunnel.src.1),
-            dest_ip: tunnel.dst.0,
+            dest_ip: Address(tunnel.dst.0),
             dest_port: port(tunnel.dst.1),
             depth: tunnel.depth,
             proto,
@@ -681,11 +699,11 @@ impl Serialize for Drops<'_> {
     }
 }
 
-struct Vlan([u16; 2]);
+struct Vlan([u16; 3]);
 
 impl Vlan {
     const fn is_absent(&self) -> bool {
-        matches!(self.0, [0, 0])
+        matches!(self.0, [0, 0, 0])
     }
 }
 
@@ -700,6 +718,23 @@ impl Serialize for Vlan {
 }
 
 /// An IANA protocol number, written as EVE does.
+struct Address(IpAddr);
+
+/// As EVE has it: all eight groups of an IPv6 address, with their zeros.
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            IpAddr::V4(ip) => serializer.collect_str(&ip),
+            IpAddr::V6(ip) => {
+                let [a, b, c, d, e, f, g, h] = ip.segments();
+                serializer.collect_str(&format_args!(
+                    "{a:04x}:{b:04x}:{c:04x}:{d:04x}:{e:04x}:{f:04x}:{g:04x}:{h:04x}"
+                ))
+            }
+        }
+    }
+}
+
 struct Proto(u8);
 
 impl Proto {
@@ -712,8 +747,11 @@ impl Serialize for Proto {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             1 => serializer.serialize_str("ICMP"),
+            4 => serializer.serialize_str("IP-in-IP"),
             6 => serializer.serialize_str("TCP"),
             17 => serializer.serialize_str("UDP"),
+            41 => serializer.serialize_str("IPv6"),
+            47 => serializer.serialize_str("GRE"),
             58 => serializer.serialize_str("IPv6-ICMP"),
             132 => serializer.serialize_str("SCTP"),
             other => serializer.collect_str(&format_args!("{other:03}")),

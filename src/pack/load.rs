@@ -214,6 +214,10 @@ impl PackReader<'_> {
                 let message = format!("sid {sid} lies outside the pack's range, {sids}");
                 errors.push(self.rule_error(id, signature, message));
             }
+            if signature.firewall.is_some() {
+                let message = "a patch refuses what attacks; it is no firewall".to_owned();
+                errors.push(self.rule_error(id, signature, message));
+            }
             if signature.action == Action::Pass {
                 let message = "a patch does not let traffic pass uninspected".to_owned();
                 errors.push(self.rule_error(id, signature, message));

@@ -69,6 +69,7 @@ impl Ending<'_> {
         if !waiting && !session.is_some_and(|s| s.has_island(dir)) {
             return;
         }
+        self.engine.gate.close();
         let most = self.config.alert_payload_bytes;
         flow.state.show(most, &mut self.engine.shown_streams);
         let ctx = context(flow, now);

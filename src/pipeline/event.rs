@@ -60,7 +60,7 @@ pub struct Ends {
     pub dst: (IpAddr, u16),
     /// IANA protocol number.
     pub protocol: u8,
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     /// Type and code of an ICMP message.
     pub icmp: Option<(u8, u8)>,
     /// The packet around it, where it is inside a tunnel.
@@ -90,8 +90,10 @@ pub struct AlertEvent<'a> {
     pub signature: &'a CompiledSignature,
     /// What the signature and its patch ask for.
     pub asked: Action,
-    /// What was done.
+    /// What was done for it.
     pub done: Action,
+    /// What was done to the packet, all in all.
+    pub outcome: Action,
     /// The mode that was in force for the signature's patch; `None`: not from a pack.
     pub mode: Option<Mode>,
     /// Why less was done than asked: a mode, an exception.
@@ -146,6 +148,8 @@ pub struct DropEvent<'a> {
     pub reason: DropReason,
     /// `None`: the headers could not be read.
     pub packet: Option<&'a Packet<'a>>,
+    /// In its capture, from 1.
+    pub packet_number: Option<u64>,
     /// The signature that refused the flow, where one did.
     pub signature: Option<&'a CompiledSignature>,
 }
@@ -158,7 +162,7 @@ pub struct FlowEvent {
     pub client: (IpAddr, u16),
     pub server: (IpAddr, u16),
     pub protocol: u8,
-    pub vlan: [u16; 2],
+    pub vlan: [u16; 3],
     pub app: Protocol,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,

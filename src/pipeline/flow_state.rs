@@ -30,6 +30,8 @@ pub(super) struct FlowState {
     /// A hole in a stream was let through.
     pub has_gap: bool,
     pub standing: Standing,
+    /// A firewall's rule accepted all of the flow. That holds when the rules change: the flow is known.
+    pub accepted: bool,
     /// Bytes of the heap that parser and detection held when last counted.
     pub held_bytes: usize,
     /// Counted as one whose server has not confirmed the handshake.

@@ -156,6 +156,7 @@ impl Inspection<'_> {
     /// Raw signatures go before those on transactions, which may wait for them, but
     /// behind the parser's first step, which may tell the protocol.
     fn bytes(&mut self, dir: Direction, bytes: &[u8]) {
+        self.recognise_expected();
         let beyond_before = self.app.beyond_limit(dir);
         let mut rest = bytes;
         let mut raw_done = false;
@@ -167,9 +168,11 @@ impl Inspection<'_> {
                 self.detect.expect_protocol();
                 self.ctx.app = protocol;
             }
+            self.note_expected();
             self.note_new_transactions();
             // What the other end said before waited for the protocol as well.
-            if was_open && self.ctx.app != Protocol::Undetermined {
+            if was_open && self.ctx.app != Protocol::Undetermined && self.has_spoken(dir.opposite())
+            {
                 if self.has_protocol() {
                     self.flush(dir.opposite());
                 }
@@ -181,7 +184,7 @@ impl Inspection<'_> {
             }
             self.touched_transactions(dir);
             // A match still needs its transaction for the record.
-            if self.engine.hits.is_empty() {
+            if self.engine.hits.is_empty() && self.engine.gate.hits.is_empty() {
                 self.app.take_finished();
             }
             rest = rest.get(progress.consumed.max(1)..).unwrap_or_default();
@@ -195,15 +198,45 @@ impl Inspection<'_> {
         }
     }
 
+    /// Whether another flow has announced this one.
+    fn recognise_expected(&mut self) {
+        if self.engine.expected.is_empty() || !self.app.is_fresh() {
+            return;
+        }
+        let (opener, now) = (self.ctx.client.0, self.ctx.now);
+        let announced = self.engine.expected.take(opener, self.ctx.server, now);
+        if let Some(expected) = announced {
+            self.app.begin_expected(expected);
+        }
+    }
+
+    /// What this flow announces.
+    fn note_expected(&mut self) {
+        let Some(expected) = self.app.take_expected() else {
+            return;
+        };
+        let (client, server) = (self.ctx.client.0, self.ctx.server.0);
+        let (opener, other) = match expected.opener() {
+            Direction::ToServer => (client, server),
+            Direction::ToClient => (server, client),
+        };
+        let now = self.ctx.now;
+        self.engine.expected.add(opener, other, expected, now);
+    }
+
     /// A datagram of a protocol whose messages come in such.
     pub fn datagram(&mut self, dir: Direction, bytes: &[u8]) {
         if !self.app.datagram(dir, bytes, &self.config.app_layer) {
             return;
         }
-        self.ctx.app = self.app.protocol();
+        let protocol = self.app.protocol();
+        if protocol != self.ctx.app {
+            self.detect.expect_protocol();
+            self.ctx.app = protocol;
+        }
         self.note_new_transactions();
         self.touched_transactions(dir);
-        if self.engine.hits.is_empty() {
+        if self.engine.hits.is_empty() && self.engine.gate.hits.is_empty() {
             self.app.take_finished();
         }
     }
@@ -220,6 +253,10 @@ impl Inspection<'_> {
     }
 
     fn touched_transactions(&mut self, dir: Direction) {
+        self.ask_firewall(dir);
+        if self.engine.gate.denial.is_some() {
+            return;
+        }
         for tx in self.app.touched() {
             self.ruleset.on_transaction(
                 &mut self.engine.scratch,
@@ -229,6 +266,32 @@ impl Inspection<'_> {
                 tx,
                 &mut self.engine.hits,
             );
+        }
+    }
+
+    /// Whether a firewall accepts the states that transactions have come to; also the state that
+    /// one stays in though its bytes go on.
+    fn ask_firewall(&mut self, dir: Direction) {
+        if !self.engine.gate.asks_hooks {
+            return;
+        }
+        let newest = self.app.transactions().last();
+        let staying =
+            newest.filter(|tx| self.app.touched().next().is_none() && !tx.is_complete(dir));
+        for tx in self.app.touched().chain(staying) {
+            let engine = &mut *self.engine;
+            let ruled = self.ruleset.firewall_on_transaction(
+                &mut engine.scratch,
+                &self.ctx,
+                self.detect,
+                dir,
+                tx,
+                &mut engine.gate.hits,
+            );
+            let goes_on = engine.gate.take(ruled);
+            if !goes_on {
+                return;
+            }
         }
     }
 
@@ -289,6 +352,11 @@ impl Inspection<'_> {
         if self.has_protocol() {
             self.flush(dir);
         }
+    }
+
+    /// Whether a direction has sent more than its SYN.
+    fn has_spoken(&self, dir: Direction) -> bool {
+        self.ctx.stream_sizes[dir.index()] > 1
     }
 
     fn has_protocol(&self) -> bool {

@@ -1,11 +1,12 @@
 //! From hits to one ruling: action order, modes, thresholds.
 
 use super::event::{AlertEvent, Ends, Event, EventSink, Shown};
+use super::gate::Gate;
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
 use crate::detect::{
-    Decision, Evidence, FlowContext, Hit, Hits, Leniency, Parties, Ruleset, ThresholdTable,
-    Thresholded,
+    Captured, CompiledSignature, Decision, Denial, Evidence, FlowContext, Hit, Hits, Leniency,
+    Parties, Ruleset, ThresholdTable, Thresholded,
 };
 use crate::direction::Direction;
 use crate::signature::ast::Tag;
@@ -17,6 +18,10 @@ use crate::verdict::{Action, RejectTarget, Scope};
 pub(super) enum Ruling {
     Continue,
     Pass(Scope),
+    /// A rule that says `bypass` matched: the rest of the flow is not looked at.
+    Bypass,
+    /// By a firewall.
+    Deny(Denial),
     Refuse {
         scope: Scope,
         reject: Option<RejectTarget>,
@@ -26,10 +31,8 @@ pub(super) enum Ruling {
 }
 
 /// A ruling, and what else the matching signatures ask for.
-pub(super) struct Ruled {
+pub(super) struct Judged {
     pub ruling: Ruling,
-    /// What follows in the flow is not inspected any more.
-    pub bypass: bool,
     pub tags: Vec<(Tag, Parties)>,
 }
 
@@ -63,6 +66,15 @@ impl<'a> Case<'a> {
         })
     }
 
+    fn parties(&self, hit: &Hit) -> Parties {
+        let ends = self.ctx.endpoints(hit.direction);
+        Parties {
+            src: ends.src.0,
+            dst: ends.dst.0,
+            flow_id: self.ctx.flow_id,
+        }
+    }
+
     fn shown(&self, hit: &Hit) -> Shown<'a> {
         match self.streams {
             Some(streams) if hit.scope == Scope::Flow && self.ctx.stream => Shown {
@@ -83,9 +95,8 @@ pub(super) fn rule(
     counters: &Counters,
     case: &Case<'_>,
     sink: &mut dyn EventSink,
-) -> Ruled {
+) -> Judged {
     let mut tags = Vec::new();
-    let mut bypass = false;
     let rates = &ruleset.policy.rates;
     // Few packets have hits at all: this is not the path that must not allocate.
     let mut ordered: Vec<&Hit> = hits.as_slice().iter().collect();
@@ -96,16 +107,12 @@ pub(super) fn rule(
         })
     });
     let mut ruling = Ruling::Continue;
+    let mut told = Vec::with_capacity(ordered.len());
     for hit in ordered {
         let Some(signature) = ruleset.signature(hit) else {
             continue;
         };
-        let ends = case.ctx.endpoints(hit.direction);
-        let parties = Parties {
-            src: ends.src.0,
-            dst: ends.dst.0,
-            flow_id: case.ctx.flow_id,
-        };
+        let parties = case.parties(hit);
         let (id, now) = (signature.id(), case.ctx.now);
         let filtered = thresholds.filtered(id, rates, &parties, now);
         let asked = filtered.unwrap_or_else(|| signature.action());
@@ -123,31 +130,118 @@ pub(super) fn rule(
             Thresholded::Silent => false,
             Thresholded::Alert => !rates.suppressions(id).any(|s| is_suppressed(s, &parties)),
         };
-        let of_rule = &signature.signature;
-        tags.extend(of_rule.tags.iter().map(|&tag| (tag, parties)));
-        bypass |= of_rule.bypass;
+        tags.extend(signature.signature.tags.iter().map(|&tag| (tag, parties)));
         // A flow is blocked once, and by one patch: what else of the packs matches with it
         // is not another record.
         let blocked_already = matches!(ruling, Ruling::Refuse { .. });
         let shown = shown && !(blocked_already && done.blocks() && signature.patch.is_some());
+        if !shown {
+            counters.add(Counter::AlertsSuppressed, 1);
+        }
+        if shown && signature.signature.makes_record() {
+            told.push(Told {
+                hit,
+                signature,
+                asked,
+                done,
+                held_back,
+                captured: hits.captured(hit),
+            });
+        }
         match done {
             Action::Pass => {
-                if ruling == Ruling::Continue {
+                if matches!(ruling, Ruling::Continue | Ruling::Bypass) {
                     ruling = Ruling::Pass(hit.scope);
                 }
                 break;
             }
             Action::Drop => ruling = widest(ruling, hit, None),
             Action::Reject(target) => ruling = widest(ruling, hit, Some(target)),
-            Action::Alert => {}
+            Action::Alert if signature.signature.bypass && ruling == Ruling::Continue => {
+                ruling = Ruling::Bypass;
+            }
+            Action::Alert | Action::Accept => {}
         }
-        if !shown {
+    }
+    let outcome = match ruling {
+        Ruling::Continue | Ruling::Bypass => Action::Alert,
+        Ruling::Pass(_) => Action::Pass,
+        Ruling::Refuse {
+            reject: Some(target),
+            ..
+        } => Action::Reject(target),
+        Ruling::Refuse { reject: None, .. } | Ruling::Deny(_) => Action::Drop,
+    };
+    for one in &told {
+        one.tell(ruleset, counters, outcome, case, sink);
+    }
+    Judged { ruling, tags }
+}
+
+/// The records of a firewall's rules that ask for one.
+pub(super) fn tell_gate(
+    ruleset: &Ruleset,
+    gate: &Gate,
+    thresholds: &mut ThresholdTable,
+    counters: &Counters,
+    case: &Case<'_>,
+    sink: &mut dyn EventSink,
+) {
+    let outcome = match gate.denial {
+        None => Action::Accept,
+        Some(Denial {
+            reject: Some(target),
+            ..
+        }) => Action::Reject(target),
+        Some(_) => Action::Drop,
+    };
+    for hit in &gate.hits {
+        let Some(signature) = ruleset.signature(hit) else {
+            continue;
+        };
+        let rates = &ruleset.policy.rates;
+        let counted = thresholds.check(signature, rates, &case.parties(hit), case.ctx.now);
+        if counted != Thresholded::Alert {
             counters.add(Counter::AlertsSuppressed, 1);
             continue;
         }
-        if signature.signature.noalert {
-            continue;
-        }
+        let asked = signature.action();
+        let (done, held_back) = match ruleset.policy.decide(signature, &case.ctx) {
+            Decision::DetectOnly(why) if asked.blocks() => (Action::Alert, Some(why)),
+            _ => (asked, None),
+        };
+        let one = Told {
+            hit,
+            signature,
+            asked,
+            done,
+            held_back,
+            captured: &[],
+        };
+        one.tell(ruleset, counters, outcome, case, sink);
+    }
+}
+
+/// A match that makes a record, once it is known what is done to the packet.
+struct Told<'a> {
+    hit: &'a Hit,
+    signature: &'a CompiledSignature,
+    asked: Action,
+    done: Action,
+    held_back: Option<Leniency>,
+    captured: &'a [Captured],
+}
+
+impl Told<'_> {
+    fn tell(
+        &self,
+        ruleset: &Ruleset,
+        counters: &Counters,
+        outcome: Action,
+        case: &Case<'_>,
+        sink: &mut dyn EventSink,
+    ) {
+        let (hit, signature) = (self.hit, self.signature);
         counters.add(Counter::Alerts, 1);
         sink.event(Event::Alert(AlertEvent {
             at: case.ctx.now,
@@ -156,23 +250,23 @@ pub(super) fn rule(
             direction: hit.direction,
             app: case.ctx.app,
             signature,
-            asked,
-            done,
+            asked: self.asked,
+            done: self.done,
+            outcome: if self.held_back.is_some() {
+                self.done
+            } else {
+                outcome
+            },
             mode: signature
                 .patch
                 .as_ref()
                 .map(|_| ruleset.policy.effective_mode(signature)),
-            held_back,
+            held_back: self.held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
             evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
             shown: case.shown(hit),
-            captured: hits.captured(hit),
+            captured: self.captured,
         }));
-    }
-    Ruled {
-        ruling,
-        bypass,
-        tags,
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod ending;
 mod event;
+mod expected;
 mod flow_state;
+mod gate;
 mod inspect;
 mod judge;
 mod memory;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod datagram;
+mod firewall;
 mod fragments;
 mod memory;
 mod odd;
@@ -19,7 +20,9 @@ use super::ending::{Ending, flow_event};
 use super::event::{
     DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer, TaggedEvent,
 };
+use super::expected::ExpectedFlows;
 use super::flow_state::{FlowState, Refusal, Standing, context};
+use super::gate::Gate;
 use super::inspect::Inspection;
 use super::judge::{self, Case, Ruling};
 use super::passive::Onlooker;
@@ -31,7 +34,9 @@ use crate::counters::{Counter, Counters};
 use crate::decode::{
     ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
 };
-use crate::detect::{CompiledSignature, Evidence, Hits, Ruleset, Scratch, ThresholdTable};
+use crate::detect::{
+    CompiledSignature, Evidence, FlowContext, Hits, Ruleset, Scratch, ThresholdTable,
+};
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
@@ -73,6 +78,7 @@ pub struct Worker {
 pub(super) struct Engine {
     pub scratch: Scratch,
     pub hits: Hits,
+    pub gate: Gate,
     pub thresholds: ThresholdTable,
     /// Kept and new bytes of a stream, put together.
     pub assembled: Vec<u8>,
@@ -80,6 +86,8 @@ pub(super) struct Engine {
     pub held_bytes: u64,
     /// Flows whose server has not confirmed the handshake.
     pub awaiting: usize,
+    /// Flows that others have announced.
+    pub expected: ExpectedFlows,
     /// What is kept of a flow's streams, for alerts.
     pub shown_streams: [Vec<u8>; 2],
     pub tagged: TaggedHosts,
@@ -148,10 +156,12 @@ impl Worker {
             engine: Engine {
                 scratch: Scratch::default(),
                 hits: Hits::default(),
+                gate: Gate::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
                 assembled: Vec::new(),
                 held_bytes: 0,
                 awaiting: 0,
+                expected: ExpectedFlows::default(),
                 shown_streams: Default::default(),
                 tagged: TaggedHosts::default(),
             },
@@ -270,6 +280,7 @@ impl Worker {
         }
         match packet.transport {
             Transport::Fragment => self.judge_fragment(trust, passage, sink),
+            _ if let Some(verdict) = self.before_flow(passage, sink) => verdict,
             Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
             _ => match self.judge_datagram(passage, sink) {
                 Verdict::Forward => self.judge_inside(trust, passage, sink),
@@ -279,11 +290,20 @@ impl Worker {
     }
 
     /// Signatures that look at the packet itself.
-    fn packet_signatures(&mut self, id: FlowId, dir: Direction, passage: &Passage<'_>) {
+    fn packet_signatures(
+        &mut self,
+        id: FlowId,
+        dir: Direction,
+        established: bool,
+        passage: &Passage<'_>,
+    ) {
         let Some(flow) = self.flows.get_mut(id) else {
             return;
         };
-        let ctx = context(flow, passage.now);
+        let ctx = FlowContext {
+            established,
+            ..context(flow, passage.now)
+        };
         if flow.state.tcp.is_none() {
             self.counters
                 .add(Counter::InspectedBytes, passage.packet.payload.len() as u64);
@@ -339,7 +359,11 @@ impl Worker {
             self.counters.add(Counter::KeptFull, 1);
         }
         let failed = dir_failed(flow, dir);
-        if self.engine.hits.is_empty() && !failed && !full {
+        // A firewall is asked all the same about what other rules let pass.
+        if flow.state.standing == Standing::Passed || self.engine.gate.pass.is_some() {
+            self.engine.hits.clear();
+        }
+        if self.engine.hits.is_empty() && !self.engine.gate.has_news() && !failed && !full {
             self.engine.hits.clear();
             return Verdict::Forward;
         }
@@ -361,25 +385,44 @@ impl Worker {
             shown: self.config.shown(passage.packet, passage.frame, number),
             streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
         };
-        let ruled = judge::rule(
+        judge::tell_gate(
             &self.ruleset,
-            &self.engine.hits,
+            &self.engine.gate,
             &mut self.engine.thresholds,
             &self.counters,
             &case,
             sink,
         );
+        let (ruling, tags) = match self.engine.gate.denial {
+            Some(denial) => (Ruling::Deny(denial), Vec::new()),
+            None => {
+                let judged = judge::rule(
+                    &self.ruleset,
+                    &self.engine.hits,
+                    &mut self.engine.thresholds,
+                    &self.counters,
+                    &case,
+                    sink,
+                );
+                (judged.ruling, judged.tags)
+            }
+        };
+        flow.state.accepted |= self.engine.gate.flow_accepted;
+        if self.engine.gate.pass == Some(Scope::Flow) {
+            flow.state.standing = Standing::Passed;
+        }
         flow.state.alerted |= self.counters.get(Counter::Alerts) != alerts_before;
         self.engine.hits.clear();
         flow.state.app.take_finished();
-        for (tag, parties) in ruled.tags {
+        for (tag, parties) in tags {
             let ends = (parties.src, parties.dst);
             self.engine
                 .tagged
                 .begin(tag, ends, &mut flow.state.tags, now);
         }
-        match ruled.ruling {
-            Ruling::Continue
+        match ruling {
+            Ruling::Deny(denial) => self.deny_flow(id, dir, denial, refused, passage, sink),
+            Ruling::Continue | Ruling::Bypass
                 if full && self.config.exceptions.kept_full != ExceptionPolicy::Pass =>
             {
                 let policy = self.config.exceptions.kept_full;
@@ -391,11 +434,6 @@ impl Worker {
                     passage,
                     sink,
                 )
-            }
-            Ruling::Continue if ruled.bypass && !failed => {
-                self.counters.add(Counter::FlowsBypassed, 1);
-                flow.state.standing = Standing::Passed;
-                Verdict::Forward
             }
             Ruling::Continue if failed => {
                 self.counters.add(Counter::AppLayerErrors, 1);
@@ -410,7 +448,11 @@ impl Worker {
                 )
             }
             Ruling::Continue | Ruling::Pass(Scope::Packet) => Verdict::Forward,
-            Ruling::Pass(Scope::Flow) => {
+            // Who only looks on has no time to save.
+            Ruling::Bypass if self.config.passive => Verdict::Forward,
+            Ruling::Bypass | Ruling::Pass(Scope::Flow) => {
+                let bypassed = u64::from(ruling == Ruling::Bypass);
+                self.counters.add(Counter::FlowsBypassed, bypassed);
                 flow.state.standing = Standing::Passed;
                 Verdict::Forward
             }
@@ -503,6 +545,7 @@ impl Worker {
         let flow = self.flows.get_mut(id)?;
         match &mut flow.state.standing {
             Standing::Inspected => None,
+            Standing::Passed if self.engine.gate.asks_hooks && !flow.state.accepted => None,
             Standing::Passed => {
                 self.flows.touch(id, TimeoutClass::Established, now);
                 Some(Verdict::Forward)
@@ -522,12 +565,12 @@ impl Worker {
                         self.counters.add(Counter::ResetsLimited, 1);
                     }
                 }
+                let reason = refusal.reason.of_later_packets();
                 self.flows.touch(id, TimeoutClass::Refused, now);
                 if self.config.drop_event_per_packet {
-                    let reason = DropReason::FlowDrop;
                     self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
                 }
-                Some(Verdict::Drop(DropReason::FlowDrop))
+                Some(Verdict::Drop(reason))
             }
         }
     }
@@ -616,8 +659,15 @@ impl Worker {
             direction,
             reason,
             packet: Some(passage.packet),
+            packet_number: self.packet_number(),
             signature,
         }));
+    }
+
+    /// Of the packet in hand, where packets have numbers.
+    fn packet_number(&self) -> Option<u64> {
+        let number = self.counters.get(Counter::Received);
+        self.config.number_packets.then_some(number)
     }
 
     /// Something of ours went wrong: the flow in hand goes, the worker stays.
@@ -625,6 +675,7 @@ impl Worker {
         self.counters.add(Counter::Panics, 1);
         self.engine.scratch = Scratch::default();
         self.engine.hits.clear();
+        self.engine.gate.close();
         let in_fragments = self.drop_fragments_in_hand();
         let pass = self.config.exceptions.internal_error == ExceptionPolicy::Pass;
         if let Some(flow) = self.current.take().and_then(|id| {

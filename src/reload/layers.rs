@@ -173,9 +173,10 @@ impl RulesLayer {
     fn compile(
         file: &RulesFile,
         hash: [u8; 32],
-        parsed: ParsedFile,
+        mut parsed: ParsedFile,
         options: &CompileOptions,
     ) -> Self {
+        let broken = broken_firewall(file, &mut parsed);
         let inputs = parsed
             .signatures
             .into_iter()
@@ -190,12 +191,13 @@ impl RulesLayer {
             hash,
             named: Vec::new(),
             layer: Arc::new(Layer::compile(inputs, options)),
-            failed: parsed.failures.len(),
+            failed: parsed.failures.len() + broken.as_ref().map_or(0, |(_, rules)| *rules),
             failures: parsed
                 .failures
                 .iter()
                 .take(MAX_KEPT_FAILURES)
                 .map(|failure| failure.render(false))
+                .chain(broken.map(|(told, _)| told))
                 .collect(),
         }
     }
@@ -204,6 +206,23 @@ impl RulesLayer {
     pub fn is(&self, before: Option<&Self>) -> bool {
         before.is_some_and(|before| Arc::ptr_eq(&before.layer, &self.layer))
     }
+}
+
+/// A firewall of which rules are missing would deny what they accept: it is in force whole or not
+/// at all. What is told of one that is taken out, and how many sound rules that had.
+fn broken_firewall(file: &RulesFile, parsed: &mut ParsedFile) -> Option<(String, usize)> {
+    let is_firewall = parsed.signatures.iter().any(|s| s.firewall.is_some());
+    if !is_firewall || parsed.failures.is_empty() {
+        return None;
+    }
+    let rules = parsed.signatures.len();
+    parsed.signatures.clear();
+    let told = format!(
+        "error: {}: a firewall is loaded whole or not at all, and {} of its rules are at fault: the other {rules} are not in force",
+        file.path.display(),
+        parsed.failures.len(),
+    );
+    Some((told, rules))
 }
 
 pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {

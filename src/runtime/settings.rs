@@ -70,7 +70,9 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (policy, defrag) = (&config.policy, &config.defrag);
     let (flow, stream) = (&config.flow, &config.stream);
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
-    let sip = &config.app_layer.sip;
+    let quic = &config.app_layer.quic;
+    let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
+    let ftp = &config.app_layer.ftp;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -131,8 +133,19 @@ pub fn worker(config: &Config) -> WorkerConfig {
             transactions: http.transactions,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
+            quic_crypto_bytes: quic.crypto_bytes,
+            quic_connections: quic.connections,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
+            ftp_line_bytes: ftp.line_bytes,
+            ftp_commands: ftp.commands,
+            ftp_file_bytes: ftp.file_bytes,
+            smtp_line_bytes: smtp.line_bytes,
+            smtp_commands: smtp.commands,
+            smtp_header_bytes: smtp.header_bytes,
+            smtp_attachment_bytes: smtp.attachment_bytes,
+            smtp_mail_bytes: smtp.mail_bytes,
+            smtp_nesting: smtp.nesting,
             dns_name_bytes: config.app_layer.dns.name_bytes,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,

@@ -12,7 +12,7 @@ use crate::decode::DecodeEvents;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::stream::StreamEvent;
-use crate::verdict::Action;
+use crate::verdict::{Action, Scope};
 
 /// `gid:sid`, the stable name of a signature across reloads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -34,6 +34,8 @@ pub struct Signature {
     pub id: SignatureId,
     pub rev: u32,
     pub action: Action,
+    /// Of a firewall's rule: it belongs to tables of its own.
+    pub firewall: Option<FirewallAction>,
     pub header: Header,
     pub message: String,
     pub class: Option<Class>,
@@ -59,8 +61,6 @@ pub struct Signature {
     pub kept_tests: Vec<KeptTest>,
     pub kept_actions: Vec<KeptAction>,
     pub tags: Vec<Tag>,
-    /// What follows in the flow is not inspected any more.
-    pub bypass: bool,
     pub events: Vec<app_layer::Event>,
     /// Tests of numbers of a transaction.
     pub numbers: Vec<NumberTest>,
@@ -70,9 +70,20 @@ pub struct Signature {
     pub protocols: Vec<ProtocolTest>,
     pub threshold: Option<Threshold>,
     pub noalert: bool,
+    /// `bypass`: once it matched, the rest of the flow is not looked at.
+    pub bypass: bool,
+    /// `alert`: also what makes no record otherwise (`pass`, a firewall's rule) makes one.
+    pub alert: bool,
     pub source: Source,
     /// The rule as written.
     pub text: Arc<str>,
+}
+
+impl Signature {
+    /// Whether a match is told of in the log.
+    pub fn makes_record(&self) -> bool {
+        !self.noalert && (self.alert || self.action != Action::Pass)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,10 +108,14 @@ pub enum Target {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     pub protocol: Proto,
+    /// Written behind the protocol: when the rule is asked.
+    pub hook: Option<Hook>,
     pub src: Addresses,
     pub src_ports: Ports,
     /// `<>` instead of `->`.
     pub bidirectional: bool,
+    /// `=>`: both directions of a transaction, from the client to the server.
+    pub transactional: bool,
     pub dst: Addresses,
     pub dst_ports: Ports,
 }
@@ -124,6 +139,74 @@ pub enum Proto {
     App(app_layer::Protocol),
     /// `pkthdr`: any packet, also one whose headers cannot be read.
     PacketHeader,
+}
+
+/// What a firewall's rule does besides its action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirewallAction {
+    pub scope: ActionScope,
+    /// `pass` behind it: other rules are not held against so much, if it is accepted.
+    pub pass: Option<Scope>,
+}
+
+/// How far an action of a firewall's rule reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionScope {
+    /// What is asked at this hook; the next ones are asked too.
+    Hook,
+    /// The transaction.
+    Tx,
+    Packet,
+    Flow,
+}
+
+impl ActionScope {
+    pub const ALL: [(&str, Self); 4] = [
+        ("hook", Self::Hook),
+        ("tx", Self::Tx),
+        ("packet", Self::Packet),
+        ("flow", Self::Flow),
+    ];
+}
+
+/// When a rule is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    Packet(PacketHook),
+    App(AppHook),
+}
+
+/// When a packet is held against a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketHook {
+    All,
+    /// The first of each direction of a flow.
+    FlowStart,
+    /// Before its flow is looked up.
+    PreFlow,
+    /// Before its stream is told of it.
+    PreStream,
+}
+
+impl PacketHook {
+    pub const ALL: [(&str, Self); 4] = [
+        ("all", Self::All),
+        ("flow_start", Self::FlowStart),
+        ("pre_flow", Self::PreFlow),
+        ("pre_stream", Self::PreStream),
+    ];
+}
+
+/// A state of a transaction, of those of [`app_layer::hooks`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppHook {
+    pub direction: crate::direction::Direction,
+    /// Its place among the states of its direction.
+    pub place: u8,
+    /// The progress of the transaction that it waits for.
+    pub progress: u8,
+    /// `<`: a firewall accepts the states before it as well.
+    pub and_before: bool,
 }
 
 /// Addresses with variables resolved. Empty `include` means any.
@@ -178,12 +261,31 @@ pub enum PacketTest {
     TcpFlags(BitsTest),
     /// `fragbits`, of the upper three bits of the byte that holds them.
     FragmentBits(BitsTest),
+    /// `vlan.id`
+    VlanId(VlanTest),
     /// `sameip`
     SameAddress,
     /// `ipopts`: the IPv4 header has an option of this type; `None`: of any.
     IpOption(Option<u8>),
     /// `stream-event`
     StreamEvent(StreamEvent),
+}
+
+/// A test of the ids of a packet's VLAN tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VlanTest {
+    pub range: Range,
+    pub layers: VlanLayers,
+}
+
+/// Of which tags; the outermost comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VlanLayers {
+    Any,
+    All,
+    One(u8),
+    /// From the innermost.
+    FromLast(u8),
 }
 
 /// A test of flag bits.
@@ -220,15 +322,17 @@ impl BitsTest {
 }
 
 /// A test of a number that a parser read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberTest {
     pub number: Number,
     pub condition: NumberCondition,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NumberCondition {
     Range(Range),
+    /// Within one of these, both ends included.
+    OneOf(Box<[(u64, u64)]>),
     /// Of the bits of `mask`: these and no others (or, `negated`, anything else).
     Bits {
         mask: u64,
@@ -247,16 +351,19 @@ pub enum NumberCondition {
 
 impl NumberCondition {
     /// `now`: seconds since 1970.
-    pub const fn matches(self, n: u64, now: u64) -> bool {
+    pub fn matches(&self, n: u64, now: u64) -> bool {
         match self {
-            Self::Past { negated } => (n < now) != negated,
-            Self::Future { negated } => (n > now) != negated,
+            Self::Past { negated } => (n < now) != *negated,
+            Self::Future { negated } => (n > now) != *negated,
             Self::Range(range) => range.contains(n),
+            Self::OneOf(ranges) => ranges
+                .iter()
+                .any(|(first, last)| (*first..=*last).contains(&n)),
             Self::Bits {
                 mask,
                 value,
                 negated,
-            } => (n & mask == value) != negated,
+            } => (n & mask == *value) != *negated,
         }
     }
 }
@@ -382,6 +489,29 @@ pub enum Transform {
     },
     /// What the first group of the expression takes.
     Capture(Pcre),
+    Reveal(Disguise),
+}
+
+/// What hides a text from a filter and not from the program that it is meant for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disguise {
+    Escapes,
+    Base64Runs,
+    Lookups,
+    Sql,
+    Shell,
+    Xml,
+}
+
+impl Disguise {
+    pub const ALL: [Self; 6] = [
+        Self::Escapes,
+        Self::Base64Runs,
+        Self::Lookups,
+        Self::Sql,
+        Self::Shell,
+        Self::Xml,
+    ];
 }
 
 #[derive(Clone, Debug)]
@@ -523,6 +653,8 @@ impl CaptureScope {
 pub enum Endian {
     Big,
     Little,
+    /// `dce`: as the sender of a DCE/RPC message writes.
+    Sender,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,21 +1,12 @@
 //! What stands before the options: action, protocol, ends and direction.
 
-use super::ast::{Header, Proto};
+use super::action::{self, Actions};
+use super::ast::{Header, Hook, Proto};
+use super::hook;
 use super::lex::{Arg, Fault};
 use super::network::Resolver;
 use super::suggest::nearest;
 use crate::protocol::Protocol;
-use crate::verdict::Action;
-
-const ACTIONS: &[&str] = &[
-    "alert",
-    "pass",
-    "drop",
-    "reject",
-    "rejectsrc",
-    "rejectdst",
-    "rejectboth",
-];
 
 /// The words for packets and bytes; those for application protocols are in their own table.
 const CARRIERS: &[(&str, Proto)] = &[
@@ -47,14 +38,11 @@ pub fn protocol_words() -> impl Iterator<Item = (&'static str, Proto)> {
 const NOT_READ: &[&str] = &[
     "arp",
     "bittorrent-dht",
-    "dcerpc",
     "dhcp",
     "dnp3",
     "doh2",
     "enip",
     "ether",
-    "ftp",
-    "ftp-data",
     "http2",
     "ike",
     "imap",
@@ -66,12 +54,10 @@ const NOT_READ: &[&str] = &[
     "ntp",
     "pgsql",
     "pop3",
-    "quic",
     "rdp",
     "rfb",
     "sctp",
     "smb",
-    "smtp",
     "snmp",
     "ssh",
     "telnet",
@@ -82,7 +68,7 @@ const NOT_READ: &[&str] = &[
 pub(super) fn parse(
     header: Arg<'_>,
     resolver: &mut Resolver<'_>,
-) -> Result<(Action, Header), Fault> {
+) -> Result<(Actions, Header), Fault> {
     let words = words(header)?;
     let mut words = words.into_iter();
     let mut next = |what: &str| {
@@ -92,8 +78,9 @@ pub(super) fn parse(
                 .help("ACTION PROTOCOL ADDRESSES PORTS -> ADDRESSES PORTS (OPTIONS)")
         })
     };
-    let action = action(next("the action")?)?;
-    let protocol = protocol(next("the protocol")?)?;
+    let written = next("the action")?;
+    let (protocol, hook) = protocol(next("the protocol")?)?;
+    let action = action::parse(written, hook)?;
     let src = next("the source address")?;
     let src_ports = next("the source port")?;
     let arrow = next("the direction")?;
@@ -104,7 +91,9 @@ pub(super) fn parse(
     }
     let header = Header {
         protocol,
+        hook,
         bidirectional: bidirectional(arrow)?,
+        transactional: arrow.text == "=>",
         src: resolver.addresses(src)?,
         src_ports: resolver.ports(src_ports)?,
         dst: resolver.addresses(dst)?,
@@ -145,29 +134,15 @@ fn words(header: Arg<'_>) -> Result<Vec<Arg<'_>>, Fault> {
     Ok(found)
 }
 
-fn action(word: Arg<'_>) -> Result<Action, Fault> {
-    word.text.parse().map_err(|()| {
-        let near = nearest(word.text, ACTIONS.iter().copied());
-        word.fault(format!("unknown action `{}`", word.text))
-            .help(near.map_or_else(
-                || format!("one of {}", ACTIONS.join(", ")),
-                |n| format!("did you mean `{n}`?"),
-            ))
-    })
-}
-
-fn protocol(word: Arg<'_>) -> Result<Proto, Fault> {
+/// The protocol, and the hook behind it.
+fn protocol(word: Arg<'_>) -> Result<(Proto, Option<Hook>), Fault> {
+    let (word, hook) = word
+        .split_once(":")
+        .map_or((word, None), |(word, hook)| (word, Some(hook)));
     let lower = word.text.to_ascii_lowercase();
     if let Some((_, proto)) = protocol_words().find(|(name, _)| *name == lower) {
-        return Ok(proto);
-    }
-    if let Some((name, _)) = lower.split_once(':') {
-        return Err(word
-            .fault(format!(
-                "the hook in `{}` is not read in this version",
-                word.text
-            ))
-            .help(format!("write the protocol alone: `{name}`")));
+        let hook = hook.map(|hook| hook::parse(hook, proto)).transpose()?;
+        return Ok((proto, hook));
     }
     if NOT_READ.contains(&lower.as_str()) {
         return Err(word.fault(format!("protocol `{lower}` is not read in this version")));
@@ -180,15 +155,12 @@ fn protocol(word: Arg<'_>) -> Result<Proto, Fault> {
 
 fn bidirectional(arrow: Arg<'_>) -> Result<bool, Fault> {
     match arrow.text {
-        "->" => Ok(false),
+        "->" | "=>" => Ok(false),
         "<>" => Ok(true),
         "<-" => Err(arrow
             .fault("`<-` is no direction")
             .help("swap the ends and write `->`")),
-        "=>" => {
-            Err(arrow.fault("rules over whole transactions (`=>`) are not read in this version"))
-        }
-        other => Err(arrow.fault(format!("`{other}` is not `->` or `<>`"))),
+        other => Err(arrow.fault(format!("`{other}` is not `->`, `<>` or `=>`"))),
     }
 }
 
@@ -196,8 +168,9 @@ fn bidirectional(arrow: Arg<'_>) -> Result<bool, Fault> {
 mod tests {
     use super::*;
     use crate::signature::vars::Variables;
+    use crate::verdict::Action;
 
-    fn read(text: &str) -> Result<(Action, Header), Fault> {
+    fn read(text: &str) -> Result<(Actions, Header), Fault> {
         let vars = Variables::default();
         parse(Arg { text, start: 0 }, &mut Resolver::new(&vars))
     }
@@ -206,7 +179,7 @@ mod tests {
     fn reads_a_whole_header() {
         let (action, header) =
             read("drop  tcp [10.0.0.1, 10.0.0.3] any\t<> $HTTP_SERVERS [80, 8080:8090]").unwrap();
-        assert_eq!(action, Action::Drop);
+        assert_eq!(action.action, Action::Drop);
         assert_eq!(header.protocol, Proto::Tcp);
         assert!(header.bidirectional);
         assert_eq!(header.src.include.len(), 2);
@@ -236,17 +209,16 @@ mod tests {
             (
                 "accept:hook tcp any any -> any any",
                 0..11,
-                "unknown action",
+                "names its hook",
             ),
             (
                 "alert arp any any -> any any",
                 6..9,
                 "not read in this version",
             ),
-            ("alert tls:x any any -> any any", 6..11, "hook"),
+            ("alert tls:x any any -> any any", 10..11, "hook"),
             ("alert htp any any -> any any", 6..9, "unknown protocol"),
             ("alert tcp any any <- any any", 18..20, "no direction"),
-            ("alert tcp any any => any any", 18..20, "not read"),
             ("alert tcp any any - any any", 18..19, "not `->`"),
             ("alert tcp any any -> any any x", 29..30, "does not belong"),
             ("alert tcp [any any -> any any", 10..29, "no `]`"),

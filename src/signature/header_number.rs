@@ -44,6 +44,8 @@ header_numbers! {
     TcpAck { "ack", &["tcp.ack"], LONG, "TCP acknowledgement number." }
     TcpWindow { "window", &["tcp.window"], SHORT, "TCP window, not scaled." }
     TcpMss { "tcp.mss", &[], SHORT, "Maximum segment size, where the TCP option is there." }
+    TcpWindowScale { "tcp.wscale", &[], BYTE, "Shift of the TCP window, where the TCP option is there." }
+    VlanLayers { "vlan.layers", &[], 3, "VLAN tags of the packet; three at most are read." }
     IcmpType { "itype", &[], BYTE, "ICMP type." }
     IcmpCode { "icode", &[], BYTE, "ICMP code." }
     IcmpId { "icmp_id", &[], SHORT, "Identifier of an ICMP query or its answer." }

@@ -1,9 +1,10 @@
 //! What a rule's parts say about each other: faults, and what is odd.
 
-use super::ast::{BufferTests, Content, Header, PacketTest, Proto, Test, Transform};
+use super::ast::{BufferTests, Content, Header, Hook, PacketTest, Proto, Test, Transform};
 use super::draft::Draft;
 use super::lex::{Arg, Fault, Statement};
 use crate::buffer::{Buffer, Owner};
+use crate::direction::Direction;
 use crate::protocol::Protocol;
 
 /// Shortest content that is worth looking for first, in bytes.
@@ -18,11 +19,15 @@ pub(super) fn check(
     protocol_has_buffers(draft, header, statement)?;
     oddities_stand_alone(draft, header, statement)?;
     packet_and_transaction(draft, statement)?;
+    hook_has_what_is_asked(draft, header, statement)?;
+    whole_transaction(draft, header, statement)?;
     base64_belongs_together(draft, statement)?;
     let found = [
         lacks_fast_pattern(draft, statement),
         contradicts_direction(draft, statement),
-        mixes_directions(draft, statement),
+        (!header.transactional)
+            .then(|| mixes_directions(draft, statement))
+            .flatten(),
         contents_outgrow_payload(draft),
         acts_on_nothing(draft, statement),
         lacks_message(draft, statement),
@@ -32,6 +37,96 @@ pub(super) fn check(
     }
     for fault in contents_that_cannot_be(draft) {
         draft.warn(fault);
+    }
+    Ok(())
+}
+
+/// What a firewall cannot ask when it has to decide.
+pub(super) fn firewall(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    if draft.bypass {
+        return Err(at(statement, &["bypass"])
+            .fault("a firewall's rule says how far it reaches by its action")
+            .help("write `accept:flow,pass:flow`"));
+    }
+    let of_segment = |t: &&PacketTest| matches!(t, PacketTest::StreamEvent(_));
+    if draft.packet.iter().any(|t| of_segment(&t)) {
+        return Err(at(statement, &["stream-event"])
+            .fault("a firewall is asked before the stream is told of its packet"));
+    }
+    if !draft.decode_events.is_empty() {
+        return Err(at(statement, &["decode-event"])
+            .fault("a firewall is asked about packets that were decoded"));
+    }
+    let raw = draft
+        .buffers
+        .iter()
+        .find(|g| g.buffer.owner() == Owner::Raw);
+    match (header.hook, raw) {
+        (Some(Hook::App(_)), Some(_)) => Err(at(statement, &["content", "pcre", "pkt_data"])
+            .fault("at a state of a transaction there is no raw payload")
+            .help("look into one of its buffers, such as `http.uri`")),
+        _ => Ok(()),
+    }
+}
+
+/// `=>` asks for something of either direction, and each buffer must tell of which.
+fn whole_transaction(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    if !header.transactional {
+        return Ok(());
+    }
+    if let Some(group) = draft
+        .buffers
+        .iter()
+        .find(|g| g.buffer.direction().is_none())
+    {
+        return Err(written(statement, group.buffer)
+            .fault("a rule with `=>` does not tell of which direction this is")
+            .help("look into a buffer of one direction, such as `http.request_body`"));
+    }
+    if draft.flow.is_some_and(|flow| flow.direction.is_some()) {
+        return Err(at(statement, &["flow"]).fault("`=>` is about both directions"));
+    }
+    let has = |direction| {
+        draft
+            .buffers
+            .iter()
+            .any(|g| g.buffer.direction() == Some(direction))
+    };
+    if Direction::BOTH.into_iter().all(has) {
+        return Ok(());
+    }
+    Err(statement
+        .header
+        .fault("a rule with `=>` looks into buffers of both directions")
+        .help("write `->` for a rule about one of them"))
+}
+
+/// A packet is held against a rule at its hook before a parser has read it.
+fn hook_has_what_is_asked(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    if !matches!(header.hook, Some(Hook::Packet(_))) {
+        return Ok(());
+    }
+    let of_transaction = |g: &&BufferTests| !matches!(g.buffer.owner(), Owner::Raw | Owner::Packet);
+    if let Some(group) = draft.buffers.iter().find(of_transaction) {
+        return Err(written(statement, group.buffer)
+            .fault("a hook of packets comes before transactions are known"));
+    }
+    if !draft.events.is_empty() || !draft.numbers.is_empty() {
+        return Err(statement
+            .header
+            .fault("a hook of packets comes before transactions are known"));
     }
     Ok(())
 }

@@ -12,8 +12,10 @@ pub mod keywords;
 pub mod set;
 pub mod vars;
 
+mod action;
 mod draft;
 mod header;
+mod hook;
 mod lex;
 mod lint;
 mod network;

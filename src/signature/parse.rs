@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::action::Actions;
 use super::ast::{FlowbitCommand, Signature, SignatureId, Source};
 use super::classification::{Classes, DEFAULT_PRIORITY};
 use super::diagnostic::{Diagnostic, Severity};
@@ -110,6 +111,7 @@ impl Reader<'_> {
         let mut parsed = ParsedFile::default();
         let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
         let mut asked_and_never_set = Vec::new();
+        let mut is_firewall = None;
         for rule in logical_rules(self.text) {
             let (signature, faults, sid_at) = match self.rule(&rule) {
                 Ok(Some(read)) => read,
@@ -123,6 +125,12 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            let of_firewall = signature.firewall.is_some();
+            if *is_firewall.get_or_insert(of_firewall) != of_firewall {
+                let failure = self.diagnostic(Severity::Error, &rule, of_another_kind(&rule));
+                parsed.failures.push(failure);
+                continue;
+            }
             asked_and_never_set
                 .extend(asked_bits(&rule, &signature).map(|asked| (rule.clone(), asked)));
             for fault in faults {
@@ -176,6 +184,11 @@ impl Reader<'_> {
             }
         }
         let (action, header) = header::parse(statement.header, &mut self.resolver)?;
+        let Actions {
+            action,
+            firewall,
+            alert,
+        } = action;
         let mut draft = Draft::new(self.surroundings);
         for opt in &statement.options {
             option(&mut draft, opt)?;
@@ -197,6 +210,9 @@ impl Reader<'_> {
                 .help("every rule needs a number of its own: `sid:1000001;`"));
         };
         lint::check(&mut draft, &header, &statement)?;
+        if firewall.is_some() {
+            lint::firewall(&draft, &header, &statement)?;
+        }
         let priority = draft
             .priority
             .or(draft.class.as_ref().map(|c| c.priority))
@@ -208,6 +224,7 @@ impl Reader<'_> {
             },
             rev: draft.rev.unwrap_or(0),
             action,
+            firewall,
             header,
             message: draft.message.unwrap_or_default(),
             class: draft.class,
@@ -225,13 +242,14 @@ impl Reader<'_> {
             kept_tests: draft.kept_tests,
             kept_actions: draft.kept_actions,
             tags: draft.tags,
-            bypass: draft.bypass,
             events: draft.events,
             numbers: draft.numbers,
             decode_events: draft.decode_events,
             protocols: draft.protocols,
             threshold: draft.threshold,
             noalert: draft.noalert,
+            alert: draft.alert || alert,
+            bypass: draft.bypass,
             source: Source {
                 file: Arc::clone(&self.file),
                 line: rule.line,
@@ -259,6 +277,19 @@ impl Reader<'_> {
         )
         .with_help(fault.help)
     }
+}
+
+/// A file holds a firewall's rules or others: the former are all asked, and in their order.
+fn of_another_kind(rule: &LogicalRule<'_>) -> Fault {
+    let action = rule
+        .text
+        .find(char::is_whitespace)
+        .unwrap_or(rule.text.len());
+    Fault::new(
+        Span::new(0, action),
+        "of a file's rules either all are a firewall's, whose actions have a scope, or none is",
+    )
+    .help("move the rules of one kind to a file of their own")
 }
 
 fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {

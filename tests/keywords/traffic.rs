@@ -184,6 +184,7 @@ struct Settings {
     ack: u32,
     window: u16,
     mss: Option<u16>,
+    wscale: Option<u8>,
     /// The connection has no end.
     open: bool,
     /// ICMP.
@@ -237,6 +238,7 @@ impl Reader {
             ack: 0,
             window: 60_000,
             mss: None,
+            wscale: None,
             open: false,
             kind: 8,
             code: 0,
@@ -317,11 +319,11 @@ impl Reader {
             let mut tcp = TcpHeader::new(0, 0, next[from], settings.window);
             set_flags(&mut tcp, flags);
             tcp.acknowledgment_number = if tcp.ack { ack } else { 0 };
-            if tcp.syn
-                && let Some(mss) = settings.mss
-            {
-                tcp.set_options(&[TcpOptionElement::MaximumSegmentSize(mss)])
-                    .unwrap();
+            if tcp.syn {
+                let mss = settings.mss.map(TcpOptionElement::MaximumSegmentSize);
+                let scale = settings.wscale.map(TcpOptionElement::WindowScale);
+                let options: Vec<_> = mss.into_iter().chain(scale).collect();
+                tcp.set_options(&options).unwrap();
             }
             let counted = u32::from(tcp.syn) + u32::from(tcp.fin) + payload.len() as u32;
             next[from] = next[from].wrapping_add(counted);
@@ -446,6 +448,7 @@ impl Settings {
             "ack" => self.ack = number!(),
             "window" => self.window = number!(),
             "mss" => self.mss = Some(number!()),
+            "wscale" => self.wscale = Some(number!()),
             "type" => self.kind = number!(),
             "code" => self.code = number!(),
             "proto" => self.protocol = number!(),

@@ -32,6 +32,11 @@ impl Messages {
         self.protocol
     }
 
+    /// No transaction has this id or a higher one.
+    pub const fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
     /// Begins a transaction. It counts as changed.
     pub fn begin(&mut self) -> &mut Transaction {
         let id = self.next_id;

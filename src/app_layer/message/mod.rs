@@ -7,12 +7,18 @@
 //! find it there by the same names, and nothing else has to know the protocol.
 
 mod bytes;
+mod expected;
+mod file;
 mod framed;
+mod lines;
 mod messages;
 mod transaction;
 
 pub use bytes::Bytes;
+pub use expected::Expected;
+pub use file::File;
 pub use framed::{Framed, Length, Piece};
+pub use lines::{Line, Lines};
 pub use messages::Messages;
 pub use transaction::{Fact, Transaction, progress};
 
@@ -52,6 +58,17 @@ pub trait Parser: std::fmt::Debug + Send {
     /// Bytes so far that were taken without being kept for inspection.
     fn beyond_limit(&self, _: Direction) -> u64 {
         0
+    }
+
+    /// What comes from here on is of another protocol, to be found out anew; asked when a call
+    /// has taken its bytes.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// A connection that was announced since the last time, the newest.
+    fn take_expected(&mut self) -> Option<Expected> {
+        None
     }
 
     /// Nothing more can be seen in either direction.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::File;
 use crate::app_layer::Event;
 use crate::buffer::Buffer;
 use crate::direction::Direction;
@@ -18,6 +19,8 @@ pub mod progress {
 
 /// Fields and numbers that one transaction keeps; what comes beyond is not there for rules.
 const MAX_FIELDS: usize = 4096;
+/// Files of one transaction; what comes beyond is not there for rules.
+const MAX_FILES: usize = 64;
 
 /// A request with its response, or one message of a protocol that does not pair them.
 #[derive(Debug)]
@@ -31,8 +34,10 @@ pub struct Transaction {
     fields: Vec<Field>,
     /// Buffers that grow while the transaction goes on.
     growing: Vec<Growing>,
+    files: Vec<File>,
     numbers: Vec<(Number, Direction, u64)>,
     facts: Vec<(&'static str, Told)>,
+    little_endian: [bool; 2],
     events: Vec<Event>,
     full: bool,
 }
@@ -77,8 +82,10 @@ impl Transaction {
             bytes: Vec::new(),
             fields: Vec::new(),
             growing: Vec::new(),
+            files: Vec::new(),
             numbers: Vec::new(),
             facts: Vec::new(),
+            little_endian: [false; 2],
             events: Vec::new(),
             full: false,
         }
@@ -152,6 +159,60 @@ impl Transaction {
         }
     }
 
+    /// Another file of this direction begins; one that is not closed ends.
+    pub fn open_file(&mut self, direction: Direction, name: &[u8]) {
+        self.close_file(direction);
+        if self.files.len() >= MAX_FILES {
+            self.full = true;
+            return;
+        }
+        self.files.push(File::new(direction, name));
+        self.changed(direction);
+    }
+
+    /// The open file of a direction goes on: at most `room` of the bytes are kept, the others
+    /// counted. Gives how many were kept.
+    pub fn add_to_file(&mut self, direction: Direction, bytes: &[u8], room: usize) -> usize {
+        let Some(file) = self.open_file_mut(direction) else {
+            return 0;
+        };
+        let kept = file.add(bytes, room);
+        self.changed(direction);
+        kept
+    }
+
+    /// So many bytes of the open file are missing.
+    pub fn miss_in_file(&mut self, direction: Direction, length: u64) {
+        if let Some(file) = self.open_file_mut(direction) {
+            file.miss(length);
+            self.changed(direction);
+        }
+    }
+
+    /// The open file of a direction has ended.
+    pub fn close_file(&mut self, direction: Direction) {
+        if let Some(file) = self.open_file_mut(direction) {
+            file.close();
+            self.changed(direction);
+        }
+    }
+
+    /// Files of a direction, in the order they began; only the last may grow.
+    pub fn files(&self, direction: Direction) -> impl Iterator<Item = &File> {
+        self.files
+            .iter()
+            .filter(move |f| f.direction() == direction)
+    }
+
+    fn open_file_mut(&mut self, direction: Direction) -> Option<&mut File> {
+        let newest = |f: &&mut File| f.direction() == direction;
+        self.files
+            .iter_mut()
+            .rev()
+            .find(newest)
+            .filter(|f| !f.is_closed())
+    }
+
     pub fn put_number(&mut self, number: Number, direction: Direction, value: u64) {
         if self.numbers.len() >= MAX_FIELDS {
             self.full = true;
@@ -166,6 +227,15 @@ impl Transaction {
             self.events.push(event);
             self.changed(direction);
         }
+    }
+
+    /// The direction's integers have their lowest byte first.
+    pub fn set_little_endian(&mut self, direction: Direction) {
+        self.little_endian[direction.index()] = true;
+    }
+
+    pub const fn is_little_endian(&self, direction: Direction) -> bool {
+        self.little_endian[direction.index()]
     }
 
     /// The direction has come so far.
@@ -212,6 +282,7 @@ impl Transaction {
         for growing in &mut self.growing {
             growing.complete |= growing.direction == direction;
         }
+        self.close_file(direction);
         self.advance(direction, progress::COMPLETE);
     }
 
@@ -257,11 +328,14 @@ impl Transaction {
     /// Bytes that it takes, itself included.
     pub fn held_bytes(&self) -> usize {
         let grown: usize = self.growing.iter().map(|g| g.bytes.capacity()).sum();
+        let files: usize = self.files.iter().map(File::held_bytes).sum();
         size_of::<Self>()
             + self.bytes.capacity()
             + self.fields.capacity() * size_of::<Field>()
             + self.growing.capacity() * size_of::<Growing>()
             + grown
+            + self.files.capacity() * size_of::<File>()
+            + files
             + self.numbers.capacity() * size_of::<(Number, Direction, u64)>()
             + self.facts.capacity() * size_of::<(&str, Told)>()
             + self.events.capacity() * size_of::<Event>()
@@ -319,17 +393,43 @@ mod tests {
     #[test]
     fn what_grows_is_one_buffer() {
         let mut tx = Transaction::new(1, Protocol::Sip);
-        tx.append(Buffer::FileData, ToServer, b"ab");
-        tx.append(Buffer::FileData, ToServer, b"c");
+        tx.append(Buffer::SipUri, ToServer, b"ab");
+        tx.append(Buffer::SipUri, ToServer, b"c");
         assert_eq!(
-            tx.field(Buffer::FileData, ToServer),
+            tx.field(Buffer::SipUri, ToServer),
             Some((&b"abc"[..], false))
         );
-        tx.close(Buffer::FileData, ToServer);
+        tx.close(Buffer::SipUri, ToServer);
         assert_eq!(
-            tx.field(Buffer::FileData, ToServer),
+            tx.field(Buffer::SipUri, ToServer),
             Some((&b"abc"[..], true))
         );
+    }
+
+    #[test]
+    fn files_come_one_after_the_other() {
+        let mut tx = Transaction::new(1, Protocol::Sip);
+        assert_eq!(tx.add_to_file(ToServer, b"lost", 9), 0);
+        tx.open_file(ToServer, b"a.txt");
+        assert_eq!(tx.add_to_file(ToServer, b"abcd", 3), 3);
+        tx.open_file(ToServer, b"b.txt");
+        tx.add_to_file(ToServer, b"e", 9);
+        tx.open_file(ToClient, b"c.txt");
+        let files: Vec<_> = tx.files(ToServer).collect();
+        assert_eq!(
+            (files[0].name(), files[0].data()),
+            (&b"a.txt"[..], &b"abc"[..])
+        );
+        assert!(files[0].is_closed() && files[0].size() == 4 && !files[0].is_whole());
+        assert!(!files[1].is_closed());
+        tx.finish(ToServer);
+        assert!(
+            tx.files(ToServer).all(File::is_closed) && !tx.files(ToClient).all(File::is_closed)
+        );
+        for _ in 0..MAX_FILES + 1 {
+            tx.open_file(ToServer, b"x");
+        }
+        assert!(tx.is_full() && tx.files(ToServer).count() == MAX_FILES - 1);
     }
 
     #[test]

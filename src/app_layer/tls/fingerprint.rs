@@ -17,6 +17,7 @@ use crate::direction::Direction;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::app_layer) enum Carrier {
     Tls,
+    Quic,
 }
 
 /// The fingerprints of one direction's first hello.
@@ -45,7 +46,7 @@ impl Fingerprints {
     }
 
     pub fn ja3_hash(&self) -> &str {
-        self.ja3_hash.get_or_init(|| ja3_hash(self.ja3()))
+        self.ja3_hash.get_or_init(|| md5_hex(self.ja3()))
     }
 
     pub fn ja4(&self) -> &str {
@@ -80,9 +81,9 @@ pub(in crate::app_layer) fn ja3(hello: &Hello<'_>) -> String {
     text
 }
 
-/// What `ja3.hash` and `ja3s.hash` hold.
-pub(in crate::app_layer) fn ja3_hash(ja3: &str) -> String {
-    hex(&Md5::digest(ja3))
+/// What `ja3.hash` and the like hold of their text.
+pub(in crate::app_layer) fn md5_hex(text: &str) -> String {
+    hex(&Md5::digest(text))
 }
 
 /// JA4 of a ClientHello. What it says of empty lists is as Suricata has it.
@@ -108,6 +109,7 @@ pub(in crate::app_layer) fn ja4(hello: &Hello<'_>, carrier: Carrier) -> String {
         "{}{}{}{:02}{:02}{first}{last}_{}_{}",
         match carrier {
             Carrier::Tls => 't',
+            Carrier::Quic => 'q',
         },
         version_code(Version(version.unwrap_or(hello.version.0))),
         if has_name { 'd' } else { 'i' },

@@ -18,6 +18,8 @@ mod transaction;
 pub use certificate::Chain;
 pub(super) use detect::detect;
 pub use events::Event;
+pub(super) use fingerprint::{Carrier, ja3, ja4, md5_hex};
+pub(super) use hello::{Hello, extension, server_name};
 pub use parser::Parser;
 pub use transaction::{HandshakeState, Transaction, Version, progress};
 

@@ -41,7 +41,7 @@ fn tcp_v6() -> Vec<u8> {
 }
 
 /// What is found in one tunnel: its kind and identifier, the payload, VLAN.
-type Found = (TunnelKind, Option<u32>, Vec<u8>, [u16; 2]);
+type Found = (TunnelKind, Option<u32>, Vec<u8>, [u16; 3]);
 
 fn look(outer: &[u8]) -> Result<Option<Found>, DropReason> {
     let trust = ChecksumTrust::Unverified;
@@ -55,7 +55,7 @@ fn look(outer: &[u8]) -> Result<Option<Found>, DropReason> {
 }
 
 fn found(kind: TunnelKind, id: impl Into<Option<u32>>) -> Result<Option<Found>, DropReason> {
-    Ok(Some((kind, id.into(), b"inner".to_vec(), [0, 0])))
+    Ok(Some((kind, id.into(), b"inner".to_vec(), [0; 3])))
 }
 
 fn inner() -> Vec<u8> {
@@ -80,7 +80,7 @@ fn vxlan_carries_ethernet_under_a_network_identifier() {
     tagged.extend([0x81, 0, 0, 9, 8, 0]);
     tagged.extend(inner());
     let (.., vlan) = look(&udp(1, 4789, &tagged)).unwrap().unwrap();
-    assert_eq!(vlan, [9, 0]);
+    assert_eq!(vlan, [9, 0, 0]);
     let reply = [&[8, 0, 0, 0, 0, 0, 7, 0][..], &frame()].concat();
     assert_eq!(look(&udp(4789, 50_000, &reply)), Ok(None), "by destination");
 }
@@ -195,7 +195,7 @@ fn erspan_tells_the_vlan_and_session_of_the_mirror() {
         TunnelKind::Erspan,
         Some(100),
         b"inner".to_vec(),
-        [23, 0],
+        [23, 0, 0],
     )));
     let two = [0x10, 23, 0x08, 100, 0, 0, 0, 0];
     assert_eq!(look(&packet([0x88, 0xbe], &two)), mirrored);

@@ -1,6 +1,7 @@
 //! From a sticky buffer's name to its bytes.
 
 mod http;
+mod reveal;
 mod tls;
 mod transform;
 
@@ -35,6 +36,8 @@ pub(crate) trait Transaction {
     fn id(&self) -> u64;
     /// Changes whenever a buffer or the events of that direction changed.
     fn revision(&self, direction: Direction) -> u32;
+    /// How far that direction has come.
+    fn progress(&self, direction: Direction) -> u8;
     /// Nothing more will come from that direction.
     fn is_complete(&self, direction: Direction) -> bool;
     fn events(&self) -> &[Event];
@@ -47,6 +50,12 @@ pub(crate) trait Transaction {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>>;
     /// What is not there of the buffer will not come any more.
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool;
+    /// Whether the sender of that direction writes integers with their lowest byte first.
+    fn is_little_endian(&self, _: Direction) -> bool {
+        false
+    }
+    /// Whether another instance may come as long as the direction goes on.
+    fn may_come(&self, buffer: Buffer) -> bool;
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -60,7 +69,7 @@ pub(crate) trait Transaction {
 pub(crate) const fn grows(buffer: Buffer) -> bool {
     matches!(
         buffer,
-        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData
+        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData | Buffer::DcerpcStub
     )
 }
 
@@ -75,6 +84,10 @@ impl Transaction for TxRef<'_> {
 
     fn revision(&self, direction: Direction) -> u32 {
         TxRef::revision(self, direction)
+    }
+
+    fn progress(&self, direction: Direction) -> u8 {
+        TxRef::progress(self, direction)
     }
 
     fn is_complete(&self, direction: Direction) -> bool {
@@ -96,6 +109,7 @@ impl Transaction for TxRef<'_> {
         match self {
             Self::Http1(tx) => http::instances(tx, buffer, direction),
             Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
+            Self::Message(tx) if buffer == Buffer::FileData => tx.files(direction).count(),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
@@ -104,6 +118,13 @@ impl Transaction for TxRef<'_> {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {
         match self {
             Self::Http1(tx) => http::view(tx, buffer, direction, instance),
+            Self::Message(tx) if buffer == Buffer::FileData => {
+                let file = tx.files(direction).nth(instance)?;
+                Some(View {
+                    bytes: file.data(),
+                    complete: file.is_closed(),
+                })
+            }
             Self::Message(tx) if buffer.has_instances() => {
                 tx.fields(buffer, direction).nth(instance).map(View::whole)
             }
@@ -116,11 +137,25 @@ impl Transaction for TxRef<'_> {
         }
     }
 
+    fn may_come(&self, buffer: Buffer) -> bool {
+        match self {
+            Self::Message(_) if buffer == Buffer::FileData => true,
+            _ => buffer.has_instances(),
+        }
+    }
+
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool {
         let progress = TxRef::progress(self, direction);
         match self {
             Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
             _ => TxRef::is_complete(self, direction),
+        }
+    }
+
+    fn is_little_endian(&self, direction: Direction) -> bool {
+        match self {
+            Self::Http1(_) | Self::Tls(_) => false,
+            Self::Message(tx) => tx.is_little_endian(direction),
         }
     }
 

@@ -8,6 +8,7 @@ use memchr::{memchr, memchr2};
 use sha1::Sha1;
 use sha2::Sha256;
 
+use super::reveal;
 use crate::base64;
 use crate::detect::keywords::LazyPattern;
 use crate::signature::ast::Transform;
@@ -103,6 +104,7 @@ fn plain(transform: &Transform, out: &mut Vec<u8>, spare: &mut Vec<u8>) {
             length,
             truncate,
         } => subslice(out, *offset, *length, *truncate),
+        Transform::Reveal(disguise) => reveal::reveal(*disguise, out, spare),
         // A step of its own.
         Transform::Capture(_) => {}
     }
@@ -133,7 +135,7 @@ fn unpack(packed: impl Read, most: u32, out: &mut Vec<u8>) {
 }
 
 /// RFC 1950 section 2.2.
-fn is_zlib(bytes: &[u8]) -> bool {
+pub(super) fn is_zlib(bytes: &[u8]) -> bool {
     match bytes {
         [method, flags, ..] => {
             method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31)
@@ -221,7 +223,7 @@ fn url_decode(bytes: &mut Vec<u8>) {
     bytes.truncate(to);
 }
 
-fn hex(digit: Option<&u8>) -> Option<u8> {
+pub(super) fn hex(digit: Option<&u8>) -> Option<u8> {
     char::from(*digit?).to_digit(16).map(|d| d as u8)
 }
 

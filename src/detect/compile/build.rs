@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::address_index::AddressIndex;
 use super::addresses::Interner;
 use super::fast_pattern::{self, Choice};
+use super::firewall::Firewall;
 use super::kept::KeptRules;
 use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
@@ -20,7 +21,8 @@ use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
 use crate::signature::ast::{
-    BufferTests, Content, PacketTest, Proto, SetDefinition, Signature, Test, Transform,
+    BufferTests, Content, Hook, PacketHook, PacketTest, Proto, SetDefinition, Signature, Test,
+    Transform,
 };
 use crate::signature::header_number::HeaderNumber;
 
@@ -42,6 +44,7 @@ pub(crate) struct Builder {
     /// Fast patterns by protocol and slot; slots are of one direction.
     patterns: BTreeMap<(usize, u32), Vec<Call>>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
+    firewall: Option<Firewall>,
     summary: Summary,
 }
 
@@ -61,12 +64,16 @@ impl Builder {
             fragments: Vec::new(),
             patterns: BTreeMap::new(),
             transactions: Box::new(std::array::from_fn(|_| Default::default())),
+            firewall: None,
             summary: Summary::default(),
         }
     }
 
     pub(crate) fn build(mut self, mut inputs: Vec<RuleInput>) -> Layer {
-        super::order::sort(&mut inputs, |i| &i.signature);
+        // A firewall's rules are asked in the order written.
+        if inputs.iter().all(|i| i.signature.firewall.is_none()) {
+            super::order::sort(&mut inputs, |i| &i.signature);
+        }
         let mut signatures = Vec::with_capacity(inputs.len());
         self.rules.reserve(inputs.len());
         for RuleInput {
@@ -109,7 +116,17 @@ impl Builder {
         };
         let numbers = signature.numbers.iter().map(|t| t.number.direction());
         let sided = of_transaction().map(|(_, b)| b.buffer.direction());
-        let directions = directions(signature, sided.chain(numbers).flatten());
+        let hook = match signature.header.hook {
+            Some(Hook::App(hook)) => Some(hook),
+            _ => None,
+        };
+        let directions = directions(
+            signature,
+            sided
+                .chain(numbers)
+                .chain([hook.map(|h| h.direction)])
+                .flatten(),
+        );
 
         // Only what is scanned when the rule is evaluated can call for the rule.
         let scanned = |b: &BufferTests| {
@@ -122,8 +139,10 @@ impl Builder {
                 self.buffer_group(tests, fast_test(&transaction_choice, at), decoded)
             })
             .collect();
-        let is_transaction_rule =
-            !groups.is_empty() || !signature.events.is_empty() || !signature.numbers.is_empty();
+        let is_transaction_rule = !groups.is_empty()
+            || !signature.events.is_empty()
+            || !signature.numbers.is_empty()
+            || hook.is_some();
         let payload_choice = fast_pattern::choose(raw.map(|b| (0, b)).into_iter(), |_| true);
         let payload = raw.map(|tests| {
             let fast = fast_test(&payload_choice, 0);
@@ -152,9 +171,17 @@ impl Builder {
             numbers: signature.numbers.clone().into(),
             decode_events: signature.decode_events,
             directions,
+            hook,
+            first_only: signature.header.hook == Some(Hook::Packet(PacketHook::FlowStart)),
             has_variables: !signature.variables.is_empty() || captures(buffers),
             noalert: signature.noalert,
         };
+        if signature.firewall.is_some() {
+            let firewall = self.firewall.get_or_insert_default();
+            firewall.place(number, signature);
+            self.rules.push(rule);
+            return;
+        }
         if let Some(tests) = raw {
             self.place_payload(number, signature, &rule, tests, payload_choice.as_ref());
         }
@@ -178,14 +205,22 @@ impl Builder {
 
     fn header(&mut self, signature: &Signature) -> HeaderTest {
         let h = &signature.header;
-        HeaderTest {
+        let (src, src_ports) = (self.sets.addresses(&h.src), self.sets.ports(&h.src_ports));
+        let (dst, dst_ports) = (self.sets.addresses(&h.dst), self.sets.ports(&h.dst_ports));
+        let mut test = HeaderTest {
             protocol: h.protocol,
-            src: self.sets.addresses(&h.src),
-            dst: self.sets.addresses(&h.dst),
-            src_ports: self.sets.ports(&h.src_ports),
-            dst_ports: self.sets.ports(&h.dst_ports),
+            src,
+            dst,
+            src_ports,
+            dst_ports,
             bidirectional: h.bidirectional,
+        };
+        // It is evaluated with the response.
+        if h.transactional {
+            std::mem::swap(&mut test.src, &mut test.dst);
+            std::mem::swap(&mut test.src_ports, &mut test.dst_ports);
         }
+        test
     }
 
     /// How far apart the parts of a match may lie. Zero: one content alone, found or not at once.
@@ -370,6 +405,8 @@ impl Builder {
             |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::FragmentOffset, _));
         if rule.packet.iter().any(place) {
             self.fragments.push(number);
+        } else if rule.first_only {
+            self.first_packet.push(number);
         } else if plain && rule.app.is_some() {
             self.protocol_only.push(number);
         } else if plain
@@ -444,6 +481,7 @@ impl Builder {
             fragments: self.fragments,
             sets_used: self.sets_used,
             transactions: self.transactions,
+            firewall: self.firewall,
             summary,
         }
     }
@@ -562,6 +600,7 @@ fn payload_tests(
     let packet_only = protocol == Proto::TcpPacket
         || !signature.packet.is_empty()
         || with_headers
+        || matches!(signature.header.hook, Some(Hook::Packet(_)))
         || signature.flow.stream == Some(false);
     let stream_only = protocol == Proto::TcpStream || signature.flow.stream == Some(true);
     // What stands at a place counted from the start may mean the start of a packet as well.

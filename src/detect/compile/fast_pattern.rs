@@ -155,6 +155,8 @@ fn is_commonplace(bytes: &[u8], buffer: Buffer) -> bool {
             | Buffer::HttpStatusMessage
             | Buffer::HttpHeaderNames
             | Buffer::HttpConnection
+            | Buffer::QuicVersion
+            | Buffer::TlsAlpn
     );
     let trimmed = bytes.trim_ascii();
     let trimmed = trimmed.strip_suffix(b":").unwrap_or(trimmed);

@@ -4,6 +4,7 @@ mod address_index;
 mod addresses;
 mod build;
 mod fast_pattern;
+mod firewall;
 mod kept;
 mod order;
 mod ports;
@@ -23,6 +24,8 @@ use crate::signature::ast::{SetDefinition, Signature, SignatureId, Transform};
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
+pub use firewall::PacketTable;
+pub(crate) use firewall::{Firewall, HookRule};
 pub(crate) use kept::{Occasion, text_id};
 pub(crate) use ports::PortGroups;
 use rule::Sets;
@@ -121,6 +124,8 @@ pub struct Layer {
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
     /// Sets that rules name, and whether the rule changes them.
     pub(crate) sets_used: Vec<(SetDefinition, bool)>,
+    /// Where its rules are a firewall's: all of them are, and stand in these tables alone.
+    pub(crate) firewall: Option<Firewall>,
     summary: Summary,
 }
 

@@ -10,8 +10,8 @@ use crate::detect::flowbits::{BitId, Bits};
 use crate::detect::keywords::Program;
 use crate::direction::Direction;
 use crate::signature::ast::{
-    Absent, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto, ProtocolTest,
-    StreamSize,
+    Absent, AppHook, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto,
+    ProtocolTest, StreamSize,
 };
 use crate::signature::header_number::HeaderNumber;
 
@@ -283,6 +283,10 @@ pub(crate) struct Rule {
     pub(crate) decode_events: DecodeEvents,
     /// In which directions the transaction part is evaluated.
     pub(crate) directions: [bool; 2],
+    /// The state of a transaction from which on it is evaluated.
+    pub(crate) hook: Option<AppHook>,
+    /// Held against the first packet of each direction of a flow only.
+    pub(crate) first_only: bool,
     /// A byte variable may go from one buffer to the next: all are evaluated together.
     pub(crate) has_variables: bool,
     pub(crate) noalert: bool,
@@ -298,7 +302,10 @@ impl Rule {
 
     /// Whether it looks at a transaction.
     pub(crate) fn has_transaction_part(&self) -> bool {
-        !self.buffers.is_empty() || !self.events.is_empty() || !self.numbers.is_empty()
+        !self.buffers.is_empty()
+            || !self.events.is_empty()
+            || !self.numbers.is_empty()
+            || self.hook.is_some()
     }
 
     /// Whether nothing else waits for its match on a stream, nor it for anything else.

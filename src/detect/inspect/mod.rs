@@ -1,10 +1,12 @@
 //! Rulesets held against traffic.
 
+mod firewall;
 mod odd;
 mod packet;
 mod stream;
 mod transaction;
 
+pub use firewall::{Denial, Ruled};
 pub use odd::OddPacket;
 
 use std::sync::Arc;
@@ -69,7 +71,7 @@ impl Round<'_> {
         tx: Option<u64>,
         scope: Scope,
         evidence: Option<Evidence>,
-        mut flow: Option<&mut FlowDetect>,
+        flow: Option<&mut FlowDetect>,
         hits: &mut Hits,
     ) {
         let index = rule as usize;
@@ -82,29 +84,8 @@ impl Round<'_> {
         if self.ruleset.policy.effective_mode(signature) == Mode::Off {
             return;
         }
-        let mut changed = match flow.as_deref_mut() {
-            Some(flow) if compiled.bits.acts() => compiled.bits.act(&mut flow.bits),
-            _ => false,
-        };
-        if compiled.kept.acts() {
-            let occasion = self.occasion(tx, hits);
-            let acted = compiled.kept.act(flow.as_deref_mut(), &occasion);
-            changed |= acted.changed;
-            scratch.variables.full |= acted.full;
-        }
-        let captured = &scratch.variables.captured;
-        for one in captured {
-            if let (CaptureScope::Flow, CapturedValue::Text(text)) = (one.scope, &one.value)
-                && let Some(flow) = flow.as_deref_mut()
-            {
-                changed = true;
-                scratch.variables.full |= !flow.variables.put_text(one.id, Arc::clone(text));
-            }
-        }
-        if changed && let Some(flow) = flow {
-            flow.generation = flow.generation.wrapping_add(1);
-        }
-        let captured = hits.keep(captured);
+        self.act(scratch, compiled, tx, flow, hits);
+        let captured = hits.keep(&scratch.variables.captured);
         // What says `noalert` makes no record, but what it does to traffic it still does.
         if compiled.noalert && signature.signature.action == crate::verdict::Action::Alert {
             return;
@@ -118,6 +99,38 @@ impl Round<'_> {
             evidence,
             captured,
         });
+    }
+
+    /// What a rule that matched does to what is kept.
+    fn act(
+        &self,
+        scratch: &mut Scratch,
+        rule: &Rule,
+        tx: Option<u64>,
+        mut flow: Option<&mut FlowDetect>,
+        hits: &Hits,
+    ) {
+        let mut changed = match flow.as_deref_mut() {
+            Some(flow) if rule.bits.acts() => rule.bits.act(&mut flow.bits),
+            _ => false,
+        };
+        if rule.kept.acts() {
+            let occasion = self.occasion(tx, hits);
+            let acted = rule.kept.act(flow.as_deref_mut(), &occasion);
+            changed |= acted.changed;
+            scratch.variables.full |= acted.full;
+        }
+        for one in &scratch.variables.captured {
+            if let (CaptureScope::Flow, CapturedValue::Text(text)) = (one.scope, &one.value)
+                && let Some(flow) = flow.as_deref_mut()
+            {
+                changed = true;
+                scratch.variables.full |= !flow.variables.put_text(one.id, Arc::clone(text));
+            }
+        }
+        if changed && let Some(flow) = flow {
+            flow.generation = flow.generation.wrapping_add(1);
+        }
     }
 
     /// Holds `ip.src` and `ip.dst` against the ends, where no packet is in hand.
@@ -147,7 +160,9 @@ impl Round<'_> {
                 continue;
             };
             let matches = rule.app.matches(ctx.app)
-                && rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+                && rule
+                    .header
+                    .is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())
                 && rule.flow.matches(ctx, self.direction)
                 && rule.header.endpoints_match(&self.layer.sets, &self.ends);
             if matches {

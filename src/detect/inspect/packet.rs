@@ -1,11 +1,10 @@
 //! Single packets: headers, and payload that belongs to no stream.
 
 use super::Round;
-use crate::app_layer::Protocol;
 use crate::buffer::Buffer;
 use crate::decode::{Packet, Transport, protocol};
 use crate::detect::compile::{Rule, Traffic};
-use crate::detect::context::{Endpoints, FlowContext, FlowCounts};
+use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flow_state::FlowDetect;
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::{evaluate, header_bytes, packet_matches};
@@ -13,7 +12,6 @@ use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
-use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 use crate::verdict::Scope;
 
@@ -32,18 +30,14 @@ impl Ruleset {
         hits: &mut Hits,
     ) {
         scratch.enter(self);
-        let (src_port, dst_port) = packet.ports();
-        let ends = Endpoints {
-            src: (packet.src(), src_port),
-            dst: (packet.dst(), dst_port),
-        };
+        let ends = Endpoints::of(packet);
         let (has_flow, ctx, mut flow) = match flow {
             Some((ctx, flow)) => {
                 flow.sync(self.epoch, scratch);
                 self.announce_protocol(scratch, ctx, flow, direction, hits);
                 (true, *ctx, Some(flow))
             }
-            None => (false, context_without_flow(packet, &ends, direction), None),
+            None => (false, FlowContext::without_flow(packet, direction), None),
         };
         let first = flow
             .as_ref()
@@ -61,6 +55,7 @@ impl Ruleset {
                     &ctx,
                     has_flow,
                     flow.as_deref_mut(),
+                    first,
                     packet,
                     hits,
                 );
@@ -88,44 +83,15 @@ impl Ruleset {
     ) {
         scratch.enter(self);
         let direction = Direction::ToServer;
-        let ends = Endpoints {
-            src: (packet.src(), 0),
-            dst: (packet.dst(), 0),
-        };
         let ctx = FlowContext {
             now,
-            ..context_without_flow(packet, &ends, direction)
+            ..FlowContext::without_flow(packet, direction)
         };
-        for round in self.rounds(ends, direction, now) {
+        for round in self.rounds(Endpoints::of(packet), direction, now) {
             for &number in &round.layer.fragments {
-                round.try_packet(scratch, number, &ctx, false, None, packet, hits);
+                round.try_packet(scratch, number, &ctx, false, None, true, packet, hits);
             }
         }
-    }
-}
-
-/// What a rule that needs no flow may ask about.
-fn context_without_flow(
-    packet: &Packet<'_>,
-    ends: &Endpoints,
-    direction: Direction,
-) -> FlowContext {
-    let (client, server) = match direction {
-        Direction::ToServer => (ends.src, ends.dst),
-        Direction::ToClient => (ends.dst, ends.src),
-    };
-    FlowContext {
-        client,
-        server,
-        protocol: packet.ip.protocol,
-        app: Protocol::Undetermined,
-        established: false,
-        stream: false,
-        stream_sizes: [0; 2],
-        counts: FlowCounts::default(),
-        stream_events: StreamEvents::NONE,
-        flow_id: 0,
-        now: Timestamp::ZERO,
     }
 }
 
@@ -195,13 +161,42 @@ impl Round<'_> {
         ctx: &FlowContext,
         has_flow: bool,
         flow: Option<&mut FlowDetect>,
+        first: bool,
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
-        let Some(rule) = self.layer.rules.get(number as usize) else {
-            return;
-        };
-        let header = self.kept_matches(rule, flow.as_deref(), None, hits)
+        let found = self.packet_match(
+            scratch,
+            number,
+            ctx,
+            has_flow,
+            flow.as_deref(),
+            first,
+            packet,
+            hits,
+        );
+        if let Some(found) = found {
+            let (scope, evidence) = (found.scope, found.evidence);
+            self.fire(scratch, number, None, scope, evidence, flow, hits);
+        }
+    }
+
+    /// Whether a rule matches a packet, and on what. `first`: of its direction of the flow.
+    #[expect(clippy::too_many_arguments, reason = "what one packet brings along")]
+    pub(super) fn packet_match(
+        &self,
+        scratch: &mut Scratch,
+        number: u32,
+        ctx: &FlowContext,
+        has_flow: bool,
+        flow: Option<&FlowDetect>,
+        first: bool,
+        packet: &Packet<'_>,
+        hits: &Hits,
+    ) -> Option<PacketMatch> {
+        let rule = self.layer.rules.get(number as usize)?;
+        let header = self.kept_matches(rule, flow, None, hits)
+            && (first || !rule.first_only)
             && !rule.has_transaction_part()
             && is_for_packet(rule, packet)
             && (has_flow || !rule.flow.needs_flow)
@@ -210,18 +205,14 @@ impl Round<'_> {
             && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))
             && rule.header.endpoints_match(&self.layer.sets, &self.ends);
         if !header {
-            return;
+            return None;
         }
         scratch.variables.begin();
         let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
         let mut of_header = None;
         for (buffer, program) in &rule.headers {
-            let Some(bytes) = header_bytes(*buffer, packet) else {
-                return;
-            };
-            let Some(found) = evaluate(program, bytes, 0, variables, limits) else {
-                return;
-            };
+            let bytes = header_bytes(*buffer, packet)?;
+            let found = evaluate(program, bytes, 0, variables, limits)?;
             let matched = found
                 .evidence
                 .and_then(|(a, b)| Some((a, bytes.get(a..b)?)));
@@ -234,11 +225,9 @@ impl Round<'_> {
                 let tcp = matches!(packet.transport, Transport::Tcp(_));
                 let wanted = p.on_packet || (!ctx.stream && p.on_loose_packet) || !tcp;
                 if !wanted {
-                    return;
+                    return None;
                 }
-                let Some(found) = evaluate(&p.program, packet.payload, 0, variables, limits) else {
-                    return;
-                };
+                let found = evaluate(&p.program, packet.payload, 0, variables, limits)?;
                 let matched = found
                     .evidence
                     .and_then(|(a, b)| Some((a, packet.payload.get(a..b)?)));
@@ -249,10 +238,21 @@ impl Round<'_> {
         let of_flow = rule.payload.is_none()
             && !rule.asks_each_packet()
             && !rule.flow.needs_flow
-            && !rule.asks();
-        let scope = if of_flow { Scope::Flow } else { Scope::Packet };
-        self.fire(scratch, number, None, scope, evidence, flow, hits);
+            && rule.flow.established.is_none()
+            && rule.flow.only_fragments.is_none()
+            && !rule.asks()
+            && !rule.first_only;
+        Some(PacketMatch {
+            scope: if of_flow { Scope::Flow } else { Scope::Packet },
+            evidence,
+        })
     }
+}
+
+/// A rule matched a packet.
+pub(super) struct PacketMatch {
+    scope: Scope,
+    pub(super) evidence: Option<Evidence>,
 }
 
 /// Protocol and fragment tests.

@@ -62,7 +62,6 @@ impl Ruleset {
         }
         // Taken out, so that flowbits can change while its rules are tried.
         let mut side = std::mem::take(side);
-        scratch.transformed.next_round();
         let eager = may_evaluate(&mut side, tx, direction);
         let amendable = tx.amendable_bytes(direction);
         if amendable != side.amendable {
@@ -77,6 +76,8 @@ impl Ruleset {
             if rules.is_empty() {
                 continue;
             }
+            // Slots are numbered by each layer anew.
+            scratch.transformed.next_round();
             round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
             scanned_from += rules.screens.len();
             round.add_candidates(scratch, ctx, &mut side);
@@ -221,15 +222,8 @@ impl Round<'_> {
                     && header.endpoints_match(&self.layer.sets, &self.ends)
             });
             if possible {
-                let state = CandidateState::Waiting;
-                side.candidates.insert(
-                    at,
-                    TxCandidate {
-                        rule,
-                        state,
-                        matched: 0,
-                    },
-                );
+                side.candidates
+                    .insert(at, TxCandidate::new(self.number, number));
             }
         }
     }
@@ -256,15 +250,7 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
-            let now = ctx.now.as_secs();
-            let ready = rule.flow.matches(ctx, self.direction)
-                && rule.app.matches(tx.protocol())
-                && self.kept_matches(rule, Some(flow), Some(tx.id()), hits)
-                && rule.events.iter().all(|e| tx.events().contains(e))
-                && rule.numbers.iter().all(|t| {
-                    let direction = t.number.direction().unwrap_or(self.direction);
-                    tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
-                })
+            let ready = self.is_ready(rule, ctx, flow, tx, hits)
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
             // Buffers of a mixed rule are tried all the same: what can never match ends the wait.
@@ -287,6 +273,43 @@ impl Round<'_> {
                 Outcome::Match(_) | Outcome::NotYet => {}
                 Outcome::Never => candidate.state = CandidateState::Dead,
             }
+        }
+    }
+
+    /// Whether all holds that a rule asks of a transaction and its flow, but for its buffers.
+    pub(super) fn is_ready<T: Transaction>(
+        &self,
+        rule: &Rule,
+        ctx: &FlowContext,
+        flow: &FlowDetect,
+        tx: &T,
+        hits: &Hits,
+    ) -> bool {
+        let now = ctx.now.as_secs();
+        rule.flow.matches(ctx, self.direction)
+            && rule.app.matches(tx.protocol())
+            && self.kept_matches(rule, Some(flow), Some(tx.id()), hits)
+            && rule
+                .hook
+                .is_none_or(|hook| tx.progress(hook.direction) >= hook.progress)
+            && rule.events.iter().all(|e| tx.events().contains(e))
+            && rule.numbers.iter().all(|t| {
+                let direction = t.number.direction().unwrap_or(self.direction);
+                tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
+            })
+    }
+
+    /// The buffers of a rule as they are now: what matches in them, if all do.
+    pub(super) fn match_buffers<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        rule: &Rule,
+        candidate: &mut TxCandidate,
+        tx: &T,
+    ) -> Option<Option<Evidence>> {
+        match self.try_buffers(scratch, rule, candidate, tx, true) {
+            Outcome::Match(evidence) => Some(evidence),
+            Outcome::NotYet | Outcome::Never => None,
         }
     }
 
@@ -345,7 +368,7 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        let several = slot.buffer.has_instances();
+        let several = tx.may_come(slot.buffer);
         let count = tx.instances(slot.buffer, slot.direction);
         // More instances may come, as long as the direction goes on.
         let mut complete = ended || (!several && count > 0);
@@ -358,6 +381,7 @@ impl Round<'_> {
                 continue;
             }
             let bytes = shape(&mut scratch.transformed, id, slot, instance, view.bytes);
+            scratch.variables.little_endian = tx.is_little_endian(slot.direction);
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
             if let Some(found) = evaluate(&group.program, bytes, 0, variables, limits) {
                 let matched = found

@@ -72,6 +72,8 @@ pub(crate) struct Variables {
     pub(crate) kept: Arc<Kept>,
     /// Something found no room there.
     pub(crate) full: bool,
+    /// How the sender of the bytes in hand writes integers (`dce`).
+    pub(crate) little_endian: bool,
 }
 
 impl Variables {
@@ -89,6 +91,7 @@ impl Default for Variables {
             captured: Vec::new(),
             kept: Arc::default(),
             full: false,
+            little_endian: false,
         }
     }
 }

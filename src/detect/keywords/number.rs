@@ -33,7 +33,7 @@ fn binary(endian: Endian, bytes: &[u8]) -> Option<u64> {
     }
     let add = |n: u64, &b: &u8| n << 8 | u64::from(b);
     Some(match endian {
-        Endian::Big => bytes.iter().fold(0, add),
+        Endian::Big | Endian::Sender => bytes.iter().fold(0, add),
         Endian::Little => bytes.iter().rev().fold(0, add),
     })
 }
@@ -82,6 +82,16 @@ fn digits(base: NumberBase, bytes: &[u8]) -> Option<(u64, usize)> {
 }
 
 impl Machine<'_> {
+    /// With the order of bytes that the sender of these bytes uses, where the rule asks for that.
+    fn format(&self, written: &NumberFormat) -> NumberFormat {
+        let endian = match written.endian {
+            Endian::Sender if self.variables.little_endian => Endian::Little,
+            Endian::Sender => Endian::Big,
+            known => known,
+        };
+        NumberFormat { endian, ..*written }
+    }
+
     /// The bytes from `origin + offset` on; `None` outside of the buffer.
     pub(super) fn bytes_from(
         &self,
@@ -98,7 +108,7 @@ impl Machine<'_> {
         let count = usize::try_from(self.value(t.bytes)).ok();
         let read = count
             .zip(self.bytes_from(t.format.relative, cursor, self.value(t.offset)))
-            .and_then(|(count, (_, bytes))| read(&t.format, count, bytes));
+            .and_then(|(count, (_, bytes))| read(&self.format(&t.format), count, bytes));
         // What cannot be read matches neither the test nor its negation.
         let Some((value, _)) = read else {
             return false;
@@ -123,7 +133,7 @@ impl Machine<'_> {
         let (value, taken) = if count == 0 && j.format.string.is_none() {
             (0, 0)
         } else {
-            read(&j.format, count, bytes)?
+            read(&self.format(&j.format), count, bytes)?
         };
         let mut jump = i64::try_from(value)
             .ok()?
@@ -148,7 +158,7 @@ impl Machine<'_> {
     pub(super) fn byte_math(&mut self, m: &ByteMath, cursor: i64) -> Option<i64> {
         let count = usize::try_from(self.value(m.bytes)).ok()?;
         let (at, bytes) = self.bytes_from(m.format.relative, cursor, self.value(m.offset))?;
-        let (value, taken) = read(&m.format, count, bytes)?;
+        let (value, taken) = read(&self.format(&m.format), count, bytes)?;
         let operand = self.value(m.operand) as u64;
         let shift = u32::try_from(operand).ok();
         let result = match m.operator {
@@ -166,7 +176,7 @@ impl Machine<'_> {
     /// Stores the number and gives the position behind it.
     pub(super) fn byte_extract(&mut self, x: &ByteExtract, cursor: i64) -> Option<i64> {
         let (at, bytes) = self.bytes_from(x.format.relative, cursor, i64::from(x.offset))?;
-        let (value, taken) = read(&x.format, usize::from(x.format.bytes), bytes)?;
+        let (value, taken) = read(&self.format(&x.format), usize::from(x.format.bytes), bytes)?;
         let mut value = value.saturating_mul(u64::from(x.multiplier));
         if let Some(align) = x.align.map(u64::from).filter(|&a| a != 0) {
             value = value.saturating_add((align - value % align) % align);

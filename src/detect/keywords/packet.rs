@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::buffer::Buffer;
 use crate::decode::{IcmpHeader, Packet, Transport};
 use crate::detect::context::FlowContext;
-use crate::signature::ast::PacketTest;
+use crate::signature::ast::{PacketTest, VlanLayers};
 use crate::signature::header_number::HeaderNumber;
 
 /// Whether the packet fulfils the test. What it does not have fulfils nothing, negated or not.
@@ -27,6 +27,18 @@ pub(crate) fn packet_matches(test: &PacketTest, packet: &Packet<'_>, ctx: &FlowC
         PacketTest::IpOption(kind) => {
             let options = packet.ip.bytes.get(20..).filter(|_| !packet.ip.is_v6());
             options.is_some_and(|options| has_option(options, *kind))
+        }
+        PacketTest::VlanId(test) => {
+            let id = |id: u16| test.range.contains(id.into());
+            match test.layers {
+                VlanLayers::Any => packet.vlan_ids().any(id),
+                VlanLayers::All => packet.vlan_ids().next().is_some() && packet.vlan_ids().all(id),
+                VlanLayers::One(at) => packet.vlan_ids().nth(at.into()).is_some_and(id),
+                VlanLayers::FromLast(back) => {
+                    let at = packet.vlan_ids().count().checked_sub(usize::from(back) + 1);
+                    at.and_then(|at| packet.vlan_ids().nth(at)).is_some_and(id)
+                }
+            }
         }
         PacketTest::SameAddress => packet.src() == packet.dst(),
         PacketTest::StreamEvent(event) => ctx.stream_events.has(*event),
@@ -73,10 +85,12 @@ fn header_number(number: HeaderNumber, packet: &Packet<'_>) -> Option<u64> {
         HeaderNumber::IpId => ip.id().into(),
         HeaderNumber::IpProtocol => ip.protocol.into(),
         HeaderNumber::FragmentOffset => (ip.fragment?.offset_bytes / 8).into(),
+        HeaderNumber::VlanLayers => packet.vlan_ids().count() as u64,
         HeaderNumber::TcpSequence
         | HeaderNumber::TcpAck
         | HeaderNumber::TcpWindow
-        | HeaderNumber::TcpMss => return tcp_number(number, packet),
+        | HeaderNumber::TcpMss
+        | HeaderNumber::TcpWindowScale => return tcp_number(number, packet),
         HeaderNumber::IcmpType
         | HeaderNumber::IcmpCode
         | HeaderNumber::IcmpId
@@ -93,6 +107,7 @@ fn tcp_number(number: HeaderNumber, packet: &Packet<'_>) -> Option<u64> {
         HeaderNumber::TcpSequence => tcp.seq().into(),
         HeaderNumber::TcpAck => tcp.ack().into(),
         HeaderNumber::TcpWindow => tcp.window().into(),
+        HeaderNumber::TcpWindowScale => tcp.options.window_scale?.into(),
         _ => tcp.options.mss?.into(),
     })
 }

@@ -278,6 +278,14 @@ impl Transaction for FakeTx {
         self.revisions[direction.index()]
     }
 
+    fn progress(&self, direction: Direction) -> u8 {
+        if self.complete[direction.index()] {
+            4
+        } else {
+            0
+        }
+    }
+
     fn is_complete(&self, direction: Direction) -> bool {
         self.complete[direction.index()]
     }
@@ -294,6 +302,10 @@ impl Transaction for FakeTx {
 
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         self.of(buffer, direction).count()
+    }
+
+    fn may_come(&self, buffer: Buffer) -> bool {
+        buffer.has_instances()
     }
 
     fn is_settled(&self, _: Buffer, direction: Direction) -> bool {

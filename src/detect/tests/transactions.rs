@@ -422,3 +422,18 @@ alert tcp any any -> any any (msg:\"m\"; tls.cert_chain_len:!3; sid:3;)";
         assert_eq!(rig.tx(ToClient, tx.end(ToClient)), [3]);
     }
 }
+
+/// Found with two packs in force: the second was shown what the first had made of another buffer.
+#[test]
+fn layers_do_not_share_what_transforms_have_made() {
+    let layer = |options: &str| {
+        let inputs = super::fixture::inputs(&http(options));
+        std::sync::Arc::new(crate::detect::Layer::compile(inputs, &ways()[4]))
+    };
+    let mut rig = Rig::new("", &ways()[4]);
+    rig.ruleset.layers = vec![
+        layer(r#"http.uri; to_uppercase; content:"/EVIL";"#),
+        layer(r#"http.uri; to_lowercase; content:"/evil";"#),
+    ];
+    assert_eq!(rig.tx(ToServer, request(b"/Evil").end(ToServer)), [1, 1]);
+}

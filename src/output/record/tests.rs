@@ -14,7 +14,7 @@ fn envelope() -> Envelope {
         at: Timestamp::from_micros(1_767_323_045_123_456),
         flow_id: Some(1_234_567_890_123),
         in_iface: None,
-        vlan: [0; 2],
+        vlan: [0; 3],
         src: Some((IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 40_000)),
         dst: Some((IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80)),
         protocol: Some(6),
@@ -82,7 +82,7 @@ fn an_alert_is_written_as_eve() {
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","flow_id":1234567890123,"event_type":"alert","#,
-        r#""src_ip":"192.0.2.7","src_port":40000,"dest_ip":"10.0.0.1","dest_port":80,"proto":"TCP","#,
+        r#""src_ip":"192.0.2.7","src_port":40000,"dest_ip":"10.0.0.1","dest_port":80,"ip_v":4,"proto":"TCP","#,
         r#""app_proto":"http","direction":"to_server","tx_id":0,"#,
         r#""alert":{"action":"blocked","gid":1,"signature_id":9000001,"rev":2,"signature":"Log4Shell lookup","#,
         r#""category":"Attempted Administrator Privilege Gain","severity":1,"#,
@@ -101,7 +101,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
     let record = Record::Alert(Box::new(AlertRecord {
         envelope: Envelope {
             in_iface: Some("eth0".into()),
-            vlan: [7, 0],
+            vlan: [7, 0, 0],
             src: Some((IpAddr::V6(Ipv6Addr::LOCALHOST), 1)),
             app_proto: Some("tls"),
             flow_id: None,
@@ -145,11 +145,12 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
                 linktype: 1,
                 linktype_name: "EN10MB",
             }),
+            ether: None,
         },
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","in_iface":"eth0","event_type":"alert","vlan":[7],"#,
-        r#""src_ip":"::1","src_port":1,"dest_ip":"10.0.0.1","dest_port":80,"proto":"TCP","#,
+        r#""src_ip":"0000:0000:0000:0000:0000:0000:0000:0001","src_port":1,"dest_ip":"10.0.0.1","dest_port":80,"ip_v":6,"proto":"TCP","#,
         r#""app_proto":"tls","direction":"to_server","#,
         r#""alert":{"action":"allowed","gid":1,"signature_id":9000001,"rev":2,"signature":"Log4Shell lookup","#,
         r#""category":"Attempted Administrator Privilege Gain","severity":1},"verdict":{"action":"alert"},"#,
@@ -187,10 +188,11 @@ fn a_drop_is_written_as_eve() {
         verdict: None,
         alert: None,
         patch: None,
+        traffic: Traffic::default(),
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","flow_id":1234567890123,"event_type":"drop","#,
-        r#""src_ip":"192.0.2.7","src_port":40000,"dest_ip":"10.0.0.1","dest_port":80,"proto":"TCP","#,
+        r#""src_ip":"192.0.2.7","src_port":40000,"dest_ip":"10.0.0.1","dest_port":80,"ip_v":4,"proto":"TCP","#,
         r#""direction":"to_server","drop":{"len":60,"tos":0,"ttl":63,"ipid":4242,"tcpseq":1,"tcpack":2,"#,
         r#""tcpwin":512,"syn":false,"ack":true,"psh":true,"rst":false,"urg":false,"fin":false,"#,
         r#""reason":"stream_retransmit_differs"}}"#,
@@ -220,7 +222,7 @@ fn a_flow_is_written_as_eve() {
     }));
     let expected = concat!(
         r#"{"timestamp":"2026-01-02T03:04:05.123456+0000","flow_id":1234567890123,"event_type":"flow","#,
-        r#""src_ip":"192.0.2.7","dest_ip":"10.0.0.1","proto":"ICMP","icmp_type":8,"icmp_code":0,"#,
+        r#""src_ip":"192.0.2.7","dest_ip":"10.0.0.1","ip_v":4,"proto":"ICMP","icmp_type":8,"icmp_code":0,"#,
         r#""flow":{"pkts_toserver":3,"pkts_toclient":2,"bytes_toserver":300,"bytes_toclient":200,"#,
         r#""start":"2026-01-02T03:03:20.000000+0000","end":"2026-01-02T03:04:05.123456+0000","age":45,"#,
         r#""state":"established","reason":"timeout","alerted":true,"action":"drop"}}"#,
@@ -284,7 +286,7 @@ fn an_unknown_protocol_is_its_number_and_the_last_of_times_is_no_panic() {
         alerted: false,
         action: None,
     }));
-    assert!(line(&record).contains(r#""proto":"047","#));
+    assert!(line(&record).contains(r#""proto":"GRE","#));
 }
 
 proptest::proptest! {

@@ -36,7 +36,7 @@ impl Worker {
         let id = match found {
             Some(id) => id,
             None => {
-                let (from_server, state) = if opens {
+                let (from_server, mut state) = if opens {
                     let syn = passage.segment(Direction::ToServer, tcp);
                     (false, FlowState::opened_by(&syn, replaces_refused))
                 } else {
@@ -48,6 +48,10 @@ impl Worker {
                         }
                     }
                 };
+                let denied = self.filter_opening(key, from_server, &mut state, passage, sink);
+                if let Some(verdict) = denied {
+                    return verdict;
+                }
                 match self.open(key, from_server, state, passage, sink) {
                     Ok(id) => id,
                     Err(verdict) => return verdict,
@@ -58,6 +62,11 @@ impl Worker {
             return self.recover(passage.now);
         };
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
+            return verdict;
+        }
+        if found.is_some()
+            && let Some(verdict) = self.filter_known(id, dir, passage, sink)
+        {
             return verdict;
         }
         let unconfirmed = self
@@ -79,11 +88,13 @@ impl Worker {
         let (expected, stream_offset) = session.map_or((tcp.seq(), 0), |session| {
             (session.next_sequence(dir), session.offset_of(dir, tcp))
         });
+        let was_established = self.flows.get(id).is_some_and(|f| f.state.established);
         let outcome = self.segment(id, dir, tcp, passage);
         if let Some(reason) = outcome.refused
             && !self.config.passive
         {
             self.engine.hits.clear();
+            self.engine.gate.close();
             let policy = self.policy_for(reason);
             if policy == ExceptionPolicy::Pass {
                 self.counters.add(Counter::ExceptionPass, 1);
@@ -102,7 +113,8 @@ impl Worker {
                 flow.state.newest_data[dir.index()] = u32::try_from(number).unwrap_or(0);
             }
         }
-        self.packet_signatures(id, dir, passage);
+        // The segment that completes a handshake comes before the connection is established.
+        self.packet_signatures(id, dir, was_established, passage);
         let refused = Refused {
             ends: passage.ends,
             tcp,
@@ -207,7 +219,15 @@ impl Worker {
     ) -> Result<(bool, FlowState), ExceptionPolicy> {
         let from_server = tcp.flags().has(TcpFlags::SYN) || tcp.src_port() < tcp.dst_port();
         let within_grace = match self.config.midstream {
+            // A firewall wants to know how a connection began.
+            Midstream::PacketsOnly if self.engine.gate.asks_hooks => false,
             Midstream::PacketsOnly => return Ok((from_server, FlowState::default())),
+            // Behind a segment that its receiver ignores (RFC 9293 section 3.10.7.4) there is no stream.
+            Midstream::PickUp
+                if tcp.flags().0 & (TcpFlags::ACK | TcpFlags::SYN | TcpFlags::RST) == 0 =>
+            {
+                return Ok((from_server, FlowState::default()));
+            }
             Midstream::PickUp => true,
             Midstream::PickUpFor(grace) => self
                 .started

@@ -16,10 +16,17 @@ impl Worker {
         let found = self.flows.find(&key);
         let id = match found {
             Some(id) => id,
-            None => match self.open(key, false, FlowState::default(), passage, sink) {
-                Ok(id) => id,
-                Err(verdict) => return verdict,
-            },
+            None => {
+                let mut state = FlowState::default();
+                let denied = self.filter_opening(key, false, &mut state, passage, sink);
+                if let Some(verdict) = denied {
+                    return verdict;
+                }
+                match self.open(key, false, state, passage, sink) {
+                    Ok(id) => id,
+                    Err(verdict) => return verdict,
+                }
+            }
         };
         let Some(dir) = self.enter(id, passage) else {
             return self.recover(passage.now);
@@ -30,11 +37,17 @@ impl Worker {
                 return verdict;
             }
         }
+        if found.is_some()
+            && let Some(verdict) = self.filter_known(id, dir, passage, sink)
+        {
+            return verdict;
+        }
         if self.lacks_memory(id) {
             return self.except_memory(id, passage, sink);
         }
         self.datagram(id, dir, passage);
-        self.packet_signatures(id, dir, passage);
+        let established = self.flows.get(id).is_some_and(|f| f.state.established);
+        self.packet_signatures(id, dir, established, passage);
         let class = match self.flows.get(id) {
             Some(flow) if flow.state.established => TimeoutClass::Datagram,
             _ => TimeoutClass::New,

@@ -222,6 +222,7 @@ fn drop_held(given_up: GivenUp, at: Timestamp, counters: &Counters, sink: &mut d
         direction: None,
         reason,
         packet: None,
+        packet_number: None,
         signature: None,
     }));
 }

@@ -57,6 +57,7 @@ impl Worker {
             direction: None,
             reason,
             packet: None,
+            packet_number: self.packet_number(),
             signature: None,
         }));
         Verdict::Drop(reason)
@@ -161,7 +162,7 @@ impl Worker {
             shown,
             streams: None,
         };
-        let ruled = judge::rule(
+        let judged = judge::rule(
             &self.ruleset,
             &self.engine.hits,
             &mut self.engine.thresholds,
@@ -170,6 +171,6 @@ impl Worker {
             sink,
         );
         self.engine.hits.clear();
-        ruled.ruling
+        judged.ruling
     }
 }

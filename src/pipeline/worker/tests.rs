@@ -15,6 +15,7 @@ use crate::signature::{Classes, Variables, parse_file};
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 
+mod firewall;
 mod fragments;
 mod late;
 mod odd;

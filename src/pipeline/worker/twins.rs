@@ -73,7 +73,7 @@ mod tests {
 
     fn key(n: u32) -> FlowKey {
         let end = |n: u32| (std::net::Ipv4Addr::from_bits(n).into(), 1);
-        FlowKey::new(end(n), end(0), 6, [0, 0])
+        FlowKey::new(end(n), end(0), 6, [0; 3])
     }
 
     #[test]

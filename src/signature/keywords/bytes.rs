@@ -21,25 +21,25 @@ pub(super) fn keywords() -> Vec<Keyword> {
     vec![
         k(
             "byte_test",
-            "byte_test:BYTES,[!]<|>|=|<=|>=|!=|&|^,VALUE,OFFSET[,relative][,big|little][,string,hex|dec|oct][,bitmask MASK];",
+            "byte_test:BYTES,[!]<|>|=|<=|>=|!=|&|^,VALUE,OFFSET[,relative][,big|little|dce][,string,hex|dec|oct][,bitmask MASK];",
             "Compares a number in the buffer; `&` and `^` test whether any bit of the value is set, or none is left.",
             byte_test,
         ),
         k(
             "byte_jump",
-            "byte_jump:BYTES,OFFSET[,relative][,multiplier N][,big|little][,string,hex|dec|oct][,align][,from_beginning|from_end][,post_offset N][,bitmask MASK];",
+            "byte_jump:BYTES,OFFSET[,relative][,multiplier N][,big|little|dce][,string,hex|dec|oct][,align][,from_beginning|from_end][,post_offset N][,bitmask MASK];",
             "Moves the place behind which relative tests look by a number in the buffer.",
             byte_jump,
         ),
         k(
             "byte_extract",
-            "byte_extract:BYTES,OFFSET,NAME[,relative][,multiplier N][,big|little][,string,hex|dec|oct][,align 2|4];",
+            "byte_extract:BYTES,OFFSET,NAME[,relative][,multiplier N][,big|little|dce][,string,hex|dec|oct][,align 2|4];",
             "Keeps a number in the buffer as a variable for later tests.",
             byte_extract,
         ),
         k(
             "byte_math",
-            "byte_math:bytes NUMBER|VARIABLE, offset NUMBER|VARIABLE, oper +|-|*|/|<<|>>, rvalue NUMBER|VARIABLE, result NAME[, relative][, endian big|little][, string hex|dec|oct][, bitmask MASK];",
+            "byte_math:bytes NUMBER|VARIABLE, offset NUMBER|VARIABLE, oper +|-|*|/|<<|>>, rvalue NUMBER|VARIABLE, result NAME[, relative][, endian big|little][, dce][, string hex|dec|oct][, bitmask MASK];",
             "Computes a variable from a number in the buffer and another one, in 64 bits; a division by zero does not match.",
             byte_math,
         ),
@@ -76,11 +76,7 @@ impl Format {
             "big" => self.set_endian(Endian::Big, word)?,
             "little" => self.set_endian(Endian::Little, word)?,
             "string" => self.string = true,
-            "dce" => {
-                return Err(word
-                    .fault("the order of bytes of a DCERPC message is not known here")
-                    .help("write `big` or `little`"));
-            }
+            "dce" => self.set_endian(Endian::Sender, word)?,
             "hex" => self.set_base(NumberBase::Hex, word)?,
             "dec" => self.set_base(NumberBase::Decimal, word)?,
             "oct" => self.set_base(NumberBase::Octal, word)?,

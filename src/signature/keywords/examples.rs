@@ -93,6 +93,11 @@ const ROWS: &[Row] = &[
     ),
     ("app-layer-protocol", "app-layer-protocol:!http;", ""),
     ("tls.version", "tls.version:1.2;", ""),
+    (
+        "dcerpc.iface",
+        "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003;",
+        "",
+    ),
     ("ssl_version", "ssl_version:tls1.2;", ""),
     ("ssl_state", "ssl_state:client_hello;", ""),
     (
@@ -150,7 +155,7 @@ const ROWS: &[Row] = &[
     (
         "byte_test",
         "byte_test:2,>,1024,0;",
-        "Up to 8 bytes, or 64 bits in digits; `dce` is not read.",
+        "Up to 8 bytes, or 64 bits in digits.",
     ),
     (
         "byte_jump",

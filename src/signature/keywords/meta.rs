@@ -79,9 +79,15 @@ pub(super) fn keywords() -> Vec<Keyword> {
             tag,
         ),
         k(
+            "alert",
+            "alert;",
+            "Makes a record of what makes none otherwise: a `pass` rule, or a rule of a firewall.",
+            alert,
+        ),
+        k(
             "bypass",
             "bypass;",
-            "What follows in the flow is forwarded and not inspected any more.",
+            "Once the rule has matched, the rest of the flow passes without being looked at.",
             bypass,
         ),
     ]
@@ -240,14 +246,20 @@ fn tag(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn bypass(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
-    opt.no_value()?;
-    draft.bypass = true;
-    Ok(())
-}
-
 fn noalert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     opt.no_value()?;
     draft.noalert = true;
+    Ok(())
+}
+
+fn alert(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.alert = true;
+    Ok(())
+}
+
+fn bypass(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    opt.no_value()?;
+    draft.bypass = true;
     Ok(())
 }

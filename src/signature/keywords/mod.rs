@@ -5,6 +5,7 @@ mod asn1;
 mod bytes;
 mod content;
 mod dataset;
+mod dcerpc;
 mod decode;
 mod examples;
 mod flow;
@@ -210,9 +211,9 @@ fn old_modifiers() -> [Keyword; 13] {
     ]
 }
 
-/// The payload is a sticky buffer by the name `pkt_data`.
+/// The payload is a sticky buffer by the name `pkt_data`; `dcerpc.iface` takes a value.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
-    !matches!(buffer, Buffer::Payload)
+    !matches!(buffer, Buffer::Payload | Buffer::DcerpcInterface)
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
@@ -241,6 +242,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         dataset::keywords(),
         app::keywords(),
         number::keywords(),
+        dcerpc::keywords(),
         size::keywords(),
         decode::keywords(),
         packet::keywords(),

@@ -2,7 +2,7 @@
 
 use super::size::range;
 use super::{Keyword, Kind, Parser};
-use crate::signature::ast::{BitsMode, BitsTest, PacketTest};
+use crate::signature::ast::{BitsMode, BitsTest, PacketTest, VlanLayers, VlanTest};
 use crate::signature::draft::Draft;
 use crate::signature::header_number::HeaderNumber;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -48,6 +48,13 @@ pub(super) fn keywords() -> Vec<Keyword> {
         ),
         Keyword::option(
             Kind::Packet,
+            "vlan.id",
+            "vlan.id:[!][<|>|<=|>=]NUMBER[,any|all|LAYER]; vlan.id:[!]NUMBER-NUMBER[,any|all|LAYER];",
+            "Id of a VLAN tag: of any, of all, or of one, counted from 0 at the outermost or from -1 at the innermost; three at most are read.",
+            vlan_id,
+        ),
+        Keyword::option(
+            Kind::Packet,
             "sameip",
             "sameip;",
             "Source and destination address are the same.",
@@ -71,6 +78,27 @@ pub(super) fn number(
 ) -> Result<(), Fault> {
     let range = range(opt.value()?.unquoted()?, number.max())?;
     draft.packet.push(PacketTest::Number(number, range));
+    Ok(())
+}
+
+fn vlan_id(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let (id, layer) = match value.split_once(",") {
+        None => (value, None),
+        Some((id, layer)) => (id, Some(layer)),
+    };
+    let layers = match layer.map(|l| (l, l.text)) {
+        None | Some((_, "any")) => VlanLayers::Any,
+        Some((_, "all")) => VlanLayers::All,
+        Some((layer, _)) => match layer.integer_in(-3..=2)? {
+            at @ 0.. => VlanLayers::One(at as u8),
+            back => VlanLayers::FromLast((-back - 1) as u8),
+        },
+    };
+    let range = range(id, 4095)?;
+    draft
+        .packet
+        .push(PacketTest::VlanId(VlanTest { range, layers }));
     Ok(())
 }
 

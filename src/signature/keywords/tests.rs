@@ -20,6 +20,8 @@ const CASES: &[(&str, &str, &str)] = &[
     ("metadata", "metadata:a b, c d;", "^metadata;"),
     ("target", "target:dest_ip;", "target:^both;"),
     ("noalert", "flowbits:set,a; noalert;", "noalert:^1;"),
+    ("alert", "alert;", "alert:^1;"),
+    ("bypass", "bypass;", "bypass:^1;"),
     (
         "flow",
         "flow:established, to_server, only_stream;",
@@ -32,6 +34,12 @@ const CASES: &[(&str, &str, &str)] = &[
         "app-layer-protocol:!tls;",
         "app-layer-protocol:!^smb;",
     ),
+    (
+        "dcerpc.iface",
+        "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003,>1;",
+        "dcerpc.iface:^367abb81;",
+    ),
+    ("dcerpc.opnum", "dcerpc.opnum:1,3-5;", "dcerpc.opnum:^5-3;"),
     ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
     (
         "mqtt.flags",
@@ -202,6 +210,9 @@ const CASES: &[(&str, &str, &str)] = &[
     ("ack", "ack:0;", "ack:^-1;"),
     ("window", "window:!55808;", "window:^70000;"),
     ("tcp.mss", "tcp.mss:<536;", "tcp.mss:^a;"),
+    ("tcp.wscale", "tcp.wscale:>5;", "tcp.wscale:^256;"),
+    ("vlan.layers", "vlan.layers:!1;", "vlan.layers:^4;"),
+    ("vlan.id", "vlan.id:>=0xC8,-1;", "vlan.id:200,^3;"),
     ("itype", "itype:8-11;", "itype:^300;"),
     ("icode", "icode:0;", "^icode;"),
     ("icmp_id", "icmp_id:7;", "icmp_id:^70000;"),
@@ -278,6 +289,36 @@ const MORE: &[(&str, &str, &str)] = &[
         "tld",
         r#"tls.sni; tld; content:"example";"#,
         r#"tls.sni; tld:^1; content:"example";"#,
+    ),
+    (
+        "decode_escapes",
+        r#"http.uri; decode_escapes; content:"a";"#,
+        r#"http.uri; decode_escapes:^1; content:"a";"#,
+    ),
+    (
+        "decode_base64_runs",
+        r#"http.uri; decode_base64_runs; content:"a";"#,
+        r#"http.uri; decode_base64_runs:^1; content:"a";"#,
+    ),
+    (
+        "resolve_lookups",
+        r#"http.uri; resolve_lookups; content:"a";"#,
+        r#"http.uri; resolve_lookups:^1; content:"a";"#,
+    ),
+    (
+        "normalise_sql",
+        r#"http.uri; normalise_sql; content:"a";"#,
+        r#"http.uri; normalise_sql:^1; content:"a";"#,
+    ),
+    (
+        "normalise_shell",
+        r#"http.uri; normalise_shell; content:"a";"#,
+        r#"http.uri; normalise_shell:^1; content:"a";"#,
+    ),
+    (
+        "flatten_xml",
+        r#"http.uri; flatten_xml; content:"a";"#,
+        r#"http.uri; flatten_xml:^1; content:"a";"#,
     ),
     (
         "to_md5",
@@ -473,7 +514,6 @@ const REFUSED: &[&str] = &[
     "pcre:!\"/^(?P<flow_x>b)/\";",
     "pcre:\"/a^(?P<flow_x y>b)/\";",
     "byte_test:^0,>,1,0;",
-    "byte_test:1,>,1,0,^dce;",
     "byte_test:1,>,^x,0;",
     "^byte_test:1,>,1,0,hex;",
     "byte_test:^1,>,1;",
@@ -498,7 +538,7 @@ fn rule(options: &str) -> (String, usize) {
     } else {
         " sid:1;"
     };
-    let head = "alert tcp any any -> any any (";
+    let head = "alert ip any any -> any any (";
     (format!("{head}{options}{sid})"), head.len())
 }
 

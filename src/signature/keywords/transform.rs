@@ -3,7 +3,7 @@
 use super::pcre;
 use super::{Keyword, Kind, Parser};
 use crate::base64::Base64Mode;
-use crate::signature::ast::Transform;
+use crate::signature::ast::{Disguise, Transform};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 
@@ -101,6 +101,42 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "to_sha256;",
             "Replaces the bytes by their SHA-256, 32 bytes.",
             Transform::ToSha256,
+        ),
+        plain(
+            "decode_escapes",
+            "decode_escapes;",
+            "Undoes percent-encoding, escapes of JSON and JavaScript, character references, UTF-7, overlong UTF-8 and full-width letters, in up to five layers. Stopgap's own.",
+            Transform::Reveal(Disguise::Escapes),
+        ),
+        plain(
+            "decode_base64_runs",
+            "decode_base64_runs;",
+            "Puts behind the bytes what base64 within them stands for, unpacked up to 16 KiB where it is gzip or zlib; in all up to four times the bytes. Stopgap's own.",
+            Transform::Reveal(Disguise::Base64Runs),
+        ),
+        plain(
+            "resolve_lookups",
+            "resolve_lookups;",
+            "Resolves nested lookups of Log4j as far as their text tells what they give, 32 deep, so that what ends as a jndi lookup reads `${jndi:`. Stopgap's own.",
+            Transform::Reveal(Disguise::Lookups),
+        ),
+        plain(
+            "normalise_sql",
+            "normalise_sql;",
+            "SQL as its reader sees it, in small letters: comments and white space of any kind are one space, `char()` and hexadecimal text are strings, adjacent strings are one. Stopgap's own.",
+            Transform::Reveal(Disguise::Sql),
+        ),
+        plain(
+            "normalise_shell",
+            "normalise_shell;",
+            "A command line without quotes, backslashes and empty parameters that only break words up; `$IFS` and `{a,b}` are spaces. Stopgap's own.",
+            Transform::Reveal(Disguise::Shell),
+        ),
+        plain(
+            "flatten_xml",
+            "flatten_xml;",
+            "XML without comments and marks of CDATA sections, entities of the document's own replaced, three layers deep and up to 64 KiB more. Stopgap's own.",
+            Transform::Reveal(Disguise::Xml),
         ),
         with_value(
             "xor",

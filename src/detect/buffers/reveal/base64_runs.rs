@@ -1,0 +1,168 @@
+//! Base64 within a text: what it stands for is put behind the text, unpacked where it was packed.
+
+use std::io::Read;
+
+use flate2::read::{GzDecoder, ZlibDecoder};
+
+use super::super::transform::is_zlib;
+use crate::base64;
+
+/// A shorter run is a word.
+const SHORTEST: usize = 16;
+/// Unpacked bytes of one run.
+const MOST_UNPACKED: u64 = 16 * 1024;
+/// Of all runs of one text, in times of the text's length.
+const MOST_TIMES: usize = 4;
+
+pub(super) fn decode(bytes: &mut Vec<u8>, spare: &mut Vec<u8>) {
+    let length = bytes.len();
+    let most = length.saturating_mul(1 + MOST_TIMES);
+    let mut digits = Vec::new();
+    let mut at = 0;
+    while at < length {
+        digits.clear();
+        at = read_run(bytes.get(..length).unwrap_or_default(), at, &mut digits);
+        if digits.len() < SHORTEST {
+            continue;
+        }
+        // A run may begin earlier than what its reader decodes: a path goes before it, say.
+        for skipped in 0..4 {
+            base64::decode(
+                digits.get(skipped..).unwrap_or_default(),
+                base64::Base64Mode::Rfc4648,
+                spare,
+            );
+            if skipped > 0 && !tells_something(spare) {
+                continue;
+            }
+            append(bytes, spare, most);
+        }
+    }
+}
+
+/// The digits from `at` on, without the line breaks between them, in the alphabet of RFC 4648
+/// section 4; where they end.
+fn read_run(text: &[u8], mut at: usize, digits: &mut Vec<u8>) -> usize {
+    let mut line = 0;
+    while let Some(&b) = text.get(at) {
+        let breaks = line_break(text.get(at..).unwrap_or_default());
+        match b {
+            // Written in the alphabet of RFC 4648 section 5.
+            b'-' => digits.push(b'+'),
+            b'_' => digits.push(b'/'),
+            b if base64::value(b).is_some() && breaks == 0 => digits.push(b),
+            _ if breaks > 0 && line >= SHORTEST => {
+                at += breaks;
+                line = 0;
+                continue;
+            }
+            _ => return at + 1,
+        }
+        at += 1;
+        line += 1;
+    }
+    at
+}
+
+/// Length of a line break, also of one that JSON escapes.
+fn line_break(text: &[u8]) -> usize {
+    match text {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n' | b'\r', ..] => 1,
+        [b'\\', b'n' | b'r', ..] => 2,
+        _ => 0,
+    }
+}
+
+/// Whether decoded bytes read as text, or begin as something that is packed or serialised does.
+fn tells_something(bytes: &[u8]) -> bool {
+    let text = bytes
+        .iter()
+        .filter(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
+        .count();
+    text >= bytes.len() - bytes.len() / 8
+        || bytes.starts_with(&[0x1f, 0x8b])
+        || bytes.starts_with(&[0xac, 0xed])
+}
+
+fn append(bytes: &mut Vec<u8>, decoded: &[u8], most: usize) {
+    let room = most.saturating_sub(bytes.len()).saturating_sub(1);
+    bytes.push(b'\n');
+    bytes.extend_from_slice(decoded.get(..room).unwrap_or(decoded));
+    let packed = decoded.starts_with(&[0x1f, 0x8b]);
+    if !packed && !is_zlib(decoded) {
+        return;
+    }
+    bytes.push(b'\n');
+    let room = most.saturating_sub(bytes.len()) as u64;
+    let most = room.min(MOST_UNPACKED);
+    // What was unpacked before an error counts.
+    let _ = if packed {
+        GzDecoder::new(decoded).take(most).read_to_end(bytes)
+    } else {
+        ZlibDecoder::new(decoded).take(most).read_to_end(bytes)
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::super::run;
+    use crate::signature::ast::Disguise::Base64Runs;
+
+    fn shows(text: &str, hidden: &str) -> bool {
+        let bytes = run(Base64Runs, text.as_bytes());
+        assert!(bytes.starts_with(text.as_bytes()));
+        memchr::memmem::find(&bytes, hidden.as_bytes()).is_some()
+    }
+
+    #[test]
+    fn runs_are_found_wherever_they_begin() {
+        // "user:${jndi:ldap://x}"
+        let run = "dXNlcjoke2puZGk6bGRhcDovL3h9";
+        for text in [
+            run.to_owned(),
+            format!("Basic {run}"),
+            format!("/a/{run}?x"),
+            format!("/ab/{run}"),
+            format!("/abc/{run}"),
+            format!("{}\r\n{}", &run[..20], &run[20..]),
+            format!("{}\\n{}", &run[..20], &run[20..]),
+        ] {
+            assert!(shows(&text, "${jndi:"), "{text}");
+        }
+        assert!(!shows("a word and another", "${"));
+        // "a?>b?>c?>d?>" needs the two digits in which the alphabets differ.
+        assert!(shows("YT8-Yj8-Yz8-ZD8-", "a?>b?>c?>d?>"));
+        assert!(shows("YT8+Yj8+Yz8+ZD8+", "a?>b?>c?>d?>"));
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked_within_a_bound() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(b"hidden text, ").unwrap();
+        packed.write_all(&[b'x'; 1 << 20]).unwrap();
+        let packed = packed.finish().unwrap();
+        let text = encode(&packed);
+        let bytes = run(Base64Runs, text.as_bytes());
+        assert!(memchr::memmem::find(&bytes, b"hidden text").is_some());
+        assert!(bytes.len() <= text.len() * 6, "{}", bytes.len());
+    }
+
+    fn encode(bytes: &[u8]) -> String {
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = String::new();
+        for chunk in bytes.chunks(3) {
+            let mut group = [0; 3];
+            group[..chunk.len()].copy_from_slice(chunk);
+            let bits = u32::from_be_bytes([0, group[0], group[1], group[2]]);
+            for at in 0..=chunk.len() {
+                let digit = bits >> (18 - 6 * at) & 63;
+                out.push(char::from(DIGITS[digit as usize]));
+            }
+        }
+        out
+    }
+}
