@@ -274,3 +274,4 @@ mod any_input {
 }
 
 mod corpus;
+mod diagnostics;
