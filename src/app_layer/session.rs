@@ -288,6 +288,8 @@ impl AppLayer {
     pub fn take_finished(&mut self) {
         self.before = None;
         match &mut self.state {
+            // The request goes on in HTTP/2.
+            State::Http1(parser) if parser.upgrade() == Some(http1::Upgrade::H2c) => {}
             State::Http1(parser) => parser.take_finished(),
             State::Http2(parser) => parser.take_finished(),
             State::Message(parser) => parser.messages_mut().take_finished(),

@@ -68,7 +68,7 @@ impl Streams {
     /// The stream of that number, without a change.
     pub(super) fn live(&self, stream: u32) -> Option<&Transaction> {
         let mut newest_first = self.live.iter().rev();
-        newest_first.find(|tx| tx.stream() == stream && stream > 0)
+        newest_first.find(|tx| tx.stream() == stream && !tx.is_single())
     }
 
     /// The stream that a header block from `direction` is on; a new one where it opens it.
@@ -116,6 +116,7 @@ impl Streams {
     pub(super) fn single(&mut self, stream: u32, limits: &Limits) -> Option<&mut Transaction> {
         let id = self.add(stream);
         let tx = self.edit(id)?;
+        tx.mark_single();
         for direction in Direction::BOTH {
             tx.finish(direction, limits);
         }

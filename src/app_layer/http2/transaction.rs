@@ -11,10 +11,15 @@ use crate::number::Number;
 /// Numbers that one transaction keeps; what comes beyond is an event (`too_many_frames`).
 const MOST_NUMBERS: usize = 256;
 
+/// DNS messages have a length of two bytes (RFC 1035 section 4.2.2).
+const LONGEST_DNS: u64 = 65_535;
+
 /// A request with its response, and what frames said beside them.
 #[derive(Debug)]
 pub struct Transaction {
     stream: u32,
+    /// It tells of a frame, and is not the stream.
+    single: bool,
     http: http1::Transaction,
     numbers: Vec<(Number, Direction, u64)>,
     bodies: [BodyReader; 2],
@@ -32,6 +37,7 @@ impl Transaction {
     pub(super) fn new(id: u64, stream: u32) -> Self {
         Self {
             stream,
+            single: false,
             http: http1::Transaction::numbered(id),
             numbers: Vec::new(),
             bodies: Default::default(),
@@ -47,6 +53,15 @@ impl Transaction {
     /// Zero: the connection itself.
     pub const fn stream(&self) -> u32 {
         self.stream
+    }
+
+    /// It tells of a single frame, although a stream may have that number.
+    pub const fn is_single(&self) -> bool {
+        self.single
+    }
+
+    pub(super) const fn mark_single(&mut self) {
+        self.single = true;
     }
 
     /// Request and response, in the buffers of HTTP/1.
@@ -155,6 +170,21 @@ impl Transaction {
         if !undone {
             self.raise(direction, Event::FailedDecompression);
         }
+        if self.http.body_wire_bytes(direction) > LONGEST_DNS && self.carries_dns(direction) {
+            self.raise(
+                direction,
+                match direction {
+                    Direction::ToServer => Event::DnsRequestTooLong,
+                    Direction::ToClient => Event::DnsResponseTooLong,
+                },
+            );
+        }
+    }
+
+    /// RFC 8484 section 6.
+    fn carries_dns(&self, direction: Direction) -> bool {
+        let kind = self.http.header_value(direction, b"content-type");
+        kind.is_some_and(|k| k.eq_ignore_ascii_case(b"application/dns-message"))
     }
 
     /// A compressed body cannot be decoded behind a hole.

@@ -72,8 +72,8 @@ pub(crate) const fn grows(buffer: Buffer) -> bool {
         Buffer::HttpRequestBody
             | Buffer::HttpResponseBody
             | Buffer::FileData
-            | Buffer::WebSocketPayload
             | Buffer::DcerpcStub
+            | Buffer::WebSocketPayload
     )
 }
 
