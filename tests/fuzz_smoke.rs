@@ -4,6 +4,7 @@
 mod targets;
 
 use std::fs;
+use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::path::Path;
 
@@ -224,14 +225,53 @@ fn http1() {
     let closing = b"HTTP/1.0 404 Not Found\nContent-Encoding: gzip\n\n\x1f\x8b\x08\0\0\0\0\0\0\x03";
     let chunked_post =
         b"PUT /u HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n00\r\n\r\n";
+    let odd =
+        b"HTTP/1.1 200 OK\r\nX: a\rTransfer-Encoding: chunked\r\n \r\n 5 x\r\nhello\r\n0\r\n\r\n";
+    let form = b"POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 60\r\n\r\n--x\r\nContent-Disposition: a; filename=f\r\n\r\nfile\r\n--x--\r\n";
+    let tunnel =
+        b"HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\nhellostray\r\nHTTP/1.1 101 x\r\n\r\nx";
     smoke(
         targets::http1,
         &[
+            conversation(1, get, odd),
+            conversation(2, form, tunnel),
             conversation(0, get, chunked),
             conversation(3, post, &[&plain[..], chunked].concat()),
             conversation(5, chunked_post, closing),
         ],
     );
+}
+
+#[test]
+fn content() {
+    let text = b"some text, some more text, and the same text again".repeat(8);
+    let gzip = {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+        encoder.write_all(&text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let br = {
+        let mut out = Vec::new();
+        brotli::CompressorWriter::new(&mut out, 4096, 5, 22)
+            .write_all(&text)
+            .unwrap();
+        out
+    };
+    let mut zstd = vec![0; zstd_safe::compress_bound(text.len())];
+    let length = zstd_safe::compress(&mut zstd[..], &text, 3).unwrap();
+    zstd.truncate(length);
+    let seeds: Vec<_> = [
+        (0, &gzip),
+        (1, &gzip),
+        (2, &br),
+        (3, &zstd),
+        (4, &gzip),
+        (5, &br),
+    ]
+    .into_iter()
+    .map(|(coding, body)| [&[coding, 7][..], body].concat())
+    .collect();
+    smoke(targets::content, &seeds);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, Limits, TxRef, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls, websocket,
+    AppLayer, Limits, TxRef, content, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls,
+    websocket,
 };
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
@@ -291,6 +292,8 @@ pub fn http1(data: &[u8]) {
                     tx.method().map(<[u8]>::to_vec),
                     tx.uri_normalized().map(<[u8]>::to_vec),
                     DIRECTIONS.map(|dir| tx.body(dir).to_vec()),
+                    DIRECTIONS.map(|dir| tx.body_as_sent(dir).map(<[u8]>::to_vec)),
+                    format!("{:?}", tx.files(Direction::ToServer).map(Vec::from_iter)),
                 )
             })
             .collect();
@@ -369,6 +372,56 @@ pub fn websocket(data: &[u8]) {
         )
     };
     assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// Codings of bodies, as headers name them.
+const CODINGS: [&[u8]; 6] = [
+    b"gzip",
+    b"deflate",
+    b"br",
+    b"zstd",
+    b"deflate, gzip",
+    b"gzip, br",
+];
+
+/// What a body decodes to does not depend on how it is cut, and takes bounded memory. The first
+/// byte names codings, the second says how it is cut.
+pub fn content(data: &[u8]) {
+    let [coding, cut, body @ ..] = data else {
+        return;
+    };
+    let limits = Limits {
+        decompressed_bytes: 64 * 1024,
+        ..Limits::default()
+    };
+    let named = CODINGS[usize::from(*coding) % CODINGS.len()];
+    let codings = content::codings(named, limits.decompression_layers);
+    let read = |cut: usize| {
+        let mut decoder = content::Decoder::new(&codings).expect("codings that are known");
+        let mut out = Vec::new();
+        let mut sink = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        };
+        let mut result = Ok(());
+        for piece in body.chunks(cut) {
+            result = decoder.push(piece, &limits, &mut sink);
+            assert!(decoder.held_bytes() < 1 << 20, "{}", decoder.held_bytes());
+            if result.is_err() {
+                break;
+            }
+        }
+        let result = result.and_then(|()| decoder.finish(&limits, &mut sink));
+        assert!(out.len() <= 64 * 1024);
+        (out, result)
+    };
+    let (whole, how) = read(usize::MAX);
+    let (cut, cut_how) = read(usize::from(*cut).max(1));
+    assert_eq!(how, cut_how);
+    // Of what goes beyond the bound, the piece that does is not given out.
+    if how != Err(content::Stop::Bomb) {
+        assert_eq!(whole, cut);
+    }
 }
 
 /// What is read does not depend on how it is cut. The first byte says how.

@@ -62,7 +62,7 @@ impl Zstd {
             return (0, 0, Ok(()));
         }
         if self.in_frame && self.given == self.header.len() {
-            return self.step(input, out);
+            return self.in_blocks(input, out);
         }
         let mut read = 0;
         while !self.in_frame {
@@ -87,6 +87,23 @@ impl Zstd {
             self.given += used;
         }
         (read, written, result)
+    }
+
+    /// One byte at a time: else a fault costs the blocks before it in the same input, which a
+    /// client that got them earlier has used.
+    fn in_blocks(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {
+        let (mut read, mut written) = (0, 0);
+        loop {
+            let next = input.get(read..).and_then(|rest| rest.get(..1));
+            let room = out.get_mut(written..).unwrap_or_default();
+            let (used, made, result) = self.step(next.unwrap_or_default(), room);
+            read += used;
+            written += made;
+            let full = written == out.len();
+            if result.is_err() || !self.in_frame || full || (used == 0 && made == 0) {
+                return (read, written, result);
+            }
+        }
     }
 
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {

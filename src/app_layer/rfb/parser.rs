@@ -272,15 +272,18 @@ impl Parser {
 }
 
 /// The minor version out of `RFB 003.008` and a line feed; those between known ones count as the
-/// one below (RFC 6143 section 7.1.1).
+/// one below (RFC 6143 section 7.1.1). Larger major versions, which no standard has, begin alike.
 fn minor(bytes: &[u8]) -> Option<u8> {
-    let digits = bytes.strip_prefix(b"RFB 003.")?.strip_suffix(b"\n")?;
+    let [major, b'.', digits @ .., b'\n'] = bytes.strip_prefix(b"RFB 00")? else {
+        return None;
+    };
     let good = digits.len() == 3 && digits.iter().all(u8::is_ascii_digit);
     let text = std::str::from_utf8(digits).ok().filter(|_| good)?;
     let number: u16 = text.parse().ok()?;
-    Some(match number {
-        8.. => 8,
-        7 => 7,
-        _ => 3,
-    })
+    match (major, number) {
+        (b'4'..=b'9', _) | (b'3', 8..) => Some(8),
+        (b'3', 7) => Some(7),
+        (b'3', _) => Some(3),
+        _ => None,
+    }
 }

@@ -111,6 +111,12 @@ fn failures_and_oddities() {
         let expected: Vec<_> = expected.map(app_layer::Event::Rfb).into_iter().collect();
         assert_eq!(tx(&parser).events(), expected);
     }
+    let newer: [(Direction, &[u8]); 3] = [
+        (ToClient, b"RFB 004.001\n"),
+        (ToServer, b"RFB 004.001\n"),
+        (ToClient, b"\x01\x05"),
+    ];
+    assert!(tx(&play(&newer, 100)).events().is_empty());
     for (bytes, expected) in [
         (&b"RFB"[..], None),
         (b"RFB 003.", Some(true)),

@@ -5,6 +5,7 @@ mod bytes;
 mod content;
 mod dcerpc;
 mod decode;
+mod file;
 mod flow;
 mod groups;
 mod meta;
@@ -232,6 +233,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         number::keywords(),
         dcerpc::keywords(),
         size::keywords(),
+        file::keywords(),
         decode::keywords(),
         packet::keywords(),
         stream::keywords(),

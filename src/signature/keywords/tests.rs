@@ -33,7 +33,7 @@ const CASES: &[(&str, &str, &str)] = &[
     (
         "app-layer-protocol",
         "app-layer-protocol:!tls;",
-        "app-layer-protocol:!^smb;",
+        "app-layer-protocol:!^telnet;",
     ),
     (
         "dcerpc.iface",
@@ -115,6 +115,9 @@ const CASES: &[(&str, &str, &str)] = &[
         r#"tls.fingerprint:^"0a:1b";"#,
     ),
     ("tls.store", "tls.store;", "tls.store:^now;"),
+    ("filename", "filename:\"a b\";", "filename:^a;"),
+    ("fileext", "fileext:!\"exe\";", "fileext:^\"\";"),
+    ("filestore", "filestore;", "filestore:^sideways;"),
     (
         "http2.frametype",
         "http2.frametype:GOAWAY; http2.frametype:!0;",
