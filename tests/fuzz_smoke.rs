@@ -284,6 +284,46 @@ fn quic() {
 }
 
 #[test]
+fn http2() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    // GET / with a literal field, in two frames; a body with padding.
+    let request = b"\0\0\x05\x01\0\0\0\0\x01\x82\x84\x86\x40\x01\0\0\x03\x09\x04\0\0\0\x01a\x01b\
+        \0\0\x05\0\x09\0\0\0\x01\x02ab\0\0";
+    // Settings; the same field again by its number, Huffman-coded text behind it.
+    let again = b"\0\0\x06\x04\0\0\0\0\0\0\x01\0\0\x20\0\0\0\x0f\x01\x05\0\0\0\x03\x82\xbe\x01\x8c\
+        \xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4";
+    let response = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88\0\0\x02\0\x01\0\0\0\x01ok";
+    let control = b"\0\0\x04\x08\0\0\0\0\0\0\0\x10\0\0\0\x04\x03\0\0\0\0\x03\0\0\0\x08\0\0\x08\x07\0\0\0\0\0\0\0\0\x03\0\0\0\0";
+    smoke(
+        targets::http2,
+        &[
+            conversation(0, &[&preface[..], request].concat(), response),
+            conversation(3, &[&preface[..], request, again].concat(), response),
+            conversation(
+                7,
+                &[&preface[..], again, control].concat(),
+                &[&response[..], control].concat(),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn websocket() {
+    let text = b"\x81\x86\x01\x02\x03\x04\x60\x76\x77\x65\x62\x69";
+    let pieces = b"\x01\x02ab\x89\0\x80\x7e\0\x03cde";
+    let compressed = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\0\xc1\x05\xf2\0\x11\0\0";
+    smoke(
+        targets::websocket,
+        &[
+            conversation(0, text, pieces),
+            conversation(2, &[&pieces[..], text].concat(), compressed),
+            conversation(5, compressed, text),
+        ],
+    );
+}
+
+#[test]
 fn tls() {
     let mut hello = vec![22, 3, 1, 0, 67, 1, 0, 0, 63, 3, 3];
     hello.extend_from_slice(&[7; 32]);

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smb, smtp, ssh, tls,
+    AppLayer, Limits, TxRef, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls, websocket,
 };
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
@@ -299,6 +299,78 @@ pub fn http1(data: &[u8]) {
     assert_eq!(read(cut), read(usize::MAX));
 }
 
+/// As [`http1`], with what is held at the end.
+pub fn http2(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        header_bytes: 1024,
+        transactions: 8,
+        http2_continuations: 4,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = http2::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+        }
+        assert!(parser.held_bytes() < 4 << 20);
+        let seen: Vec<_> = parser
+            .transactions()
+            .map(|tx| {
+                (
+                    tx.stream(),
+                    tx.http().uri_normalized().map(<[u8]>::to_vec),
+                    DIRECTIONS.map(|dir| tx.http().body(dir).to_vec()),
+                    DIRECTIONS.map(|dir| tx.field_count(dir)),
+                    tx.events().to_vec(),
+                )
+            })
+            .collect();
+        (seen, DIRECTIONS.map(|dir| parser.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// As [`http1`].
+pub fn websocket(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        websocket_payload_bytes: 256,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = websocket::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+        }
+        let payload = |dir| {
+            let all = parser.messages().all().iter();
+            all.map(|tx| {
+                let payload = tx.field(Buffer::WebSocketPayload, dir);
+                payload.map(|(bytes, _)| bytes.to_vec())
+            })
+            .collect::<Vec<_>>()
+        };
+        (
+            DIRECTIONS.map(payload),
+            DIRECTIONS.map(|dir| parser.failed(dir)),
+        )
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+}
+
 /// What is read does not depend on how it is cut. The first byte says how.
 pub fn tls(data: &[u8]) {
     let Some((cut, sides)) = sides(data) else {
@@ -562,7 +634,7 @@ pub fn dns(data: &[u8]) {
         ..Limits::default()
     };
     let read = |cut: usize| {
-        let mut parser = dns::Parser::default();
+        let mut parser = dns::parser();
         for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
             for mut piece in bytes.chunks(cut) {
                 while !piece.is_empty() {
@@ -585,7 +657,7 @@ pub fn dns(data: &[u8]) {
         .collect::<Vec<_>>()
     };
     assert_eq!(read(cut), read(usize::MAX));
-    let mut parser = dns::Parser::default();
+    let mut parser = dns::parser();
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         parser.messages_mut().clear_touched();
         parser.datagram(dir, bytes, &limits);

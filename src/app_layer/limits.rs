@@ -28,6 +28,14 @@ pub struct Limits {
     pub decompression_layers: usize,
     /// Requests without their response. Beyond it the client's direction is given up (`too_many_transactions`).
     pub transactions: usize,
+    /// Bytes of HPACK's dynamic table that one direction of HTTP/2 keeps; what its sender names
+    /// beyond them is `invalid_header`, and the direction is given up.
+    pub http2_table_bytes: usize,
+    /// CONTINUATION frames of one header block. Beyond it the direction is given up (`too_many_frames`).
+    pub http2_continuations: u32,
+    /// Bytes of one WebSocket frame's payload, or of a message in pieces, that are kept for inspection
+    /// (`skip_end_of_payload`, `reassembly_limit_reached`).
+    pub websocket_payload_bytes: usize,
     /// Bytes of one TLS handshake message. Larger ones are skipped (`handshake_invalid_length`).
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
@@ -85,6 +93,9 @@ impl Default for Limits {
             decompression_ratio: 500,
             decompression_layers: 4,
             transactions: 512,
+            http2_table_bytes: 64 * 1024,
+            http2_continuations: 256,
+            websocket_payload_bytes: 64 * 1024,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
             quic_crypto_bytes: 16 * 1024,

@@ -17,6 +17,8 @@ pub struct AppLayer {
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub message_bytes: usize,
     pub http: Http,
+    pub http2: Http2,
+    pub websocket: WebSocket,
     pub tls: Tls,
     pub quic: Quic,
     pub sip: Sip,
@@ -33,6 +35,8 @@ impl Default for AppLayer {
             message_bytes: 64 << 10,
             http: Http::default(),
             quic: Quic::default(),
+            http2: Http2::default(),
+            websocket: WebSocket::default(),
             sip: Sip::default(),
             ftp: Ftp::default(),
             smb: Smb::default(),
@@ -93,6 +97,46 @@ impl Default for Http {
             decompression_ratio: 500,
             decompression_layers: 4,
             transactions: 512,
+        }
+    }
+}
+
+/// `[app_layer.http2]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Http2 {
+    /// Bytes of the dynamic table that a direction keeps.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub table_bytes: usize,
+    /// CONTINUATION frames of one header block. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub continuations: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            table_bytes: 64 << 10,
+            continuations: 256,
+        }
+    }
+}
+
+/// `[app_layer.websocket]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct WebSocket {
+    /// Bytes of one frame's payload, or of a message in pieces, that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 16_777_216>")]
+    pub payload_bytes: usize,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            payload_bytes: 64 << 10,
         }
     }
 }

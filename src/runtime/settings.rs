@@ -72,6 +72,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let quic = &config.app_layer.quic;
     let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
     let (ftp, smb) = (&config.app_layer.ftp, &config.app_layer.smb);
+    let http2 = &config.app_layer.http2;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -129,6 +130,9 @@ pub fn worker(config: &Config) -> WorkerConfig {
             decompression_ratio: http.decompression_ratio,
             decompression_layers: http.decompression_layers,
             transactions: http.transactions,
+            http2_table_bytes: http2.table_bytes,
+            http2_continuations: http2.continuations,
+            websocket_payload_bytes: config.app_layer.websocket.payload_bytes,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
             quic_crypto_bytes: quic.crypto_bytes,
