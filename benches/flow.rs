@@ -18,7 +18,7 @@ fn new_flow(number: u32) -> NewFlow {
     );
     let server = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
     NewFlow {
-        key: FlowKey::new(client, server, 6, [0, 0]),
+        key: FlowKey::new(client, server, 6, [0; 3]),
         client,
         server,
         class: TimeoutClass::New,

@@ -108,6 +108,9 @@ buffers! {
     HttpResponseBody { "http.response_body", &[], TO_CLIENT, Http, "Response body, chunking and compression undone." }
     HttpStatusCode { "http.stat_code", &[], TO_CLIENT, Http, "Three-digit status." }
     HttpStatusMessage { "http.stat_msg", &[], TO_CLIENT, Http, "Reason phrase." }
+    Http2HeaderName { "http2.header_name", &[], None, Http2, "Name of each header field, `:method` and its like among them." }
+    Http2Header { "http2.header", &[], None, Http2, "Each header field: `name: value`, the colons within both doubled." }
+    WebSocketPayload { "websocket.payload", &[], None, WebSocket, "Payload of a frame, unmasked; of a message's last frame, the whole message, decompressed." }
     FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
@@ -144,12 +147,28 @@ buffers! {
     SipUserAgent { "sip.user_agent", &[], None, Sip, "Each value of User-Agent." }
     SipContentType { "sip.content_type", &[], None, Sip, "Each value of Content-Type, also under its compact name." }
     SipContentLength { "sip.content_length", &[], None, Sip, "Each value of Content-Length, also under its compact name." }
+    DnsQuery { "dns.query", &["dns_query"], TO_SERVER, Dns, "Each name that a DNS request asks for, with dots, as sent." }
+    DnsQueriesName { "dns.queries.rrname", &["dns.query.name"], None, Dns, "Each name in the question section of a DNS request or response." }
+    DnsAnswersName { "dns.answers.rrname", &["dns.answer.name"], None, Dns, "Each name in the answer section of a DNS message." }
+    DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
+    DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
+    DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
     DcerpcInterface { "dcerpc.iface", &[], None, Dcerpc, "Interface that a DCE/RPC call is for: its UUID, then its major version in two bytes." }
     DcerpcStub { "dcerpc.stub_data", &["dce_stub_data"], None, Dcerpc, "Arguments of a DCE/RPC call, or what it gives back, put together from its fragments." }
     FtpCommand { "ftp.command", &[], TO_SERVER, Ftp, "Name of a command, in capital letters." }
     FtpCommandData { "ftp.command_data", &[], TO_SERVER, Ftp, "What stands behind a command's name." }
     FtpReply { "ftp.reply", &[], TO_CLIENT, Ftp, "Each line of the replies to a command, without its code." }
     FtpCompletionCode { "ftp.completion_code", &[], TO_CLIENT, Ftp, "Each code of the replies to a command: three digits." }
+    SshProto { "ssh.proto", &["ssh_proto"], None, Ssh, "Version of the protocol in a banner, such as 2.0." }
+    SshSoftware { "ssh.software", &["ssh_software"], None, Ssh, "Software in a banner, up to its first space." }
+    SshHassh { "ssh.hassh", &[], TO_SERVER, Ssh, "HASSH of a client: the MD5 of the algorithms that it offers, in hexadecimal." }
+    SshHasshString { "ssh.hassh.string", &[], TO_SERVER, Ssh, "Algorithms that a client offers: key exchange, encryption, MAC and compression, between semicolons." }
+    SshHasshServer { "ssh.hassh.server", &[], TO_CLIENT, Ssh, "HASSH of a server: the MD5 of the algorithms that it offers, in hexadecimal." }
+    SshHasshServerString { "ssh.hassh.server.string", &[], TO_CLIENT, Ssh, "Algorithms that a server offers: key exchange, encryption, MAC and compression, between semicolons." }
+    SmbNamedPipe { "smb.named_pipe", &[], None, Smb, "Share that a client asks for, where it holds pipes: it ends in IPC$." }
+    SmbShare { "smb.share", &[], None, Smb, "Share that a client asks for, where it holds files." }
+    SmbNtlmUser { "smb.ntlmssp_user", &[], TO_SERVER, Smb, "User that logs on by NTLM." }
+    SmbNtlmDomain { "smb.ntlmssp_domain", &[], TO_SERVER, Smb, "Domain of the user that logs on by NTLM." }
     SmtpHelo { "smtp.helo", &[], TO_SERVER, Smtp, "Name that the client gives itself in HELO or EHLO." }
     SmtpMailFrom { "smtp.mail_from", &[], TO_SERVER, Smtp, "Address behind MAIL FROM, as written." }
     SmtpRcptTo { "smtp.rcpt_to", &[], TO_SERVER, Smtp, "Each address behind RCPT TO, as written." }
@@ -172,12 +191,17 @@ buffers! {
     MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
     MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
     MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
-    DnsQuery { "dns.query", &["dns_query"], TO_SERVER, Dns, "Each name that a DNS request asks for, with dots, as sent." }
-    DnsQueriesName { "dns.queries.rrname", &["dns.query.name"], None, Dns, "Each name in the question section of a DNS request or response." }
-    DnsAnswersName { "dns.answers.rrname", &["dns.answer.name"], None, Dns, "Each name in the answer section of a DNS message." }
-    DnsAuthoritiesName { "dns.authorities.rrname", &[], None, Dns, "Each name in the authority section of a DNS message." }
-    DnsAdditionalsName { "dns.additionals.rrname", &[], None, Dns, "Each name in the additional section of a DNS message." }
-    DnsResponseName { "dns.response.rrname", &[], TO_CLIENT, Dns, "Each name of a DNS response: of all sections, and in the data of CNAME, MX, NS, PTR and SOA." }
+    SnmpCommunity { "snmp.community", &[], None, Snmp, "Community of an SNMP message of version 1 or 2c." }
+    SnmpUser { "snmp.usm", &[], None, Snmp, "User name of an SNMP message of version 3." }
+    Krb5ClientName { "krb5.cname", &["krb5_cname"], None, Krb5, "Each part of the client's name in a Kerberos message." }
+    Krb5ServerName { "krb5.sname", &["krb5_sname"], None, Krb5, "Each part of the server's name in a Kerberos message." }
+    IkeInitiatorSpi { "ike.init_spi", &[], TO_SERVER, Ike, "SPI of the initiator: 16 hexadecimal digits." }
+    IkeResponderSpi { "ike.resp_spi", &[], TO_CLIENT, Ike, "SPI of the responder: 16 hexadecimal digits." }
+    IkeVendor { "ike.vendor", &[], TO_SERVER, Ike, "Each vendor ID of an IKE message, in hexadecimal digits." }
+    IkeKeyExchange { "ike.key_exchange_payload", &[], None, Ike, "Public value of an IKE key exchange." }
+    IkeNonce { "ike.nonce_payload", &[], None, Ike, "Nonce of an IKE message." }
+    RfbName { "rfb.name", &[], TO_CLIENT, Rfb, "Name of an RFB server's desktop." }
+    NtpReferenceId { "ntp.reference_id", &[], None, Ntp, "Reference identifier of an NTP packet: four bytes." }
 }
 
 impl Owner {
@@ -194,7 +218,8 @@ impl Owner {
 
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
-    Protocol::Http.covers(protocol) || matches!(protocol, Protocol::Smtp | Protocol::FtpData)
+    Protocol::Http.covers(protocol)
+        || matches!(protocol, Protocol::Smtp | Protocol::FtpData | Protocol::Smb)
 }
 
 impl Buffer {
@@ -212,6 +237,8 @@ impl Buffer {
                 | Self::TlsRandomBytes
                 | Self::MqttSubscribeTopic
                 | Self::MqttUnsubscribeTopic
+                | Self::Http2HeaderName
+                | Self::Http2Header
                 | Self::SipFrom
                 | Self::SipTo
                 | Self::SipVia
@@ -227,6 +254,9 @@ impl Buffer {
                 | Self::DnsAuthoritiesName
                 | Self::DnsAdditionalsName
                 | Self::DnsResponseName
+                | Self::Krb5ClientName
+                | Self::Krb5ServerName
+                | Self::IkeVendor
                 | Self::SmtpRcptTo
                 | Self::FtpReply
                 | Self::FtpCompletionCode

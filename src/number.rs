@@ -61,6 +61,8 @@ pub enum Values {
     Flags(&'static [(&'static str, u64)]),
     /// A word for each value, which is one bit; any of a list of them, or none of them.
     AnyOf(&'static [(&'static str, u64)]),
+    /// A word for what the number is of, in the bits above 32, and then a condition on the rest.
+    Keyed(&'static [(&'static str, u64)]),
     /// Written in a way of its own, by a keyword of its own.
     Own,
 }
@@ -91,8 +93,8 @@ const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
     ("will", 0x04),
     ("clean_session", 0x02),
 ];
-const SHORT: u64 = u16::MAX as u64;
 const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
+const SHORT: u64 = u16::MAX as u64;
 const LONG: u64 = u32::MAX as u64;
 /// Seconds since 1970 of the year 9999.
 const LAST_DATE: u64 = 253_402_300_799;
@@ -118,6 +120,118 @@ const SSL_STATES: Values = Values::AnyOf(&[
     ("server_keyx", 1 << 3),
     ("unknown", 1 << 4),
 ]);
+
+/// Of numbers with a key above them.
+const KEYED: u64 = (1 << 48) - 1;
+
+/// RFC 9113 section 6, as Suricata writes them.
+const HTTP2_FRAMES: Values = Values::Named(&[
+    ("DATA", 0),
+    ("HEADERS", 1),
+    ("PRIORITY", 2),
+    ("RSTSTREAM", 3),
+    ("SETTINGS", 4),
+    ("PUSHPROMISE", 5),
+    ("PING", 6),
+    ("GOAWAY", 7),
+    ("WINDOWUPDATE", 8),
+    ("CONTINUATION", 9),
+]);
+
+/// RFC 9113 section 7.
+const HTTP2_ERRORS: Values = Values::Named(&[
+    ("NO_ERROR", 0),
+    ("PROTOCOL_ERROR", 1),
+    ("INTERNAL_ERROR", 2),
+    ("FLOW_CONTROL_ERROR", 3),
+    ("SETTINGS_TIMEOUT", 4),
+    ("STREAM_CLOSED", 5),
+    ("FRAME_SIZE_ERROR", 6),
+    ("REFUSED_STREAM", 7),
+    ("CANCEL", 8),
+    ("COMPRESSION_ERROR", 9),
+    ("CONNECT_ERROR", 10),
+    ("ENHANCE_YOUR_CALM", 11),
+    ("INADEQUATE_SECURITY", 12),
+    ("HTTP_1_1_REQUIRED", 13),
+]);
+
+/// RFC 9113 section 6.5.2.
+const HTTP2_SETTINGS: Values = Values::Keyed(&[
+    ("SETTINGS_HEADER_TABLE_SIZE", 1),
+    ("SETTINGS_ENABLE_PUSH", 2),
+    ("SETTINGS_MAX_CONCURRENT_STREAMS", 3),
+    ("SETTINGS_INITIAL_WINDOW_SIZE", 4),
+    ("SETTINGS_MAX_FRAME_SIZE", 5),
+    ("SETTINGS_MAX_HEADER_LIST_SIZE", 6),
+]);
+
+/// RFC 6455 section 5.2 and RFC 7692 section 6.
+const WEBSOCKET_FLAGS: Values = Values::Flags(&[("fin", 0x80), ("comp", 0x40)]);
+const WEBSOCKET_OPCODES: Values = Values::Named(&[
+    ("continuation", 0),
+    ("text", 1),
+    ("binary", 2),
+    ("connection_close", 8),
+    ("ping", 9),
+    ("pong", 10),
+]);
+/// RFC 3416 section 3, RFC 1157 section 4.1.6.
+const SNMP_PDUS: &[(&str, u64)] = &[
+    ("get_request", 0),
+    ("get_next_request", 1),
+    ("response", 2),
+    ("set_request", 3),
+    ("trap_v1", 4),
+    ("get_bulk_request", 5),
+    ("inform_request", 6),
+    ("trap_v2", 7),
+    ("report", 8),
+];
+
+/// RFC 1157 section 4.1.6.
+const SNMP_TRAPS: &[(&str, u64)] = &[
+    ("coldstart", 0),
+    ("warmstart", 1),
+    ("linkdown", 2),
+    ("linkup", 3),
+    ("authenticationfailure", 4),
+    ("egpneighborloss", 5),
+    ("enterprisespecific", 6),
+];
+
+/// The registry of RFC 3961 section 8.
+const KRB5_ENCRYPTIONS: &[(&str, u64)] = &[
+    ("des-cbc-crc", 1),
+    ("des-cbc-md4", 2),
+    ("des-cbc-md5", 3),
+    ("des3-cbc-md5", 5),
+    ("des3-cbc-sha1", 7),
+    ("des3-cbc-sha1-kd", 16),
+    ("aes128-cts-hmac-sha1-96", 17),
+    ("aes256-cts-hmac-sha1-96", 18),
+    ("aes128-cts-hmac-sha256-128", 19),
+    ("aes256-cts-hmac-sha384-192", 20),
+    ("rc4-hmac", 23),
+    ("rc4-hmac-exp", 24),
+    ("camellia128-cts-cmac", 25),
+    ("camellia256-cts-cmac", 26),
+];
+
+/// RFC 6143 section 7.1.3.
+const RFB_RESULTS: &[(&str, u64)] = &[("ok", 0), ("fail", 1), ("toomany", 2), ("unknown", 3)];
+
+/// RFC 5905 section 7.3.
+const NTP_MODES: &[(&str, u64)] = &[
+    ("reserved", 0),
+    ("symmetric_active", 1),
+    ("symmetric_passive", 2),
+    ("client", 3),
+    ("server", 4),
+    ("broadcast", 5),
+    ("control", 6),
+    ("private", 7),
+];
 
 /// RFC 6895 section 2.2.
 const DNS_OPCODES: &[(&str, u64)] = &[
@@ -226,10 +340,50 @@ const DNS_TYPES: &[(&str, u64)] = &[
 
 // Keyword, aliases, protocol, direction, largest value, words for values, help.
 numbers! {
+    DnsOpcode { "dns.opcode", &[], Dns, None, 15, Values::Named(DNS_OPCODES), "What a DNS message is for." }
+    DnsRcode { "dns.rcode", &[], Dns, None, 4095, Values::Named(DNS_RCODES), "What a DNS response says of its request; with EDNS, twelve bits." }
+    SnmpVersion { "snmp.version", &[], Snmp, None, LONG, Values::Plain, "Version of an SNMP message: 1, 2 or 3." }
+    SnmpPduType { "snmp.pdu_type", &[], Snmp, None, 8, Values::Named(SNMP_PDUS), "What an SNMP message asks for or tells." }
+    SnmpTrapType { "snmp.trap_type", &[], Snmp, None, LONG, Values::Named(SNMP_TRAPS), "Kind of a trap of SNMP version 1." }
+    DhcpLeaseTime { "dhcp.leasetime", &[], Dhcp, None, LONG, Values::Plain, "Seconds of a DHCP lease." }
+    DhcpRenewalTime { "dhcp.renewal_time", &[], Dhcp, None, LONG, Values::Plain, "Seconds until a DHCP lease is to be renewed." }
+    DhcpRebindingTime { "dhcp.rebinding_time", &[], Dhcp, None, LONG, Values::Plain, "Seconds until a DHCP lease is asked for anywhere." }
+    Krb5MessageType { "krb5_msg_type", &["krb5.msg_type"], Krb5, None, BYTE, Values::Plain, "Kind of a Kerberos message, such as 10 for AS-REQ." }
+    Krb5ErrorCode { "krb5_err_code", &["krb5.err_code"], Krb5, None, LONG, Values::Plain, "Code of a KRB-ERROR." }
+    Krb5TicketEncryption { "krb5.ticket_encryption", &[], Krb5, None, LONG, Values::Named(KRB5_ENCRYPTIONS), "How a ticket in a Kerberos message is encrypted." }
+    IkeExchangeType { "ike.exchtype", &[], Ike, None, BYTE, Values::Plain, "Exchange that an IKE message belongs to." }
+    IkeKeyExchangeLength { "ike.key_exchange_payload_length", &[], Ike, None, LONG, Values::Plain, "Bytes of the public value of an IKE key exchange." }
+    IkeNonceLength { "ike.nonce_payload_length", &[], Ike, None, LONG, Values::Plain, "Bytes of the nonce of an IKE message." }
+    IkeEncryption { "alg_enc", &[], Ike, TO_CLIENT, LONG, Values::Own, "Encryption that an IKE version 1 server chose." }
+    IkeHash { "alg_hash", &[], Ike, TO_CLIENT, LONG, Values::Own, "Hash that an IKE version 1 server chose." }
+    IkeAuthentication { "alg_auth", &[], Ike, TO_CLIENT, LONG, Values::Own, "Authentication that an IKE version 1 server chose." }
+    IkeGroup { "alg_dh", &[], Ike, TO_CLIENT, LONG, Values::Own, "Diffie-Hellman group that an IKE version 1 server chose." }
+    IkePrf { "alg_prf", &[], Ike, TO_CLIENT, LONG, Values::Own, "Pseudorandom function that an IKE version 1 server chose." }
+    IkeGroupType { "sa_group_type", &[], Ike, TO_CLIENT, LONG, Values::Own, "Kind of group that an IKE version 1 server chose." }
+    IkeLifeType { "sa_life_type", &[], Ike, TO_CLIENT, LONG, Values::Own, "Unit of the life time that an IKE version 1 server chose." }
+    IkeLifeDuration { "sa_life_duration", &[], Ike, TO_CLIENT, LONG, Values::Own, "Life time that an IKE version 1 server chose." }
+    IkeKeyLength { "sa_key_length", &[], Ike, TO_CLIENT, LONG, Values::Own, "Bits of the key that an IKE version 1 server chose." }
+    IkeFieldSize { "sa_field_size", &[], Ike, TO_CLIENT, LONG, Values::Own, "Bits of a field element that an IKE version 1 server chose." }
+    RfbSecurityType { "rfb.sectype", &[], Rfb, None, LONG, Values::Plain, "Way of authentication that an RFB handshake uses." }
+    RfbSecurityResult { "rfb.secresult", &[], Rfb, TO_CLIENT, LONG, Values::Named(RFB_RESULTS), "Result of authentication in an RFB handshake." }
+    NtpMode { "ntp.mode", &[], Ntp, None, 7, Values::Named(NTP_MODES), "Mode of an NTP packet." }
+    NtpStratum { "ntp.stratum", &[], Ntp, None, BYTE, Values::Plain, "Stratum of an NTP packet." }
+    NtpVersion { "ntp.version", &[], Ntp, None, 7, Values::Plain, "Version of an NTP packet." }
+    DnsType { "dns.rrtype", &[], Dns, None, SHORT, Values::Named(DNS_TYPES), "Types in the question and answer sections of a DNS message." }
+    SmbVersion { "smb.version", &[], Smb, None, 2, Values::Plain, "Version of a request: 1, or 2 for all later ones." }
     FtpMode { "ftp.mode", &[], Ftp, None, 2, Values::Named(&[("active", 1), ("passive", 2)]), "Who opens the connection for a file, as PORT and EPRT or PASV and EPSV ask for it." }
     FtpDynamicPort { "ftp.dynamic_port", &[], Ftp, None, 65_535, Values::Plain, "Port of the connection for a file." }
     FtpReplyReceived { "ftp.reply_received", &[], Ftp, TO_CLIENT, 1, Values::Named(&[("yes", 1), ("on", 1), ("no", 0), ("off", 0)]), "Whether a command was answered; `no` is known when the connection ends." }
     FtpDataCommand { "ftpdata_command", &["ftpdata.command"], FtpData, None, 7, Values::Named(&[("retr", 1), ("stor", 2), ("appe", 3), ("stou", 4), ("list", 5), ("nlst", 6), ("mlsd", 7)]), "Command that the connection carries the file of." }
+    Http2FrameType { "http2.frametype", &[], Http2, None, BYTE, HTTP2_FRAMES, "Types of the frames." }
+    Http2ErrorCode { "http2.errorcode", &[], Http2, None, LONG, HTTP2_ERRORS, "Error code of RST_STREAM or GOAWAY." }
+    Http2Priority { "http2.priority", &[], Http2, None, BYTE, Values::Plain, "Weight of PRIORITY or HEADERS, as sent." }
+    Http2Window { "http2.window", &[], Http2, None, LONG, Values::Plain, "Increment of WINDOW_UPDATE." }
+    Http2SizeUpdate { "http2.size_update", &[], Http2, None, LONG, Values::Plain, "Size of the dynamic table that a header block sets." }
+    Http2Settings { "http2.settings", &[], Http2, None, KEYED, HTTP2_SETTINGS, "A setting and its value." }
+    WebSocketFlags { "websocket.flags", &[], WebSocket, None, BYTE, WEBSOCKET_FLAGS, "Upper four bits of a frame's first byte." }
+    WebSocketMask { "websocket.mask", &[], WebSocket, None, LONG, Values::Plain, "Masking key of a frame." }
+    WebSocketOpcode { "websocket.opcode", &[], WebSocket, None, 15, WEBSOCKET_OPCODES, "Opcode of a frame." }
     TlsChainLength { "tls.cert_chain_len", &[], Tls, None, LONG, Values::Plain, "Certificates in an end's chain." }
     TlsVersion { "tls.version", &[], Tls, None, SHORT, TLS_VERSIONS, "Version that the server chose, or that the client wants most." }
     SslVersion { "ssl_version", &[], Tls, None, SHORT, SSL_VERSIONS, "Version that the server chose, or that the client wants most." }
@@ -244,9 +398,6 @@ numbers! {
     MqttVersion { "mqtt.protocol_version", &[], Mqtt, None, BYTE, Values::Plain, "Version in CONNECT: 3, 4 for 3.1.1, 5." }
     MqttConnectFlags { "mqtt.connect.flags", &[], Mqtt, None, BYTE, Values::Flags(MQTT_CONNECT_FLAGS), "Flags of CONNECT." }
     MqttSessionPresent { "mqtt.connack.session_present", &[], Mqtt, None, 1, Values::Named(BOOLEAN), "Whether CONNACK says that there is a session." }
-    DnsOpcode { "dns.opcode", &[], Dns, None, 15, Values::Named(DNS_OPCODES), "What a DNS message is for." }
-    DnsRcode { "dns.rcode", &[], Dns, None, 4095, Values::Named(DNS_RCODES), "What a DNS response says of its request; with EDNS, twelve bits." }
-    DnsType { "dns.rrtype", &[], Dns, None, SHORT, Values::Named(DNS_TYPES), "Types in the question and answer sections of a DNS message." }
 }
 
 impl Number {
@@ -254,7 +405,11 @@ impl Number {
     pub fn word(self, value: u64) -> Option<&'static str> {
         match self.values() {
             Values::Named(words) => words.iter().find(|(_, v)| *v == value).map(|(w, _)| *w),
-            Values::Plain | Values::Flags(_) | Values::AnyOf(_) | Values::Own => None,
+            Values::Plain
+            | Values::Flags(_)
+            | Values::AnyOf(_)
+            | Values::Keyed(_)
+            | Values::Own => None,
         }
     }
 }

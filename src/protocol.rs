@@ -78,15 +78,25 @@ impl Carrier {
 protocols! {
     Http { "http", &["http"], Tcp, "HTTP of any version; no flow is of it, rules ask for it." }
     Http1 { "http", &["http1"], Tcp, "HTTP/1.x (RFC 9112)." }
+    Http2 { "http2", &["http2"], Tcp, "HTTP/2 (RFC 9113) without TLS." }
+    WebSocket { "websocket", &["websocket"], Tcp, "WebSocket (RFC 6455) behind HTTP/1." }
     Tls { "tls", &["tls", "ssl"], Tcp, "TLS (RFC 8446) and its older versions." }
     Dcerpc { "dcerpc", &["dcerpc"], Any, "DCE/RPC (C706, MS-RPCE)." }
     Quic { "quic", &["quic"], Udp, "QUIC (RFC 9000), its Initial packets." }
     Mqtt { "mqtt", &["mqtt"], Tcp, "MQTT 3.1 to 5." }
     Sip { "sip", &["sip"], Any, "SIP (RFC 3261)." }
+    Smb { "smb", &["smb"], Tcp, "SMB 1 to 3 (MS-CIFS, MS-SMB2)." }
+    Ssh { "ssh", &["ssh"], Tcp, "SSH (RFC 4253), up to where encryption begins." }
     Ftp { "ftp", &["ftp"], Tcp, "FTP (RFC 959)." }
     FtpData { "ftp-data", &["ftp-data"], Tcp, "A connection that carries a file of FTP." }
     Smtp { "smtp", &["smtp"], Tcp, "SMTP (RFC 5321), with the MIME parts of its mails." }
     Dns { "dns", &["dns"], Any, "DNS (RFC 1035)." }
+    Ntp { "ntp", &["ntp"], Udp, "NTP (RFC 5905)." }
+    Snmp { "snmp", &["snmp"], Udp, "SNMP (RFC 3411 and the versions before it)." }
+    Dhcp { "dhcp", &["dhcp"], Udp, "DHCP (RFC 2131)." }
+    Krb5 { "krb5", &["krb5"], Any, "Kerberos version 5 (RFC 4120)." }
+    Ike { "ike", &["ike", "ikev2"], Udp, "IKE of version 1 (RFC 2409) and 2 (RFC 7296)." }
+    Rfb { "rfb", &["rfb"], Tcp, "RFB, the protocol of VNC (RFC 6143)." }
 }
 
 impl Protocol {
@@ -101,7 +111,9 @@ impl Protocol {
     /// Whether a rule for `self` is for flows of `other`.
     pub const fn covers(self, other: Self) -> bool {
         match self {
-            Self::Http => matches!(other, Self::Http | Self::Http1),
+            Self::Http => matches!(other, Self::Http | Self::Http1 | Self::Http2),
+            // Calls go through SMB's pipes as well.
+            Self::Dcerpc => matches!(other, Self::Dcerpc | Self::Smb),
             _ => self as u8 == other as u8,
         }
     }
@@ -133,6 +145,8 @@ mod tests {
         }
         assert_eq!(Protocol::Unknown.index(), None);
         assert!(Protocol::Http.covers(Protocol::Http1));
+        assert!(Protocol::Http.covers(Protocol::Http2));
         assert!(!Protocol::Http1.covers(Protocol::Http));
+        assert!(!Protocol::Http1.covers(Protocol::Http2));
     }
 }

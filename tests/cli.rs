@@ -280,6 +280,36 @@ fn replay_tells_of_bad_rules_and_goes_on() {
 }
 
 #[test]
+fn replay_goes_on_with_what_a_capture_that_breaks_off_holds() {
+    let dir = TempDir::new().unwrap();
+    let rules = file(&dir, "good.rules", GOOD_RULE);
+    let capture = capture(&dir, &[udp(b"good"), udp(b"lost")]);
+    let log = dir.path().join("log");
+    let log = log.to_str().unwrap();
+    let args = ["replay", &capture, "--rules", &rules, "--log-dir", log];
+    let whole = fs::read(&capture).unwrap();
+    fs::write(&capture, &whole[..whole.len() - 1]).unwrap();
+    let output = stopgap(&args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 packets before it are replayed"));
+    assert!(last_line(&output).starts_with("1 packets, "));
+    // Nothing of it can be read.
+    fs::write(&capture, &whole[..30]).unwrap();
+    assert_eq!(stopgap(&args).status.code(), Some(2));
+}
+
+#[test]
+fn check_tells_of_numbers_that_two_files_share() {
+    let dir = TempDir::new().unwrap();
+    let first = file(&dir, "first.rules", GOOD_RULE.to_owned());
+    let second = file(&dir, "second.rules", GOOD_RULE.to_owned());
+    let output = stopgap(&["check", "--rules", &first, "--rules", &second]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("first.rules:1: both are in force"));
+    assert!(last_line(&output).contains("2 signatures loaded, 0 failed"));
+}
+
+#[test]
 fn blocks_shows_each_blocked_flow_once() {
     let dir = TempDir::new().unwrap();
     let line = serde_json::json!({

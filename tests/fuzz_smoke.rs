@@ -4,6 +4,7 @@
 mod targets;
 
 use std::fs;
+use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::path::Path;
 
@@ -224,14 +225,53 @@ fn http1() {
     let closing = b"HTTP/1.0 404 Not Found\nContent-Encoding: gzip\n\n\x1f\x8b\x08\0\0\0\0\0\0\x03";
     let chunked_post =
         b"PUT /u HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n00\r\n\r\n";
+    let odd =
+        b"HTTP/1.1 200 OK\r\nX: a\rTransfer-Encoding: chunked\r\n \r\n 5 x\r\nhello\r\n0\r\n\r\n";
+    let form = b"POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 60\r\n\r\n--x\r\nContent-Disposition: a; filename=f\r\n\r\nfile\r\n--x--\r\n";
+    let tunnel =
+        b"HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\nhellostray\r\nHTTP/1.1 101 x\r\n\r\nx";
     smoke(
         targets::http1,
         &[
+            conversation(1, get, odd),
+            conversation(2, form, tunnel),
             conversation(0, get, chunked),
             conversation(3, post, &[&plain[..], chunked].concat()),
             conversation(5, chunked_post, closing),
         ],
     );
+}
+
+#[test]
+fn content() {
+    let text = b"some text, some more text, and the same text again".repeat(8);
+    let gzip = {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
+        encoder.write_all(&text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let br = {
+        let mut out = Vec::new();
+        brotli::CompressorWriter::new(&mut out, 4096, 5, 22)
+            .write_all(&text)
+            .unwrap();
+        out
+    };
+    let mut zstd = vec![0; zstd_safe::compress_bound(text.len())];
+    let length = zstd_safe::compress(&mut zstd[..], &text, 3).unwrap();
+    zstd.truncate(length);
+    let seeds: Vec<_> = [
+        (0, &gzip),
+        (1, &gzip),
+        (2, &br),
+        (3, &zstd),
+        (4, &gzip),
+        (5, &br),
+    ]
+    .into_iter()
+    .map(|(coding, body)| [&[coding, 7][..], body].concat())
+    .collect();
+    smoke(targets::content, &seeds);
 }
 
 #[test]
@@ -279,6 +319,46 @@ fn quic() {
             .concat(),
             [datagram(24, &google), datagram(32, &clear)].concat(),
             [datagram(2, &first), datagram(0, &first), datagram(2, &rest)].concat(),
+        ],
+    );
+}
+
+#[test]
+fn http2() {
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    // GET / with a literal field, in two frames; a body with padding.
+    let request = b"\0\0\x05\x01\0\0\0\0\x01\x82\x84\x86\x40\x01\0\0\x03\x09\x04\0\0\0\x01a\x01b\
+        \0\0\x05\0\x09\0\0\0\x01\x02ab\0\0";
+    // Settings; the same field again by its number, Huffman-coded text behind it.
+    let again = b"\0\0\x06\x04\0\0\0\0\0\0\x01\0\0\x20\0\0\0\x0f\x01\x05\0\0\0\x03\x82\xbe\x01\x8c\
+        \xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4";
+    let response = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88\0\0\x02\0\x01\0\0\0\x01ok";
+    let control = b"\0\0\x04\x08\0\0\0\0\0\0\0\x10\0\0\0\x04\x03\0\0\0\0\x03\0\0\0\x08\0\0\x08\x07\0\0\0\0\0\0\0\0\x03\0\0\0\0";
+    smoke(
+        targets::http2,
+        &[
+            conversation(0, &[&preface[..], request].concat(), response),
+            conversation(3, &[&preface[..], request, again].concat(), response),
+            conversation(
+                7,
+                &[&preface[..], again, control].concat(),
+                &[&response[..], control].concat(),
+            ),
+        ],
+    );
+}
+
+#[test]
+fn websocket() {
+    let text = b"\x81\x86\x01\x02\x03\x04\x60\x76\x77\x65\x62\x69";
+    let pieces = b"\x01\x02ab\x89\0\x80\x7e\0\x03cde";
+    let compressed = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\0\xc1\x05\xf2\0\x11\0\0";
+    smoke(
+        targets::websocket,
+        &[
+            conversation(0, text, pieces),
+            conversation(2, &[&pieces[..], text].concat(), compressed),
+            conversation(5, compressed, text),
         ],
     );
 }
@@ -342,6 +422,34 @@ fn sip() {
         &[
             conversation(0, &[&register[..], options].concat(), response),
             conversation(5, options, &[&response[..], register].concat()),
+        ],
+    );
+}
+
+#[test]
+fn ssh() {
+    let offer = b"SSH-2.0-x y\r\n\0\0\0\x4d\x04\x14AAAAAAAAAAAAAAAA\0\0\0\x03kex\0\0\0\x01b\0\0\0\x01c\0\0\0\x01d\0\0\0\x01e\
+\0\0\0\x01f\0\0\0\x01g\0\0\0\x01h\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x06\x04\x15\0\0\0\0rest";
+    smoke(
+        targets::ssh,
+        &[
+            conversation(0, offer, offer),
+            conversation(3, &offer[..40], offer),
+        ],
+    );
+}
+
+#[test]
+fn smb() {
+    let open = b"\x00\x00\x00z\xfeSMB@\x00\x00\x00\x00\x00\x00\x00\x05\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00x\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00a\x00";
+    let opened = b"\x00\x00\x00\x98\xfeSMB@\x00\x00\x00\x00\x00\x00\x00\x05\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x00\x00\x00\x00\x00\x00\x00\x00";
+    let wrote = b"\x00\x00\x00t\xfeSMB@\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00p\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00data";
+    let tree = b"\x00\x00\x005\xffSMBu\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x09\x00\x00\x00\x04\x00\x04\xff\x00\x00\x00\x00\x00\x01\x00\x0a\x00\x00\x5c\x5ch\x5cd\x00A:\x00";
+    smoke(
+        targets::smb,
+        &[
+            conversation(0, &[&open[..], wrote].concat(), opened),
+            conversation(7, &[&tree[..], open, wrote].concat(), opened),
         ],
     );
 }

@@ -4,7 +4,10 @@
 use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
-use stopgap::app_layer::{AppLayer, Limits, TxRef, dns, ftp, http1, quic, sip, smtp, tls};
+use stopgap::app_layer::{
+    AppLayer, Limits, TxRef, content, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls,
+    websocket,
+};
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
 use stopgap::config::Config;
@@ -289,12 +292,136 @@ pub fn http1(data: &[u8]) {
                     tx.method().map(<[u8]>::to_vec),
                     tx.uri_normalized().map(<[u8]>::to_vec),
                     DIRECTIONS.map(|dir| tx.body(dir).to_vec()),
+                    DIRECTIONS.map(|dir| tx.body_as_sent(dir).map(<[u8]>::to_vec)),
+                    format!("{:?}", tx.files(Direction::ToServer).map(Vec::from_iter)),
                 )
             })
             .collect();
         (seen, DIRECTIONS.map(|dir| parser.failed(dir)))
     };
     assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// As [`http1`], with what is held at the end.
+pub fn http2(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        header_bytes: 1024,
+        transactions: 8,
+        http2_continuations: 4,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = http2::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+        }
+        assert!(parser.held_bytes() < 4 << 20);
+        let seen: Vec<_> = parser
+            .transactions()
+            .map(|tx| {
+                (
+                    tx.stream(),
+                    tx.http().uri_normalized().map(<[u8]>::to_vec),
+                    DIRECTIONS.map(|dir| tx.http().body(dir).to_vec()),
+                    DIRECTIONS.map(|dir| tx.field_count(dir)),
+                    tx.events().to_vec(),
+                )
+            })
+            .collect();
+        (seen, DIRECTIONS.map(|dir| parser.failed(dir)))
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// As [`http1`].
+pub fn websocket(data: &[u8]) {
+    let Some((cut, sides)) = sides(data) else {
+        return;
+    };
+    let limits = Limits {
+        websocket_payload_bytes: 256,
+        ..Limits::default()
+    };
+    let read = |cut: usize| {
+        let mut parser = websocket::Parser::default();
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[parser.data(dir, piece, &limits)..];
+                }
+            }
+        }
+        let payload = |dir| {
+            let all = parser.messages().all().iter();
+            all.map(|tx| {
+                let payload = tx.field(Buffer::WebSocketPayload, dir);
+                payload.map(|(bytes, _)| bytes.to_vec())
+            })
+            .collect::<Vec<_>>()
+        };
+        (
+            DIRECTIONS.map(payload),
+            DIRECTIONS.map(|dir| parser.failed(dir)),
+        )
+    };
+    assert_eq!(read(cut), read(usize::MAX));
+}
+
+/// Codings of bodies, as headers name them.
+const CODINGS: [&[u8]; 6] = [
+    b"gzip",
+    b"deflate",
+    b"br",
+    b"zstd",
+    b"deflate, gzip",
+    b"gzip, br",
+];
+
+/// What a body decodes to does not depend on how it is cut, and takes bounded memory. The first
+/// byte names codings, the second says how it is cut.
+pub fn content(data: &[u8]) {
+    let [coding, cut, body @ ..] = data else {
+        return;
+    };
+    let limits = Limits {
+        decompressed_bytes: 64 * 1024,
+        ..Limits::default()
+    };
+    let named = CODINGS[usize::from(*coding) % CODINGS.len()];
+    let codings = content::codings(named, limits.decompression_layers);
+    let read = |cut: usize| {
+        let mut decoder = content::Decoder::new(&codings).expect("codings that are known");
+        let mut out = Vec::new();
+        let mut sink = |bytes: &[u8]| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        };
+        let mut result = Ok(());
+        for piece in body.chunks(cut) {
+            result = decoder.push(piece, &limits, &mut sink);
+            assert!(decoder.held_bytes() < 1 << 20, "{}", decoder.held_bytes());
+            if result.is_err() {
+                break;
+            }
+        }
+        let result = result.and_then(|()| decoder.finish(&limits, &mut sink));
+        assert!(out.len() <= 64 * 1024);
+        (out, result)
+    };
+    let (whole, how) = read(usize::MAX);
+    let (cut, cut_how) = read(usize::from(*cut).max(1));
+    assert_eq!(how, cut_how);
+    // Of what goes beyond the bound, the piece that does is not given out.
+    if how != Err(content::Stop::Bomb) {
+        assert_eq!(whole, cut);
+    }
 }
 
 /// What is read does not depend on how it is cut. The first byte says how.
@@ -420,6 +547,24 @@ pub fn smtp(data: &[u8]) {
     messages::<smtp::Parser>(data, &limits);
 }
 
+pub fn ssh(data: &[u8]) {
+    let limits = Limits {
+        message_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<ssh::Parser>(data, &limits);
+}
+
+pub fn smb(data: &[u8]) {
+    let limits = Limits {
+        smb_message_bytes: 512,
+        smb_requests: 8,
+        smb_file_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<smb::Parser>(data, &limits);
+}
+
 pub fn ftp(data: &[u8]) {
     let limits = Limits {
         ftp_line_bytes: 64,
@@ -542,7 +687,7 @@ pub fn dns(data: &[u8]) {
         ..Limits::default()
     };
     let read = |cut: usize| {
-        let mut parser = dns::Parser::default();
+        let mut parser = dns::parser();
         for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
             for mut piece in bytes.chunks(cut) {
                 while !piece.is_empty() {
@@ -565,7 +710,7 @@ pub fn dns(data: &[u8]) {
         .collect::<Vec<_>>()
     };
     assert_eq!(read(cut), read(usize::MAX));
-    let mut parser = dns::Parser::default();
+    let mut parser = dns::parser();
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         parser.messages_mut().clear_touched();
         parser.datagram(dir, bytes, &limits);

@@ -1,6 +1,10 @@
 //! What a flow may turn out to be, by its first bytes.
 
-use super::{Limits, Protocol, dcerpc, dns, ftp, http1, message, mqtt, quic, sip, smtp, tls};
+use super::message::Separate;
+use super::{
+    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp, quic,
+    rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+};
 use crate::direction::Direction;
 
 /// The first bytes of one direction, or one datagram.
@@ -26,6 +30,7 @@ pub(super) struct Candidate {
 /// A parser for a flow that is about to begin.
 pub(super) enum Start {
     Http1,
+    Http2,
     Tls,
     Message(fn() -> Box<dyn message::Parser>),
 }
@@ -40,10 +45,28 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Tls,
     },
     Candidate {
+        protocol: Protocol::Smb,
+        stream: |o| smb::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<smb::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Ssh,
+        stream: |o| ssh::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<ssh::Parser>::default()),
+    },
+    Candidate {
         protocol: Protocol::Dcerpc,
         stream: |o| dcerpc::detect(o.bytes),
         datagram: |o| dcerpc::is_datagram(o.bytes),
         parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Http2,
+        stream: |o| http2::detect(o.direction, o.bytes),
+        datagram: never,
+        parser: Start::Http2,
     },
     Candidate {
         protocol: Protocol::Http1,
@@ -53,15 +76,52 @@ pub(super) const CANDIDATES: &[Candidate] = &[
     },
     Candidate {
         protocol: Protocol::Quic,
-        stream: |_| Some(false),
+        stream: no_stream,
         datagram: |o| quic::detect(o.bytes),
         parser: Start::Message(|| Box::<quic::Parser>::default()),
+    },
+    Candidate {
+        // Its frames have no mark: HTTP/1 says that they follow.
+        protocol: Protocol::WebSocket,
+        stream: |_| Some(false),
+        datagram: never,
+        parser: Start::Message(|| Box::<websocket::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Sip,
         stream: |o| sip::detect(o.bytes),
         datagram: |o| sip::detect(o.bytes) == Some(true),
         parser: Start::Message(|| Box::<sip::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Rfb,
+        stream: |o| rfb::detect(o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<rfb::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Krb5,
+        stream: |o| krb5::detect(o.bytes),
+        datagram: |o| krb5::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::new(krb5::parser())),
+    },
+    Candidate {
+        protocol: Protocol::Snmp,
+        stream: no_stream,
+        datagram: |o| snmp::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Snmp, snmp::read))),
+    },
+    Candidate {
+        protocol: Protocol::Dhcp,
+        stream: no_stream,
+        datagram: |o| dhcp::is_datagram(o.bytes),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Dhcp, dhcp::read))),
+    },
+    Candidate {
+        protocol: Protocol::Ike,
+        stream: no_stream,
+        datagram: |o| ike::is_datagram(o.bytes, o.server_port),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ike, ike::read))),
     },
     Candidate {
         protocol: Protocol::Smtp,
@@ -85,13 +145,23 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         protocol: Protocol::Dns,
         stream: |o| dns::detect(o.bytes, o.server_port),
         datagram: |o| dns::is_datagram(o.bytes, o.server_port),
-        parser: Start::Message(|| Box::<dns::Parser>::default()),
+        parser: Start::Message(|| Box::new(dns::parser())),
+    },
+    Candidate {
+        protocol: Protocol::Ntp,
+        stream: no_stream,
+        datagram: |o| ntp::is_datagram(o.bytes, o.server_port),
+        parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ntp, ntp::read))),
     },
 ];
 
 /// Protocols whose mark is so strong that any datagram may begin them, whatever came before that
 /// nobody could read: their receivers ignore it too.
 const AT_ANY_TIME: &[Protocol] = &[Protocol::Quic];
+
+const fn no_stream(_: &Opening<'_>) -> Option<bool> {
+    Some(false)
+}
 
 const fn never(_: &Opening<'_>) -> bool {
     false

@@ -77,12 +77,22 @@ macro_rules! protocols_events {
 
 protocols_events! {
     Http1(http1) { "http", "http1" }
+    Http2(http2) { "http2" }
+    WebSocket(websocket) { "websocket" }
     Tls(tls) { "tls" }
     Quic(quic) { "quic" }
     Sip(sip) { "sip" }
     Smtp(smtp) { "smtp" }
+    Smb(smb) { "smb" }
+    Ssh(ssh) { "ssh" }
     Ftp(ftp) { "ftp" }
     Mqtt(mqtt) { "mqtt" }
+    Ntp(ntp) { "ntp" }
+    Snmp(snmp) { "snmp" }
+    Dhcp(dhcp) { "dhcp" }
+    Krb5(krb5) { "krb5" }
+    Ike(ike) { "ike", "ikev2" }
+    Rfb(rfb) { "rfb" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
 }

@@ -28,6 +28,14 @@ pub struct Limits {
     pub decompression_layers: usize,
     /// Requests without their response. Beyond it the client's direction is given up (`too_many_transactions`).
     pub transactions: usize,
+    /// Bytes of HPACK's dynamic table that one direction of HTTP/2 keeps; what its sender names
+    /// beyond them is `invalid_header`, and the direction is given up.
+    pub http2_table_bytes: usize,
+    /// CONTINUATION frames of one header block. Beyond it the direction is given up (`too_many_frames`).
+    pub http2_continuations: u32,
+    /// Bytes of one WebSocket frame's payload, or of a message in pieces, that are kept for inspection
+    /// (`skip_end_of_payload`, `reassembly_limit_reached`).
+    pub websocket_payload_bytes: usize,
     /// Bytes of one TLS handshake message. Larger ones are skipped (`handshake_invalid_length`).
     pub tls_handshake_bytes: usize,
     /// Certificates of one chain that are kept.
@@ -43,6 +51,12 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
+    /// Bytes kept of one message of SMB; what is beyond is not read.
+    pub smb_message_bytes: usize,
+    /// Requests of SMB without their response (`max_requests_exceeded`).
+    pub smb_requests: usize,
+    /// Bytes kept of a file that SMB reads or writes.
+    pub smb_file_bytes: usize,
     /// Bytes of one line of FTP; a longer one is cut (`request_command_too_long`).
     pub ftp_line_bytes: usize,
     /// Commands of FTP without their reply; those beyond are taken for answered.
@@ -79,12 +93,18 @@ impl Default for Limits {
             decompression_ratio: 500,
             decompression_layers: 4,
             transactions: 512,
+            http2_table_bytes: 64 * 1024,
+            http2_continuations: 256,
+            websocket_payload_bytes: 64 * 1024,
             tls_handshake_bytes: 64 * 1024,
             tls_certificates: 16,
             quic_crypto_bytes: 16 * 1024,
             quic_connections: 8,
             message_bytes: 64 * 1024,
             sip_header_bytes: 64 * 1024,
+            smb_message_bytes: 128 * 1024,
+            smb_requests: 256,
+            smb_file_bytes: 100 * 1024,
             ftp_line_bytes: 4096,
             ftp_commands: 256,
             ftp_file_bytes: 100 * 1024,

@@ -3,7 +3,7 @@
 //! Each protocol is a folder: `mod` (what it is), `detect` (do the first bytes
 //! look like it), `parser` (incremental, from any segmentation) and `events`
 //! (what can be wrong with it). Most keep what they read in the transactions of
-//! [`message`]; HTTP/1 and TLS have a `transaction` of their own. [`candidates`]
+//! [`message`]; HTTP/1, HTTP/2 and TLS have a `transaction` of their own. [`candidates`]
 //! is the list of protocols that a flow may turn out to be.
 //!
 //! A parser never holds bytes back and never fails: what it cannot read
@@ -11,17 +11,28 @@
 
 pub mod content;
 pub mod dcerpc;
+pub mod dhcp;
 pub mod dns;
 pub mod ftp;
 pub mod http1;
+pub mod http2;
+pub mod ike;
+pub mod krb5;
 pub mod message;
 pub mod mime;
 pub mod mqtt;
+pub mod ntp;
 pub mod quic;
+pub mod rfb;
 pub mod sip;
+pub mod smb;
 pub mod smtp;
+pub mod snmp;
+pub mod ssh;
 pub mod tls;
+pub mod websocket;
 
+mod ber;
 mod candidates;
 mod event;
 mod hooks;

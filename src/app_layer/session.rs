@@ -6,8 +6,11 @@
 
 use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
 use super::message::Expected;
-use super::{Limits, Protocol, TxRef, http1, message, tls};
+use super::{Limits, Protocol, TxRef, http1, http2, message, tls};
 use crate::direction::Direction;
+
+/// Empty lines are kept up to so many bytes while nothing else has come.
+const EMPTY_LINES: usize = 64;
 
 /// Datagrams of a flow that are tried; later ones make it no protocol without a strong mark.
 const DATAGRAMS_TRIED: u8 = 4;
@@ -32,6 +35,7 @@ enum State {
     Fresh,
     Detecting(Box<Detecting>),
     Http1(Box<http1::Parser>),
+    Http2(Box<http2::Parser>),
     Tls(Box<tls::Parser>),
     Message(Box<dyn message::Parser>),
     Unknown,
@@ -45,6 +49,8 @@ struct Detecting {
     kept: [Vec<u8>; 2],
     verdicts: [Guess; 2],
     ended: [bool; 2],
+    /// Bytes that the last call kept.
+    added: usize,
     /// Bytes behind those kept that are missing or came behind such.
     missing: [u64; 2],
 }
@@ -71,6 +77,7 @@ impl AppLayer {
             State::Fresh | State::Detecting(_) => Protocol::Undetermined,
             State::Http1(parser) if parser.upgrade().is_some() => Protocol::Undetermined,
             State::Http1(_) => Protocol::Http1,
+            State::Http2(_) => Protocol::Http2,
             State::Tls(_) => Protocol::Tls,
             State::Message(parser) => parser.messages().protocol(),
             State::Unknown => Protocol::Unknown,
@@ -95,7 +102,7 @@ impl AppLayer {
         if bytes.is_empty() {
             return Progress { consumed: 0 };
         }
-        self.leave_http();
+        self.leave_http(limits);
         if let State::Message(parser) = &self.state
             && parser.is_over()
         {
@@ -173,6 +180,7 @@ impl AppLayer {
         self.clear_touched();
         match &mut self.state {
             State::Http1(parser) => parser.gap(direction, length),
+            State::Http2(parser) => parser.gap(direction, length),
             State::Tls(parser) => parser.gap(direction, length),
             State::Message(parser) => parser.gap(direction, length),
             // What begins behind a hole is the middle of something; the other direction may tell.
@@ -196,6 +204,7 @@ impl AppLayer {
         self.clear_touched();
         match &mut self.state {
             State::Http1(parser) => parser.eof(direction, limits),
+            State::Http2(parser) => parser.eof(direction, limits),
             State::Tls(parser) => parser.eof(direction),
             State::Message(parser) => parser.eof(direction, limits),
             State::Detecting(detecting) => {
@@ -215,10 +224,15 @@ impl AppLayer {
             .into_iter()
             .chain(self.http1())
             .flat_map(http1::Parser::transactions);
+        let http2 = self
+            .http2()
+            .into_iter()
+            .flat_map(http2::Parser::transactions);
         let tls = self.tls().map(|parser| TxRef::Tls(parser.transaction()));
         let messages = self.message().into_iter().flat_map(|p| p.messages().all());
         http1
             .map(TxRef::Http1)
+            .chain(http2.map(TxRef::Http2))
             .chain(tls)
             .chain(messages.map(TxRef::Message))
     }
@@ -226,6 +240,7 @@ impl AppLayer {
     /// The transactions that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
     pub fn touched(&self) -> impl Iterator<Item = TxRef<'_>> {
         let http1 = self.http1().into_iter().flat_map(http1::Parser::touched);
+        let http2 = self.http2().into_iter().flat_map(http2::Parser::touched);
         let tls = self
             .tls()
             .filter(|parser| parser.touched())
@@ -236,6 +251,7 @@ impl AppLayer {
             .flat_map(|p| p.messages().touched());
         http1
             .map(TxRef::Http1)
+            .chain(http2.map(TxRef::Http2))
             .chain(tls)
             .chain(messages.map(TxRef::Message))
     }
@@ -243,6 +259,13 @@ impl AppLayer {
     pub fn http1(&self) -> Option<&http1::Parser> {
         match &self.state {
             State::Http1(parser) => Some(parser),
+            _ => None,
+        }
+    }
+
+    pub fn http2(&self) -> Option<&http2::Parser> {
+        match &self.state {
+            State::Http2(parser) => Some(parser),
             _ => None,
         }
     }
@@ -265,7 +288,10 @@ impl AppLayer {
     pub fn take_finished(&mut self) {
         self.before = None;
         match &mut self.state {
+            // The request goes on in HTTP/2.
+            State::Http1(parser) if parser.upgrade() == Some(http1::Upgrade::H2c) => {}
             State::Http1(parser) => parser.take_finished(),
+            State::Http2(parser) => parser.take_finished(),
             State::Message(parser) => parser.messages_mut().take_finished(),
             _ => {}
         }
@@ -286,6 +312,7 @@ impl AppLayer {
     pub fn failed(&self, direction: Direction) -> bool {
         match &self.state {
             State::Http1(parser) => parser.failed(direction),
+            State::Http2(parser) => parser.failed(direction),
             State::Message(parser) => parser.failed(direction),
             _ => false,
         }
@@ -300,6 +327,7 @@ impl AppLayer {
                 size_of::<Detecting>() + detecting.kept.iter().map(Vec::capacity).sum::<usize>()
             }
             State::Http1(parser) => parser.held_bytes(),
+            State::Http2(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
             State::Message(parser) => parser.held_bytes(),
         };
@@ -310,6 +338,7 @@ impl AppLayer {
     pub fn beyond_limit(&self, direction: Direction) -> u64 {
         match &self.state {
             State::Http1(parser) => parser.beyond_limit(direction),
+            State::Http2(parser) => parser.beyond_limit(direction),
             State::Tls(parser) => parser.beyond_limit(direction),
             State::Message(parser) => parser.beyond_limit(direction),
             _ => 0,
@@ -353,7 +382,7 @@ impl AppLayer {
             return false;
         };
         // The bytes of this call were added last; the caller gives them to the parser.
-        detecting.take_back(direction, bytes);
+        detecting.take_back(direction);
         self.begin(at);
         // The other direction first, whole: so the order does not depend on how this one is cut.
         for replayed in [direction.opposite(), direction] {
@@ -364,7 +393,7 @@ impl AppLayer {
 
     /// Behind a response that ends HTTP (RFC 9110 sections 7.8 and 9.3.6) whatever comes is told
     /// by its first bytes, as at the start of a flow.
-    fn leave_http(&mut self) {
+    fn leave_http(&mut self, limits: &Limits) {
         let State::Http1(parser) = &self.state else {
             return;
         };
@@ -373,20 +402,37 @@ impl AppLayer {
         };
         self.upgrade = Some(upgrade);
         self.first_id = parser.next_id();
-        if let State::Http1(parser) = std::mem::take(&mut self.state) {
-            self.before = Some(parser);
+        let State::Http1(parser) = std::mem::take(&mut self.state) else {
+            return;
+        };
+        match upgrade {
+            http1::Upgrade::H2c => {
+                let request = parser.transactions().last();
+                let follows = http2::Parser::behind(request, self.first_id, limits);
+                self.state = State::Http2(Box::new(follows));
+            }
+            http1::Upgrade::WebSocket => {
+                let at = CANDIDATES
+                    .iter()
+                    .position(|c| c.protocol == Protocol::WebSocket);
+                self.begin(at.unwrap_or(CANDIDATES.len()));
+            }
+            http1::Upgrade::Tunnel | http1::Upgrade::Other => {}
         }
+        self.before = Some(parser);
     }
 
     fn begin(&mut self, candidate: usize) {
         self.state = match CANDIDATES.get(candidate).map(|c| &c.parser) {
             Some(Start::Http1) => State::Http1(Box::default()),
+            Some(Start::Http2) => State::Http2(Box::default()),
             Some(Start::Tls) => State::Tls(Box::default()),
             Some(Start::Message(parser)) => State::Message(parser()),
             None => State::Unknown,
         };
         match &mut self.state {
             State::Http1(parser) => parser.start_at(self.first_id),
+            State::Http2(parser) => parser.start_at(self.first_id),
             State::Tls(parser) => parser.start_at(self.first_id),
             State::Message(parser) => parser.messages_mut().start_at(self.first_id),
             _ => {}
@@ -414,6 +460,7 @@ impl State {
     fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
         match self {
             Self::Http1(parser) => parser.data(direction, bytes, limits),
+            Self::Http2(parser) => parser.data(direction, bytes, limits),
             Self::Tls(parser) => parser.data(direction, bytes, limits),
             Self::Message(parser) => parser.data(direction, bytes, limits),
             _ => bytes.len(),
@@ -434,8 +481,20 @@ impl Detecting {
         // Of a direction that tells nothing a little is kept: it is a banner or a stray answer.
         let bound = opening.limits.header_bytes.saturating_add(1);
         let room = bound.saturating_sub(kept.len());
+        let before = kept.len();
         kept.extend_from_slice(opening.bytes.get(..room).unwrap_or(opening.bytes));
+        self.added = kept.len() - before;
         if *verdict == Guess::Neither {
+            return None;
+        }
+        if kept.len() > EMPTY_LINES && kept.iter().all(|b| matches!(b, b'\r' | b'\n')) {
+            // Empty lines may go before a request (RFC 9112 section 2.2); how many does not matter.
+            kept.truncate(EMPTY_LINES);
+            return None;
+        }
+        if room == 0 {
+            // What tells nothing in so many bytes is not judged again with each further one.
+            *verdict = Guess::Neither;
             return None;
         }
         *verdict = guess(&Opening {
@@ -458,9 +517,10 @@ impl Detecting {
         matches!(self.verdicts, [Guess::Neither, Guess::Neither])
     }
 
-    fn take_back(&mut self, direction: Direction, bytes: &[u8]) {
+    /// Without what the last call added.
+    fn take_back(&mut self, direction: Direction) {
         if let Some(kept) = self.kept.get_mut(direction.index()) {
-            kept.truncate(kept.len().saturating_sub(bytes.len()));
+            kept.truncate(kept.len().saturating_sub(self.added));
         }
     }
 }
@@ -486,6 +546,7 @@ mod tests {
         for (bytes, expected) in [
             (&b"GET / HTTP/1.1\r\n"[..], Protocol::Http1),
             (b"\r\nFOO /x HTTP/1.1\r\n", Protocol::Http1),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Protocol::Http2),
             (b"\x16\x03\x01\x02\x00\x01", Protocol::Tls),
             (b"\x18\x03\x02\x00\x03\x01", Protocol::Tls),
             (b"REGISTER sip:a SIP/2.0\r\n", Protocol::Sip),
@@ -517,6 +578,32 @@ mod tests {
                 .collect();
             assert_eq!(uris, [b"/x", b"/y"], "by {step}");
         }
+    }
+
+    #[test]
+    fn empty_lines_without_end_neither_cost_nor_hide() {
+        let mut app = AppLayer::new();
+        for _ in 0..100 {
+            feed(&mut app, ToServer, &b"\r\n".repeat(1000), 1460);
+        }
+        assert!(app.held_bytes() < 8192, "{}", app.held_bytes());
+        feed(
+            &mut app,
+            ToServer,
+            b"\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n",
+            1460,
+        );
+        let http1 = app.http1().unwrap();
+        assert_eq!(
+            http1.transactions().next().unwrap().uri_raw(),
+            Some(&b"/x"[..])
+        );
+        // A word that may be a method all the same is judged once its limit is reached.
+        let mut app = AppLayer::new();
+        for _ in 0..100 {
+            feed(&mut app, ToServer, &[b' '; 1460], 1460);
+        }
+        assert!(app.held_bytes() < 200 * 1024);
     }
 
     #[test]

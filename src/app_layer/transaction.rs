@@ -1,12 +1,13 @@
 //! A transaction of whatever protocol.
 
-use super::{Event, Protocol, http1, message, tls};
+use super::{Event, Protocol, http1, http2, message, tls};
 use crate::direction::Direction;
 
 /// A live transaction of any protocol.
 #[derive(Clone, Copy, Debug)]
 pub enum TxRef<'a> {
     Http1(&'a http1::Transaction),
+    Http2(&'a http2::Transaction),
     Tls(&'a tls::Transaction),
     Message(&'a message::Transaction),
 }
@@ -15,6 +16,7 @@ macro_rules! either {
     ($self:expr, $tx:ident => $what:expr) => {
         match $self {
             TxRef::Http1($tx) => $what,
+            TxRef::Http2($tx) => $what,
             TxRef::Tls($tx) => $what,
             TxRef::Message($tx) => $what,
         }
@@ -50,6 +52,7 @@ impl<'a> TxRef<'a> {
     pub const fn protocol(&self) -> Protocol {
         match self {
             Self::Http1(_) => Protocol::Http1,
+            Self::Http2(_) => Protocol::Http2,
             Self::Tls(_) => Protocol::Tls,
             Self::Message(tx) => tx.protocol(),
         }

@@ -47,6 +47,16 @@ pub enum CaptureError {
     },
 }
 
+impl CaptureError {
+    /// Whether the capture breaks off here: what came before is whole.
+    pub const fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Truncated { .. } | Self::Broken { .. } | Self::TooLong { .. }
+        )
+    }
+}
+
 impl fmt::Display for CaptureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,7 +9,7 @@ use super::style::{ERROR, GOOD};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::detect::{CompileOptions, Layer, RuleInput};
 use crate::pack::{self, Manifest, Patch, find_packs};
-use crate::reload::{FilesBeside, RulesFile, Sources, patch_info};
+use crate::reload::{FilesBeside, RulesFile, Sources, duplicates, patch_info};
 use crate::signature::ast::{Signature, SignatureId};
 use crate::signature::{Diagnostic, Severity, Surroundings, docs, parse_bytes_in};
 
@@ -41,6 +41,8 @@ struct Findings {
     patches: Vec<PatchFinding>,
     #[serde(skip)]
     pack_errors: usize,
+    #[serde(skip)]
+    layers: Vec<Layer>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +81,7 @@ pub fn run(args: Args) -> Result {
             .diagnostics
             .retain(|d| d.severity == Severity::Error);
     }
+    findings.diagnostics.extend(duplicates(&findings.layers));
     findings.print(args.json)?;
     Ok(if findings.hold() {
         Outcome::Holds
@@ -126,7 +129,7 @@ impl Findings {
             signature: signature.clone(),
             patch: Some(info.clone()),
         });
-        self.compiled(&Layer::compile(inputs.collect(), options));
+        self.compiled(Layer::compile(inputs.collect(), options));
         self.diagnostics.extend(patch.warnings.iter().cloned());
         self.patches.push(PatchFinding {
             id: patch.id().to_owned(),
@@ -152,18 +155,19 @@ impl Findings {
             })
         };
         let inputs = parsed.signatures.into_iter().filter_map(taken).collect();
-        self.compiled(&Layer::compile(inputs, &sources.options));
+        self.compiled(Layer::compile(inputs, &sources.options));
         self.failed += parsed.failures.len();
         self.diagnostics.extend(parsed.failures);
         self.diagnostics.extend(parsed.warnings);
         Ok(())
     }
 
-    fn compiled(&mut self, layer: &Layer) {
+    fn compiled(&mut self, layer: Layer) {
         self.loaded.extend(layer.signatures().iter().map(|s| {
             let SignatureId { gid, sid } = s.id();
             Id { gid, sid }
         }));
+        self.layers.push(layer);
     }
 
     fn print(&self, json: bool) -> std::result::Result<(), Failure> {

@@ -143,7 +143,20 @@ impl Replay {
         let mut reader = CaptureReader::open(path)?;
         let bar = progress(reader.progress().1);
         let mut packets: u64 = 0;
-        while let Some(mut frame) = reader.next_frame()? {
+        loop {
+            let mut frame = match reader.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                // What was recorded before is as good as ever.
+                Err(broken) if packets > 0 && broken.is_end() => {
+                    anstream::eprintln!(
+                        "{WARNING}warning:{WARNING:#} {}: {broken}; {packets} packets before it are replayed",
+                        path.display()
+                    );
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.frame(&mut frame)?;
             packets += 1;
             if packets.is_multiple_of(PACKETS_PER_UPDATE) {

@@ -17,10 +17,13 @@ pub struct AppLayer {
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub message_bytes: usize,
     pub http: Http,
+    pub http2: Http2,
+    pub websocket: WebSocket,
     pub tls: Tls,
     pub quic: Quic,
     pub sip: Sip,
     pub ftp: Ftp,
+    pub smb: Smb,
     pub smtp: Smtp,
     pub dns: Dns,
 }
@@ -32,8 +35,11 @@ impl Default for AppLayer {
             message_bytes: 64 << 10,
             http: Http::default(),
             quic: Quic::default(),
+            http2: Http2::default(),
+            websocket: WebSocket::default(),
             sip: Sip::default(),
             ftp: Ftp::default(),
+            smb: Smb::default(),
             smtp: Smtp::default(),
             dns: Dns::default(),
             tls: Tls::default(),
@@ -91,6 +97,46 @@ impl Default for Http {
             decompression_ratio: 500,
             decompression_layers: 4,
             transactions: 512,
+        }
+    }
+}
+
+/// `[app_layer.http2]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Http2 {
+    /// Bytes of the dynamic table that a direction keeps.
+    #[serde(deserialize_with = "within::<_, _, 4_096, 1_048_576>")]
+    pub table_bytes: usize,
+    /// CONTINUATION frames of one header block. Beyond it the direction is given up.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub continuations: u32,
+}
+
+impl Default for Http2 {
+    fn default() -> Self {
+        Self {
+            table_bytes: 64 << 10,
+            continuations: 256,
+        }
+    }
+}
+
+/// `[app_layer.websocket]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct WebSocket {
+    /// Bytes of one frame's payload, or of a message in pieces, that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 16_777_216>")]
+    pub payload_bytes: usize,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self {
+            payload_bytes: 64 << 10,
         }
     }
 }
@@ -153,6 +199,32 @@ impl Default for Sip {
     fn default() -> Self {
         Self {
             header_bytes: 64 << 10,
+        }
+    }
+}
+
+/// `[app_layer.smb]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Smb {
+    /// Bytes of one message that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
+    /// Requests of one connection that wait for their response. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+    /// Bytes of one file that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub file_bytes: usize,
+}
+
+impl Default for Smb {
+    fn default() -> Self {
+        Self {
+            message_bytes: 128 << 10,
+            requests: 256,
+            file_bytes: 100 << 10,
         }
     }
 }

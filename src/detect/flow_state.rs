@@ -52,6 +52,9 @@ pub(crate) struct TxState {
     /// A firewall's rule let all of it through.
     pub(crate) accepted: bool,
     pub(crate) sides: [TxSide; 2],
+    /// Complete in both directions when last inspected. What ended the other one came from this
+    /// one: it may never be shown in the other.
+    pub(crate) over: bool,
 }
 
 #[derive(Debug, Default)]
@@ -128,6 +131,7 @@ impl TxState {
         self.id = id;
         self.bits.clear();
         self.accepted = false;
+        self.over = false;
         for side in &mut self.sides {
             side.seen = None;
             side.done = false;
@@ -223,7 +227,7 @@ impl FlowDetect {
         let mut at = 0;
         while at < self.txs.len() {
             let tx = &self.txs[at];
-            if tx.id < id && tx.sides.iter().all(|s| s.done) {
+            if tx.id < id && tx.over {
                 self.retired_below = self.retired_below.max(tx.id + 1);
                 scratch.recycle(self.txs.swap_remove(at));
             } else {
@@ -241,7 +245,7 @@ mod tests {
     fn a_transaction_that_is_over_does_not_start_again() {
         let (mut flow, mut scratch) = (FlowDetect::new(), Scratch::new());
         let at = flow.transaction(1, &mut scratch).unwrap();
-        flow.txs[at].sides.iter_mut().for_each(|s| s.done = true);
+        flow.txs[at].over = true;
         assert_eq!(flow.transaction(1, &mut scratch), Some(at));
         assert!(flow.transaction(2, &mut scratch).is_some());
         assert_eq!(flow.transaction(1, &mut scratch), None);

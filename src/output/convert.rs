@@ -53,6 +53,7 @@ impl From<&AlertEvent<'_>> for AlertRecord {
             evidence: event.evidence.map(evidence),
             http: match event.tx {
                 Some(TxRef::Http1(tx)) => Some(http(tx)),
+                Some(TxRef::Http2(tx)) if !tx.is_single() => Some(http(tx.http())),
                 _ => None,
             },
             tls: match event.tx {

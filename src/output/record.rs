@@ -1,8 +1,8 @@
 //! The records of the event log, and their JSON.
 //!
 //! Names, nesting and order are those of Suricata's EVE format, version 7 and
-//! 8, so that what reads one log reads the other. `patch` and `evidence`, and
-//! `reason` in a verdict, are ours.
+//! 8, so that what reads one log reads the other. `patch`, `references` and
+//! `evidence`, and `reason` in a verdict, are ours.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -133,7 +133,8 @@ pub struct Alert {
     pub severity: u8,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Vec<Text>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Where to read more; in a list of the record's own.
+    #[serde(skip)]
     pub references: Vec<Text>,
     /// What `pcre` and `dataset` have found out for the alert.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -432,6 +433,7 @@ impl Record {
                 tx_id: r.tx_id,
                 alert: Some(&r.alert),
                 verdict: Some(&r.verdict),
+                references: &r.alert.references,
                 patch: r.patch.as_ref(),
                 evidence: r.evidence.as_ref(),
                 http: r.http.as_ref(),
@@ -513,6 +515,8 @@ struct Line<'a> {
     alert: Option<&'a Alert>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'a Verdict>,
+    #[serde(skip_serializing_if = "<[Text]>::is_empty")]
+    references: &'a [Text],
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<&'a PatchRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -555,6 +559,7 @@ impl<'a> Line<'a> {
             drop: None,
             alert: None,
             verdict: None,
+            references: &[],
             patch: None,
             evidence: None,
             http: None,

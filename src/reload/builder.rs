@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::duplicates::duplicates;
 use super::engine::patch_engines;
 use super::holds::{self, Holds};
 use super::keeping::{Keeping, Saver};
@@ -248,6 +249,8 @@ impl Builder {
                 .flat_map(|r| r.failures.iter().cloned())
                 .collect();
         }
+        let duplicates = duplicates(ruleset.layers.iter().map(|layer| &**layer));
+        diagnostics.extend(duplicates.iter().map(|d| d.render(false)));
         diagnostics.truncate(MAX_DIAGNOSTICS);
         RulesetSummary {
             epoch: ruleset.epoch,

@@ -6,6 +6,7 @@
 //! hands the result over.
 
 mod builder;
+mod duplicates;
 mod engine;
 mod holds;
 mod keeping;
@@ -15,6 +16,7 @@ mod selection;
 mod summary;
 
 pub use builder::{BuildError, Builder, Built, Sources, Strictness};
+pub use duplicates::duplicates;
 pub use engine::{PatchEngine, patch_engines};
 pub use holds::{Exception, Holds, HoldsFile, Side};
 pub use keeping::{FilesBeside, Keeping, Saver};

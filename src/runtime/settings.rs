@@ -72,7 +72,8 @@ pub fn worker(config: &Config) -> WorkerConfig {
     let (http, tls) = (&config.app_layer.http, &config.app_layer.tls);
     let quic = &config.app_layer.quic;
     let (sip, smtp) = (&config.app_layer.sip, &config.app_layer.smtp);
-    let ftp = &config.app_layer.ftp;
+    let (ftp, smb) = (&config.app_layer.ftp, &config.app_layer.smb);
+    let http2 = &config.app_layer.http2;
     WorkerConfig {
         exceptions: Exceptions {
             flow_table_full: policy.flow_table_full,
@@ -131,12 +132,18 @@ pub fn worker(config: &Config) -> WorkerConfig {
             decompression_ratio: http.decompression_ratio,
             decompression_layers: http.decompression_layers,
             transactions: http.transactions,
+            http2_table_bytes: http2.table_bytes,
+            http2_continuations: http2.continuations,
+            websocket_payload_bytes: config.app_layer.websocket.payload_bytes,
             tls_handshake_bytes: tls.handshake_bytes,
             tls_certificates: tls.certificates,
             quic_crypto_bytes: quic.crypto_bytes,
             quic_connections: quic.connections,
             message_bytes: config.app_layer.message_bytes,
             sip_header_bytes: sip.header_bytes,
+            smb_message_bytes: smb.message_bytes,
+            smb_requests: smb.requests,
+            smb_file_bytes: smb.file_bytes,
             ftp_line_bytes: ftp.line_bytes,
             ftp_commands: ftp.commands,
             ftp_file_bytes: ftp.file_bytes,

@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
+use super::ast::PacketHook;
 use super::header::protocol_words;
 use super::keywords::refused::REFUSED;
 use super::keywords::{KEYWORDS, Keyword, Kind};
+use crate::app_layer::{Protocol, hooks};
 use crate::decode::DecodeEvent;
+use crate::direction::Direction;
 
 /// All keywords as Markdown, chapter by chapter.
 pub fn keywords_markdown() -> String {
@@ -28,6 +31,7 @@ pub fn keywords_markdown() -> String {
             row(&mut out, keyword);
         }
     }
+    hooks_of_rules(&mut out);
     decode_events(&mut out);
     refused(&mut out);
     out
@@ -38,6 +42,33 @@ fn refused(out: &mut String) {
     for refused in REFUSED {
         let instead = refused.instead.replace('|', "\\|");
         let _ = writeln!(out, "| `{}` | {} | {instead} |", refused.name, refused.why);
+    }
+}
+
+fn hooks_of_rules(out: &mut String) {
+    out.push_str(
+        "\n## Hooks\n\nWritten behind the protocol (`tcp:flow_start`, `http1:request_line`), they say when a rule \
+         is asked. [firewall.md](firewall.md) tells what they are for.\n\n| protocol | hooks, in their order |\n|---|---|\n",
+    );
+    let names = |names: &[&str]| {
+        let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        quoted.join(", ")
+    };
+    let of_packets = PacketHook::ALL.map(|(name, _)| name);
+    let _ = writeln!(
+        out,
+        "| those of packets (`pre_stream`: `tcp` alone) | {} |",
+        names(&of_packets)
+    );
+    for &protocol in Protocol::ALL {
+        let states: Vec<_> = Direction::BOTH
+            .into_iter()
+            .flat_map(|direction| hooks(protocol, direction))
+            .map(|hook| hook.name)
+            .collect();
+        if let (Some(word), false) = (protocol.words().first(), states.is_empty()) {
+            let _ = writeln!(out, "| `{word}` | {} |", names(&states));
+        }
     }
 }
 

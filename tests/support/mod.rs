@@ -12,6 +12,7 @@ pub mod flood;
 pub mod fragments;
 pub mod heartbeat;
 pub mod http;
+pub mod http_evasion;
 pub mod load;
 pub mod netns;
 pub mod nginx;

@@ -14,6 +14,8 @@ use super::tls_responder::Certificate;
 use super::{Fallible, wait_for};
 
 pub const PORT: u16 = 80;
+/// Where it serves the same pages without being expected there.
+pub const OTHER_PORT: u16 = 4711;
 /// Where the same server speaks TLS, on the server namespace's own loopback.
 pub const TLS_BACKEND: ([u8; 4], u16) = ([127, 0, 0, 1], 8443);
 /// Body length of any page but `/big`.
@@ -98,8 +100,9 @@ impl Nginx {
 
     /// All requests logged so far.
     pub fn log(&self) -> Vec<Logged> {
-        fs::read_to_string(&self.log)
-            .unwrap_or_default()
+        // What clients send is logged as it is, and need not be text.
+        let log = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&log)
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok().map(Logged))
             .collect()
@@ -192,6 +195,7 @@ http {{
   reset_timedout_connection on;
   server {{
     listen [::]:{PORT} ipv6only=off backlog=4096;
+    listen [::]:{OTHER_PORT} ipv6only=off;
     {tls_listen}
     {log}
     location = /big {{ root {dir}; }}

@@ -93,21 +93,23 @@ impl Brotli {
         if self.done || out.is_empty() {
             return (0, 0, Ok(()));
         }
-        let Some(&first) = input.first() else {
-            // There may be output left of what was read before.
-            return self.step(input, out);
-        };
-        if self.total_in > 0 {
-            return self.step(input, out);
+        let (mut read, mut written) = (0, 0);
+        loop {
+            // One byte at a time: the decoder keeps back what it made of the bytes before a
+            // fault, and a client that got those earlier has used it.
+            let first = self.total_in == 0;
+            let byte = input
+                .get(read)
+                .map(|&b| if first { small_window(b) } else { b });
+            let room = out.get_mut(written..).unwrap_or_default();
+            let (used, made, result) = self.step(byte.as_slice(), room);
+            read += used;
+            written += made;
+            let full = written == out.len();
+            if result.is_err() || self.done || full || (used == 0 && made == 0) {
+                return (read, written, result);
+            }
         }
-        let (read, written, result) = self.step(&[small_window(first)], out);
-        if read == 0 || result.is_err() {
-            return (read, written, result);
-        }
-        let rest = input.get(1..).unwrap_or_default();
-        let room = out.get_mut(written..).unwrap_or_default();
-        let (more, made, result) = self.step(rest, room);
-        (read + more, written + made, result)
     }
 
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {

@@ -15,6 +15,11 @@ pub(super) enum Coding {
 }
 
 impl Coding {
+    /// Whether undoing it takes half a megabyte.
+    pub(super) const fn is_large(self) -> bool {
+        matches!(self, Self::Brotli | Self::Zstd)
+    }
+
     /// Reads one element of Content-Encoding (RFC 9110 section 8.4.1).
     pub(super) fn from_name(name: &[u8]) -> Option<Self> {
         [

@@ -6,14 +6,14 @@ use super::Stop;
 
 pub(super) const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
-/// A window of 256 KiB: what is kept of a body never refers further back. 8 is its exponent
+/// A window of 128 KiB: what is kept of a body never refers further back. 7 is its exponent
 /// in a frame's header (RFC 8878 section 3.1.1.1.2).
-const WINDOW_LOG: u32 = 18;
-const WINDOW_DESCRIPTOR: u8 = 8 << 3;
+const WINDOW_LOG: u32 = 17;
+const WINDOW_DESCRIPTOR: u8 = 7 << 3;
 const REACH: u64 = 1 << WINDOW_LOG;
 
-/// No block is larger (RFC 8878 section 3.1.1.2.4).
-const BLOCK: u64 = 128 * 1024;
+/// The flag of a frame that is one piece, as large as its content.
+const SINGLE_SEGMENT: u8 = 0x20;
 
 /// The longest part of a frame's header that says how large its window is.
 const HEADER: usize = 4 + 1 + 1 + 4 + 8;
@@ -62,7 +62,7 @@ impl Zstd {
             return (0, 0, Ok(()));
         }
         if self.in_frame && self.given == self.header.len() {
-            return self.step(input, out);
+            return self.in_blocks(input, out);
         }
         let mut read = 0;
         while !self.in_frame {
@@ -89,6 +89,23 @@ impl Zstd {
         (read, written, result)
     }
 
+    /// One byte at a time: else a fault costs the blocks before it in the same input, which a
+    /// client that got them earlier has used.
+    fn in_blocks(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {
+        let (mut read, mut written) = (0, 0);
+        loop {
+            let next = input.get(read..).and_then(|rest| rest.get(..1));
+            let room = out.get_mut(written..).unwrap_or_default();
+            let (used, made, result) = self.step(next.unwrap_or_default(), room);
+            read += used;
+            written += made;
+            let full = written == out.len();
+            if result.is_err() || !self.in_frame || full || (used == 0 && made == 0) {
+                return (read, written, result);
+            }
+        }
+    }
+
     fn step(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {
         let mut source = InBuffer::around(input);
         let mut target = OutBuffer::around(out);
@@ -96,8 +113,6 @@ impl Zstd {
         let (read, written) = (source.pos(), target.pos());
         self.written_in_frame += written as u64;
         let result = match result {
-            // The first block that reaches further does not fit.
-            Err(_) if self.written_in_frame >= REACH - BLOCK => Err(Stop::Full),
             Err(_) => Err(Stop::Broken),
             Ok(0) => {
                 self.in_frame = false;
@@ -127,7 +142,7 @@ fn header_length(header: &[u8]) -> Option<usize> {
 
 /// Where the content size begins and ends (RFC 8878 section 3.1.1.1).
 const fn sizes(descriptor: u8) -> (usize, usize) {
-    let single_segment = descriptor & 0x20 != 0;
+    let single_segment = descriptor & SINGLE_SEGMENT != 0;
     let dictionary = match descriptor & 3 {
         0 => 0,
         1 => 1,
@@ -145,15 +160,15 @@ const fn sizes(descriptor: u8) -> (usize, usize) {
 }
 
 /// Writes a window of [`REACH`] bytes in place of a larger one: the frame means the same up
-/// to the last block before so much output.
-fn shrink_window(header: &mut [u8]) {
+/// to that much output.
+fn shrink_window(header: &mut Vec<u8>) {
     let Some(&descriptor) = header.get(MAGIC.len()) else {
         return;
     };
     if header.get(..MAGIC.len()) != Some(&MAGIC[..]) {
         return;
     }
-    if descriptor & 0x20 == 0 {
+    if descriptor & SINGLE_SEGMENT == 0 {
         if let Some(window) = header.get_mut(5) {
             *window = (*window).min(WINDOW_DESCRIPTOR);
         }
@@ -161,14 +176,14 @@ fn shrink_window(header: &mut [u8]) {
     }
     // In a single segment the content's size is the window.
     let (start, end) = sizes(descriptor);
-    let Some(size) = header.get_mut(start..end) else {
-        return;
-    };
+    let size = header.get(start..end).unwrap_or_default();
     let value = size.iter().rev().fold(0_u64, |n, b| n << 8 | u64::from(*b));
     if size.len() >= 4 && value > REACH {
-        let bytes = REACH.to_le_bytes();
-        for (to, from) in size.iter_mut().zip(bytes) {
-            *to = from;
+        // The same frame with a window and without a size.
+        header.truncate(start);
+        if let Some(descriptor) = header.get_mut(MAGIC.len()) {
+            *descriptor &= !(SINGLE_SEGMENT | 0xc0);
         }
+        header.insert(MAGIC.len() + 1, WINDOW_DESCRIPTOR);
     }
 }

@@ -10,9 +10,11 @@ mod events;
 mod parser;
 mod pdu;
 
+pub(super) use association::Association;
 pub(super) use detect::{detect, is_datagram};
 pub use events::Event;
 pub use parser::Parser;
+pub(super) use pdu::length;
 
 #[cfg(test)]
 mod tests;

@@ -42,9 +42,11 @@ pub(in crate::app_layer) fn is_datagram(bytes: &[u8], server_port: u16) -> bool 
     }
 }
 
-/// Where DNS is expected, what is counted must only find room.
+/// Where DNS is expected, something has to be counted, and not much more than can be there: a
+/// message that is cut short is malformed, and still for DNS to judge.
 fn may_be(header: Header, length: usize) -> bool {
-    header.counts != [0; 4] && header.fits(length)
+    let counted: usize = header.counts.map(usize::from).iter().sum();
+    counted > 0 && counted <= length
 }
 
 /// Elsewhere a header has to look like those that are in use, as far as it is there.
@@ -118,6 +120,8 @@ mod tests {
         let mut empty = QUERY.to_vec();
         empty[5] = 0;
         assert!(!is_datagram(&empty, 4000) && !is_datagram(&empty, 53));
+        let short = &QUERY[..16];
+        assert!(!is_datagram(short, 4000) && is_datagram(short, 53));
         assert!(!is_datagram(b"", 53) && !is_datagram(b"any words at all, of some length", 4000));
     }
 

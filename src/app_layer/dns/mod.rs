@@ -8,13 +8,32 @@ mod detect;
 mod events;
 mod message;
 mod name;
-mod parser;
 mod rdata;
 
 pub(super) use detect::{detect, is_datagram};
 pub use events::Event;
 pub(super) use message::read;
-pub use parser::Parser;
+
+use super::message::{Framing, Length, Separate};
+use crate::protocol::Protocol;
+
+/// The parser of one flow.
+pub fn parser() -> Separate {
+    let framing = Framing {
+        head_bytes: 2,
+        length,
+        bad: None,
+    };
+    Separate::streams(Protocol::Dns, framing, read)
+}
+
+/// RFC 1035 section 4.2.2.
+fn length(bytes: &[u8]) -> Length {
+    match bytes.first_chunk() {
+        Some(length) => Length::Known(2 + u64::from(u16::from_be_bytes(*length))),
+        None => Length::Open,
+    }
+}
 
 #[cfg(test)]
 mod tests;

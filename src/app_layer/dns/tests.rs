@@ -290,7 +290,7 @@ fn framed(message: &[u8]) -> Vec<u8> {
     [&length, message].concat()
 }
 
-fn feed(parser: &mut Parser, direction: Direction, bytes: &[u8], step: usize) {
+fn feed(parser: &mut Separate, direction: Direction, bytes: &[u8], step: usize) {
     for mut piece in bytes.chunks(step) {
         while !piece.is_empty() {
             let taken = parser.data(direction, piece, &Limits::default());
@@ -306,7 +306,7 @@ fn a_stream_is_read_message_by_message() {
     let other = message(0x0100, [1, 0, 0, 0], &[&question(b"\x01b\0", 1)]);
     let stream = [framed(&request), vec![0, 0], framed(&other)].concat();
     for step in [1, 2, 3, 17, 1000] {
-        let mut parser = Parser::default();
+        let mut parser = parser();
         feed(&mut parser, ToServer, &stream, step);
         let all = parser.messages().all();
         let found: Vec<_> = all
@@ -316,7 +316,7 @@ fn a_stream_is_read_message_by_message() {
         assert_eq!(found, [vec!["a"], vec![], vec!["b"]], "by {step}");
         assert_eq!(events(&all[1]), [Event::MalformedData]);
     }
-    let mut parser = Parser::default();
+    let mut parser = parser();
     assert_eq!(
         parser.data(ToServer, &stream, &Limits::default()),
         request.len() + 2
@@ -329,7 +329,7 @@ fn a_stream_is_read_message_by_message() {
 
 #[test]
 fn each_datagram_is_a_message() {
-    let mut parser = Parser::default();
+    let mut parser = parser();
     let request = message(0x0100, [1, 0, 0, 0], &[&question(b"\x01a\0", 1)]);
     parser.datagram(ToServer, &request, &Limits::default());
     parser.datagram(ToClient, &response(), &Limits::default());
@@ -353,7 +353,7 @@ proptest! {
             stream[at] = byte;
         }
         let read = |step| {
-            let mut parser = Parser::default();
+            let mut parser = parser();
             feed(&mut parser, ToClient, &stream, step);
             let all = parser.messages().all().iter();
             all.map(|tx| (names(tx, Buffer::DnsResponseName, ToClient), events(tx), told(tx)))

@@ -23,7 +23,9 @@ impl Side {
         let limit = limits.body_bytes(direction);
         self.body_wire_bytes += bytes.len() as u64;
         if self.body_full {
-            *beyond += bytes.len() as u64;
+            if !self.sent_counts || self.sent_full {
+                *beyond += bytes.len() as u64;
+            }
             return [None; 2];
         }
         let before = self.body.len();
@@ -82,6 +84,7 @@ impl Side {
                 self.touch();
             }
         }
+        self.sent_full = self.sent.len() >= limit;
     }
 
     /// Receivers may take the body as sent.
@@ -112,17 +115,13 @@ impl Side {
                 (active.ratio() > limits.decompression_ratio).then_some(Event::CompressionBomb)
             }
         });
-        match result {
-            Ok(()) => {}
-            Err(Stop::Broken) => {
-                // What comes behind the fault is taken as it is.
+        if let Err(stop) = result {
+            // What comes behind a fault is looked at as sent.
+            if stop == Stop::Broken {
                 self.count_sent();
-                *decoder = None;
             }
-            Err(Stop::Bomb | Stop::Full) => {
-                self.body_full = true;
-                *decoder = None;
-            }
+            self.body_full = true;
+            *decoder = None;
         }
         [mislabelled.then_some(Event::AbnormalCeHeader), failure]
     }
@@ -230,7 +229,7 @@ mod tests {
                 &[Event::AbnormalCeHeader],
             ),
             ("br", br(b"body"), Some(b"body"), &[]),
-            ("zstd, br", br(&zstd(b"body")), Some(b"body"), &[]),
+            ("zstd, gzip", gzip(&zstd(b"body")), Some(b"body"), &[]),
             (
                 "br",
                 b"body".to_vec(),

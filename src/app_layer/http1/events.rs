@@ -44,7 +44,7 @@ events! {
     CompressionBomb = "compression_bomb", "A body that inflates beyond its limit.";
     ResponseInvalidProtocol = "response_invalid_protocol", "A response that does not start with HTTP/.";
     ResponseInvalidStatus = "response_invalid_status", "A status that is no number from 100 to 999.";
-    ContinueAlreadySeen = "100_continue_already_seen", "A second `100 Continue`.";
+    ContinueAlreadySeen = "100_continue_already_seen", "A second `100 Continue`, or more than 1000 interim responses, which ends the inspection.";
     UnableToMatchResponseToRequest = "unable_to_match_response_to_request", "A response without a request.";
     RequestAuthUnrecognized = "request_auth_unrecognized", "An Authorization scheme other than Basic, Digest and Bearer.";
     TooManyTransactions = "too_many_transactions", "More requests without response than the limit; ours, not Suricata's.";

@@ -29,7 +29,7 @@ impl Parser {
             Direction::ToServer if known <= 65 && line::shape(read) == Shape::Foreign => {
                 self.turn_foreign(limits);
                 if matches!(line, Line::Whole(_)) {
-                    self.reader_mut(direction).state = State::Idle;
+                    self.end_foreign_line();
                 }
                 return Step::on(taken);
             }
@@ -134,13 +134,11 @@ impl Parser {
         }
         tx.raise(direction, Event::ResponseInvalidProtocol);
         if let Some(leftover) = reader.leftover.take() {
-            let side = tx.side_mut(direction);
-            side.count_sent();
-            side.keep_sent(&read, limits.body_bytes(direction));
+            tx.side_mut(direction).count_sent();
             reader.kept_as_sent = AsSent::Everything;
             reader.decoder = leftover.decoder;
             reader.state = leftover.framing.into();
-            return self.feed(direction, &read, limits);
+            return self.read_all(direction, &read, limits);
         }
         self.push_body(direction, &read, limits);
         self.count_stray(read.len(), line_ended);
@@ -156,6 +154,9 @@ impl Parser {
             return Step::on(bytes.len());
         };
         let side = tx.side_mut(direction);
+        // What may be the body is not read further than needed to tell.
+        let in_doubt = reader.perhaps_over.is_some();
+        let bytes = bytes.get(..1).filter(|_| in_doubt).unwrap_or(bytes);
         let (taken, line) = reader.read_line(side, bytes, limits);
         if let Some(at) = reader.perhaps_over {
             match goes_on(side.arena.get(at..).unwrap_or_default()) {
@@ -312,8 +313,15 @@ impl Parser {
             }
             side.restart();
             reader.state = State::Idle;
-            return raised.give(tx, direction);
+            reader.interim = reader.interim.saturating_add(1);
+            let endless = reader.interim > MAX_INTERIM;
+            raised.give(tx, direction);
+            if endless {
+                self.fail(direction, Some(Event::ContinueAlreadySeen));
+            }
+            return;
         }
+        reader.interim = 0;
         side.advance(progress::HEADERS);
         raised.give(tx, direction);
         self.begin_body(direction, plan, limits);
@@ -506,7 +514,7 @@ impl Side {
     }
 
     /// The codings of the body: as Content-Encoding says, or in a head that is odd what may be one.
-    fn codings(&self, limits: &Limits) -> Codings {
+    pub(super) fn codings(&self, limits: &Limits) -> Codings {
         let most = limits.decompression_layers;
         let named = self.header_value(b"content-encoding");
         let named = named.map(|value| codings(value, most));
@@ -639,6 +647,9 @@ fn goes_on(text: &[u8]) -> Option<bool> {
         Some(at) => Some(text.get(at) == Some(&b':')),
     }
 }
+
+/// More interim responses than this are no answer that anybody waits for.
+const MAX_INTERIM: u16 = 1000;
 
 /// A longer word is no header's name.
 const MAX_NAME: usize = 256;

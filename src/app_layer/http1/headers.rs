@@ -66,7 +66,7 @@ impl Side {
         (!well_formed).then_some(FieldFault::InvalidName)
     }
 
-    fn add(&mut self, name: Span, value: Span, folded: bool) {
+    pub(super) fn add(&mut self, name: Span, value: Span, folded: bool) {
         self.fields.push(Field {
             name,
             value,
@@ -78,14 +78,20 @@ impl Side {
     /// Joins lines to headers and writes what rules look at behind the head.
     /// Returns whether there were more names than `limit`; those beyond are not joined.
     pub(super) fn build_headers(&mut self, direction: Direction, limit: usize) -> bool {
-        let within_limit = self.join_lines(limit);
-        for at in 0..self.headers.len() {
-            self.write_value(at);
-        }
+        let within_limit = self.join(limit);
         self.write_normalized(direction);
         self.write_names();
         self.write_start();
         !within_limit
+    }
+
+    /// Joins the lines of each header; whether there were no more names than the limit.
+    pub(super) fn join(&mut self, limit: usize) -> bool {
+        let within_limit = self.join_lines(limit);
+        for at in 0..self.headers.len() {
+            self.write_value(at);
+        }
+        within_limit
     }
 
     fn join_lines(&mut self, limit: usize) -> bool {

@@ -9,6 +9,7 @@ mod body;
 mod chunked;
 mod detect;
 mod events;
+mod fields;
 mod framing;
 mod head;
 mod headers;
@@ -23,6 +24,7 @@ mod transaction;
 mod uri;
 
 pub(super) use detect::detect;
+pub(super) use fields::{BodyReader, FieldList};
 use side::Head;
 
 pub use events::Event;

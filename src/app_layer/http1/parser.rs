@@ -250,6 +250,15 @@ impl Parser {
     }
 
     /// Reads bytes that were held until it was known what they are.
+    pub(super) fn read_all(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let step = self.step(direction, rest, limits);
+            rest = rest.get(step.taken..).unwrap_or_default();
+        }
+    }
+
+    /// The same of bytes that were kept as sent when they came.
     pub(super) fn feed(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -430,17 +439,15 @@ impl Parser {
         limits: &Limits,
     ) -> Step {
         let reader = self.reader_mut(direction);
-        let room = Chunked::MAX_LOOK.saturating_sub(reader.start.len());
-        let taken = room.min(bytes.len());
-        reader
-            .start
-            .extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        match Chunked::looks_like_it(&reader.start) {
-            None => {}
-            Some(true) => self.begin_known_body(direction, Framing::Chunked, limits),
-            Some(false) => self.begin_known_body(direction, otherwise, limits),
+        for (at, &byte) in bytes.iter().enumerate() {
+            reader.start.push(byte);
+            if let Some(chunked) = Chunked::looks_like_it(&reader.start) {
+                let framing = if chunked { Framing::Chunked } else { otherwise };
+                self.begin_known_body(direction, framing, limits);
+                return Step::on(at + 1);
+            }
         }
-        Step::on(taken)
+        Step::on(bytes.len())
     }
 
     fn begin_known_body(&mut self, direction: Direction, framing: Framing, limits: &Limits) {
@@ -578,9 +585,20 @@ impl Parser {
             limits,
         );
         if end.is_some() {
-            self.reader_mut(Direction::ToServer).state = State::Idle;
+            self.end_foreign_line();
         }
         Step::on(taken)
+    }
+
+    /// Behind more of such lines than a body is kept of no server looks for a request.
+    pub(super) fn end_foreign_line(&mut self) {
+        if let Some((tx, reader)) = self.parts(Direction::ToServer) {
+            reader.state = if tx.side(Direction::ToServer).body_full {
+                State::ToEof
+            } else {
+                State::Idle
+            };
+        }
     }
 
     /// What was read of a line is no request: it becomes the body of its

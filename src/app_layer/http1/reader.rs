@@ -65,6 +65,8 @@ pub(super) struct Reader {
     pub ambiguous: bool,
     /// An empty line that is none to some: from here in the arena on the body may have begun.
     pub perhaps_over: Option<usize>,
+    /// Interim responses since the last one that was none.
+    pub interim: u16,
     /// Bytes of lines where a response should be and that were none.
     pub stray: usize,
     /// Bytes that no buffer holds: beyond a limit, or not readable.

@@ -45,6 +45,8 @@ pub(super) struct Side {
     pub sent: Vec<u8>,
     /// It did: receivers may take the one or the other.
     pub sent_counts: bool,
+    /// It has reached its limit.
+    pub sent_full: bool,
     /// The files of a multipart body.
     pub multipart: Option<Box<Multipart>>,
     /// The head has bytes or lines in which receivers may see other headers.
@@ -110,6 +112,7 @@ impl Side {
         self.body_full = false;
         self.sent = Vec::new();
         self.sent_counts = false;
+        self.sent_full = false;
         self.multipart = None;
         self.is_odd = false;
         self.is_framing_odd = false;

@@ -419,6 +419,8 @@ fn picture(parser: &Parser) -> Vec<String> {
                 (
                     derived.map(lossy),
                     lossy(Some(tx.body(d))),
+                    lossy(tx.body_as_sent(d)),
+                    format!("{:?}", tx.files(d).map(Iterator::collect::<Vec<_>>)),
                     tx.progress(d),
                     tx.body_wire_bytes(d),
                 )
@@ -457,12 +459,257 @@ fn message_piece() -> impl Strategy<Value = Vec<u8>> {
         b"0\r\n\r\n",
         b"login=foo&x=y\r\n",
         b"\x1f\x8b\x08\x00",
+        b"HTTP/1.1 204 No Content\r\n",
+        b"HTTP/1.1 101 x\r\n\r\n",
+        b"Upgrade: x\r\n",
+        b" \r\n",
+        b"\r\r\n",
+        b"X: a\rTransfer-Encoding: chunked\r\n",
+        b"Content\0-Encoding: deflate, br\r\n",
+        b"5 x\r\nhello\r\n",
+        b"\n2,\r\nhe\r\n",
+        b"Content-Type: multipart/form-data; boundary=x\r\n",
+        b"--x\r\nContent-Disposition: a; filename=f\r\n\r\nfile\r\n--x--\r\n",
     ];
     prop_oneof![
         8 => proptest::sample::select(known).prop_map(<[u8]>::to_vec),
         1 => proptest::collection::vec(any::<u8>(), 0..20),
         1 => Just(b"Content-Encoding: gzip\r\nContent-Length: 24\r\n\r\n".iter().copied().chain(gzip(b"body")).collect()),
     ]
+}
+
+/// A response as `octets` says, whose body hides a word from who reads it in one way only.
+fn is_seen(octets: &[u8], step: usize) -> bool {
+    let mut parser = Parser::default();
+    let limits = Limits::default();
+    feed(
+        &mut parser,
+        ToServer,
+        b"GET /f HTTP/1.1\r\nHost: a\r\n\r\n",
+        &limits,
+    );
+    for part in octets.chunks(step) {
+        feed(&mut parser, ToClient, part, &limits);
+    }
+    // Before the connection ends: what is inspected later was delivered first.
+    let sees = |bytes: &[u8]| bytes.windows(7).any(|w| w == b"payload");
+    parser
+        .transactions()
+        .any(|tx| sees(tx.body(ToClient)) || tx.body_as_sent(ToClient).is_some_and(sees))
+}
+
+/// What clients make of such responses differs; whichever it is, it is inspected.
+#[test]
+fn responses_are_read_in_every_way_that_clients_read_them() {
+    let ok = "HTTP/1.1 200 OK\r\n";
+    let te = "Transfer-Encoding: chunked\r\n";
+    let chunks = "3\r\npay\r\n4\r\nload\r\n0\r\n\r\n";
+    let odd_sizes = |open: &str, close: &str| {
+        let wire = format!("{open}3{close}\r\npay\r\n{open}4{close}\r\nload\r\n0\r\n\r\n");
+        format!("{ok}{te}\r\n{wire}").into_bytes()
+    };
+    let framed = |headers: &str| format!("{ok}{headers}\r\n{chunks}").into_bytes();
+    let coded = |headers: &str, body: &[u8]| {
+        let length = body.len();
+        let head = format!("{ok}Content-Length: {length}\r\n{headers}\r\n");
+        [head.as_bytes(), body].concat()
+    };
+    let zipped = gzip(b"payload");
+    let mut broken = zipped.clone();
+    broken.truncate(12);
+    broken.extend_from_slice(b"payload");
+    for (name, octets) in [
+        ("blanks before a size", odd_sizes(" ", "")),
+        ("CR before a size", odd_sizes("\r", "")),
+        ("LF before a size", odd_sizes("\n", "")),
+        ("comma behind a size", odd_sizes("", ",")),
+        ("word behind a size", odd_sizes("", " x")),
+        ("VT behind a size", odd_sizes("", "\u{b}")),
+        ("CR behind a size", odd_sizes("", "\r")),
+        (
+            "NUL in the coding",
+            framed("Transfer-Encoding: chu\0nked\r\n"),
+        ),
+        (
+            "NUL in the name",
+            framed("Transfer\0-Encoding: chunked\r\n"),
+        ),
+        (
+            "VT before the coding",
+            framed("Transfer-Encoding: \u{b}chunked\r\n"),
+        ),
+        (
+            "semicolon before the coding",
+            framed("Transfer-Encoding: ;chunked\r\n"),
+        ),
+        (
+            "BOM before the coding",
+            framed("Transfer-Encoding: \u{feff}chunked\r\n"),
+        ),
+        (
+            "colon on the next line",
+            framed("Transfer-Encoding\r\n : chunked\r\n"),
+        ),
+        (
+            "coding on a folded line",
+            framed("X: a\r\n Transfer-Encoding: chunked\r\n"),
+        ),
+        (
+            "coding behind a bare CR",
+            framed("X: a\rTransfer-Encoding: chunked\r\n"),
+        ),
+        (
+            "coding behind an empty line with CR",
+            framed(&format!("\r\r\n{te}")),
+        ),
+        (
+            "chunked in another name",
+            framed("Transfer-Encoding: xchunked\r\n"),
+        ),
+        (
+            "empty line with a blank",
+            format!("{ok}{te} \r\n{chunks}").into_bytes(),
+        ),
+        (
+            "plain behind an empty line with a blank",
+            format!("{ok}X: a\r\n \r\npayload").into_bytes(),
+        ),
+        (
+            "only CR in the head",
+            format!("HTTP/1.1 200 OK\rX: a\r{te}\n{chunks}").into_bytes(),
+        ),
+        (
+            "blanks before the head",
+            format!(" \t\r\n{ok}{te}\r\n{chunks}").into_bytes(),
+        ),
+        (
+            "a line before the head",
+            format!("stray line\r\n{ok}{te}\r\n{chunks}").into_bytes(),
+        ),
+        (
+            "101 that nobody asked for",
+            b"HTTP/1.1 101 x\r\nContent-Length: 7\r\n\r\npayload".to_vec(),
+        ),
+        (
+            "204 with a body",
+            format!("HTTP/1.1 204 x\r\n{te}\r\n{chunks}").into_bytes(),
+        ),
+        (
+            "304 with a body",
+            format!("HTTP/1.1 304 x\r\n{te}\r\n{chunks}").into_bytes(),
+        ),
+        (
+            "gzip said twice",
+            coded("Content-Encoding: gzip, gzip\r\n", &zipped),
+        ),
+        (
+            "gzip said once more",
+            coded("Content-Encoding: gzip, deflate\r\n", &zipped),
+        ),
+        (
+            "gzip with NUL",
+            coded("Content-Encoding: gz\0ip\r\n", &zipped),
+        ),
+        (
+            "gzip behind another word",
+            coded("Content-Encoding: x gzip\r\n", &zipped),
+        ),
+        (
+            "gzip behind a bare CR",
+            coded("X: a\rContent-Encoding: gzip\r\n", &zipped),
+        ),
+        (
+            "plain said to be gzip",
+            coded("Content-Encoding: gzip\r\n", b"payload"),
+        ),
+        (
+            "plain behind broken gzip",
+            coded("Content-Encoding: gzip\r\n", &broken),
+        ),
+    ] {
+        for step in [1, 2, 5, octets.len()] {
+            assert!(is_seen(&octets, step), "{name} by {step}");
+        }
+    }
+}
+
+#[test]
+fn a_request_that_servers_frame_differently_is_not_to_go_on() {
+    let limits = Limits::default();
+    for (headers, body, ambiguous) in [
+        ("Content-Length: 4\r\n", "abcd", false),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            "1;e\r\na\r\n0\r\n\r\n",
+            false,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
+            "",
+            true,
+        ),
+        ("Content-Length: 4\r\nContent-Length: 4\r\n", "", true),
+        ("Content-Length: +4\r\n", "", true),
+        ("Content-Length : 4\r\n", "", true),
+        ("Transfer-Encoding: xchunked\r\n", "", true),
+        ("X: a\rTransfer-Encoding: chunked\r\n", "", true),
+        ("Transfer-Encoding: chunked\r\n", " 1\r\na", true),
+        ("Transfer-Encoding: chunked\r\n", "0x1\r\na", true),
+        ("X: a\r\n \r\n", "", true),
+        ("X: a\r\n b\r\n", "", false),
+        (
+            "Content-Length: 4\r\nContent-Encoding: gzip,gzip,gzip,gzip,gzip\r\n",
+            "",
+            true,
+        ),
+    ] {
+        let mut parser = Parser::default();
+        let request = format!("POST /x HTTP/1.1\r\nHost: a\r\n{headers}\r\n{body}");
+        feed(&mut parser, ToServer, request.as_bytes(), &limits);
+        assert_eq!(parser.failed(ToServer), ambiguous, "{headers:?} {body:?}");
+    }
+}
+
+#[test]
+fn the_files_of_a_request_are_told_apart() {
+    let body = "--x\r\nContent-Disposition: form-data; name=a; filename=\"f.txt\"\r\n\r\none\r\n\
+                --x\r\nContent-Disposition: form-data; name=b\r\n\r\nno file\r\n\
+                --x\r\nContent-Disposition: form-data; name=c; filename=g\r\n\r\ntwo\r\n--x--\r\n";
+    let request = format!(
+        "POST /x HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let parser = exchange(request.as_bytes(), b"");
+    let tx = parser.transactions().next().unwrap();
+    let files: Vec<_> = tx
+        .files(ToServer)
+        .unwrap()
+        .map(|f| (f.name, f.bytes))
+        .collect();
+    assert_eq!(files, [(&b"f.txt"[..], &b"one"[..]), (b"g", b"two")]);
+    assert!(tx.files(ToClient).is_none());
+}
+
+#[test]
+fn too_many_header_lines_give_the_direction_up() {
+    let limits = Limits {
+        header_lines: 10,
+        ..Limits::default()
+    };
+    for (lines, failed) in [(9, false), (10, true)] {
+        let mut parser = Parser::default();
+        let many = "X: a\r\n".repeat(lines - 1);
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n");
+        feed(&mut parser, ToServer, request.as_bytes(), &limits);
+        assert_eq!(parser.failed(ToServer), failed, "{lines}");
+        let tx = parser.transactions().next().unwrap();
+        assert_eq!(
+            events(tx) == [Event::RequestTooManyHeaders],
+            failed,
+            "{lines}"
+        );
+    }
 }
 
 proptest! {

@@ -47,7 +47,7 @@ impl Transaction {
     }
 
     /// Bytes of its buffers.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::app_layer) fn held_bytes(&self) -> usize {
         let events = self.events.capacity() * size_of::<app_layer::Event>();
         events + self.sides.iter().map(Side::held_bytes).sum::<usize>()
     }
@@ -162,6 +162,12 @@ impl Transaction {
     pub fn body_as_sent(&self, direction: Direction) -> Option<&[u8]> {
         let side = self.side(direction);
         (side.sent_counts && !side.sent.is_empty()).then_some(&*side.sent)
+    }
+
+    /// Nothing will be added to [`Self::body_as_sent`].
+    pub fn body_as_sent_done(&self, direction: Direction) -> bool {
+        let side = self.side(direction);
+        side.sent_full || side.progress == progress::COMPLETE
     }
 
     /// The files of a multipart body, with whether each is whole; `None` where it is no such body.

@@ -62,6 +62,20 @@ impl Messages {
         self.edit(id)
     }
 
+    /// The newest that is live, or the first, to be changed: of a protocol with one at a time.
+    pub fn edit_last_or_begin(&mut self) -> &mut Transaction {
+        match self.live.len().checked_sub(1) {
+            None => self.begin(),
+            Some(newest) => {
+                let id = self.live[newest].id();
+                if !self.touched.contains(&id) {
+                    self.touched.push(id);
+                }
+                &mut self.live[newest]
+            }
+        }
+    }
+
     /// The oldest whose direction is not complete, to be changed: what a response belongs to where
     /// responses come in the order of their requests.
     pub fn edit_oldest_open(&mut self, direction: Direction) -> Option<&mut Transaction> {

@@ -12,6 +12,7 @@ mod file;
 mod framed;
 mod lines;
 mod messages;
+mod separate;
 mod transaction;
 
 pub use bytes::Bytes;
@@ -20,6 +21,7 @@ pub use file::File;
 pub use framed::{Framed, Length, Piece};
 pub use lines::{Line, Lines};
 pub use messages::Messages;
+pub use separate::{Framing, Separate};
 pub use transaction::{Fact, Transaction, progress};
 
 use super::Limits;

@@ -10,7 +10,7 @@ events! {
     InvalidRecordType = "invalid_record_type", "A record of a type TLS does not have.";
     InvalidRecordVersion = "invalid_record_version", "A record whose version is not 3.x.";
     TooManyRecordsInPacket = "too_many_records_in_packet", "A handshake message in more than 30 records.";
-    InvalidHandshakeMessage = "invalid_handshake_message", "A hello or certificate message that does not parse.";
+    InvalidHandshakeMessage = "invalid_handshake_message", "A hello or certificate message that does not parse, or a message of a type that TLS does not have.";
     HandshakeInvalidLength = "handshake_invalid_length", "A handshake message, or a list within it, beyond the limit.";
     InvalidAlertMessage = "invalid_alert_message", "An alert in the clear of less than two bytes.";
     InvalidCertificate = "invalid_certificate", "A first certificate that does not parse.";

@@ -15,6 +15,12 @@ pub(super) const CERTIFICATE: u8 = 11;
 const SERVER_KEY_EXCHANGE: u8 = 12;
 const CLIENT_KEY_EXCHANGE: u8 = 16;
 
+/// Whether the IANA registry of TLS HandshakeTypes has it, or servers know it from a draft
+/// (67, next protocol).
+pub(super) const fn is_message_type(kind: u8) -> bool {
+    matches!(kind, 0..=6 | 8..=17 | 20..=26 | 67 | 254)
+}
+
 /// Hellos of one direction whose random is kept: a second one follows a HelloRetryRequest
 /// (RFC 8446 section 4.1.4).
 const MAX_HELLOS: usize = 2;
@@ -69,10 +75,11 @@ impl Transaction {
             if side.protocols.iter().any(|p| p == protocol) {
                 continue;
             }
-            match side.protocols.len() < MAX_PROTOCOLS {
-                true => side.protocols.push(protocol.to_vec()),
-                false => too_many = true,
+            if side.protocols.len() == MAX_PROTOCOLS {
+                too_many = true;
+                break;
             }
+            side.protocols.push(protocol.to_vec());
         }
         if direction == Direction::ToServer {
             too_many |= self.server_names(&hello);

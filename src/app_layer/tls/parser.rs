@@ -2,7 +2,7 @@
 //! number of records.
 
 use super::Event;
-use super::handshake::{CERTIFICATE, CLIENT_HELLO, SERVER_HELLO};
+use super::handshake::{CERTIFICATE, CLIENT_HELLO, SERVER_HELLO, is_message_type};
 use super::heartbeat::{Heartbeats, Message};
 use super::record::{ContentType, HEADER, MAX_RECORD};
 use super::transaction::{HandshakeState, Transaction, Version, progress};
@@ -345,8 +345,10 @@ impl Parser {
                     }
                     handshake.header_read += 1;
                 }
-                if handshake.header_read == handshake.header.len() && handshake.begin(limits) {
-                    self.session.raise(direction, Event::HandshakeInvalidLength);
+                if handshake.header_read == handshake.header.len()
+                    && let Some(fault) = handshake.begin(limits)
+                {
+                    self.session.raise(direction, fault);
                 }
                 taken
             } else {
@@ -485,14 +487,17 @@ impl Parser {
 }
 
 impl Handshake {
-    /// Begins a message whose header is there; returns whether it is beyond the limit.
-    fn begin(&mut self, limits: &Limits) -> bool {
+    /// Begins a message whose header is there; returns what is wrong with it.
+    fn begin(&mut self, limits: &Limits) -> Option<Event> {
         let [kind, a, b, c] = self.header;
         let length = u32::from_be_bytes([0, a, b, c]);
         self.left = usize::try_from(length).unwrap_or(usize::MAX);
         let too_long = self.left > limits.tls_handshake_bytes;
         let wanted = matches!(kind, CLIENT_HELLO | SERVER_HELLO | CERTIFICATE) && !too_long;
         self.bytes = wanted.then(Vec::new);
-        too_long
+        if !is_message_type(kind) {
+            return Some(Event::InvalidHandshakeMessage);
+        }
+        too_long.then_some(Event::HandshakeInvalidLength)
     }
 }

@@ -316,6 +316,10 @@ fn odd_records_end_the_reading() {
             Event::HandshakeInvalidLength,
         ),
         (
+            record(22, &[132, 0xff, 0xff, 0xff, 0]),
+            Event::InvalidHandshakeMessage,
+        ),
+        (
             record(
                 22,
                 &client_hello(&[server_name(b"a"), server_name(b"b")].concat()),

@@ -1,7 +1,8 @@
-//! Buffers of an HTTP/1 transaction.
+//! Buffers of an HTTP transaction, of HTTP/1 or of a stream of HTTP/2.
 
 use super::View;
 use crate::app_layer::http1::Transaction;
+use crate::app_layer::http2;
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 
@@ -78,14 +79,45 @@ pub(super) fn view(
     bytes.map(View::whole)
 }
 
+/// Fields of a stream stand each by itself.
+pub(super) fn instances_of_stream(
+    tx: &http2::Transaction,
+    buffer: Buffer,
+    direction: Direction,
+) -> usize {
+    match buffer {
+        Buffer::HttpRequestHeader
+        | Buffer::HttpResponseHeader
+        | Buffer::Http2HeaderName
+        | Buffer::Http2Header => tx.field_count(direction),
+        _ => instances(tx.http(), buffer, direction),
+    }
+}
+
+pub(super) fn view_of_stream(
+    tx: &http2::Transaction,
+    buffer: Buffer,
+    direction: Direction,
+    instance: usize,
+) -> Option<View<'_>> {
+    match buffer {
+        Buffer::HttpRequestHeader | Buffer::HttpResponseHeader => {
+            tx.http().field_line(direction, instance).map(View::whole)
+        }
+        Buffer::Http2HeaderName => tx.field_name(direction, instance).map(View::whole),
+        Buffer::Http2Header => tx.escaped_field(direction, instance).map(View::whole),
+        _ => view(tx.http(), buffer, direction, instance),
+    }
+}
+
 /// A message without a body has no body buffer: what is absent does not match.
 fn body(tx: &Transaction, direction: Direction, instance: usize) -> Option<View<'_>> {
-    let bytes = match instance {
-        DECODED => Some(tx.body(direction)).filter(|b| !b.is_empty()),
-        AS_SENT => tx.body_as_sent(direction),
-        _ => None,
+    let (bytes, complete) = match instance {
+        DECODED => (Some(tx.body(direction)), tx.body_done(direction)),
+        AS_SENT => (tx.body_as_sent(direction), tx.body_as_sent_done(direction)),
+        _ => (None, true),
     };
-    let complete = tx.body_done(direction);
+    let bytes = bytes.filter(|b| !b.is_empty());
     bytes.map(|bytes| View { bytes, complete })
 }
 

@@ -69,7 +69,11 @@ pub(crate) trait Transaction {
 pub(crate) const fn grows(buffer: Buffer) -> bool {
     matches!(
         buffer,
-        Buffer::HttpRequestBody | Buffer::HttpResponseBody | Buffer::FileData | Buffer::DcerpcStub
+        Buffer::HttpRequestBody
+            | Buffer::HttpResponseBody
+            | Buffer::FileData
+            | Buffer::DcerpcStub
+            | Buffer::WebSocketPayload
     )
 }
 
@@ -101,6 +105,7 @@ impl Transaction for TxRef<'_> {
     fn amendable_bytes(&self, direction: Direction) -> usize {
         match self {
             Self::Http1(tx) => tx.amendable_bytes(direction),
+            Self::Http2(tx) => tx.http().amendable_bytes(direction),
             Self::Tls(_) | Self::Message(_) => 0,
         }
     }
@@ -108,6 +113,7 @@ impl Transaction for TxRef<'_> {
     fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
         match self {
             Self::Http1(tx) => http::instances(tx, buffer, direction),
+            Self::Http2(tx) => http::instances_of_stream(tx, buffer, direction),
             Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
             Self::Message(tx) if buffer == Buffer::FileData => tx.files(direction).count(),
             Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
@@ -118,6 +124,7 @@ impl Transaction for TxRef<'_> {
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {
         match self {
             Self::Http1(tx) => http::view(tx, buffer, direction, instance),
+            Self::Http2(tx) => http::view_of_stream(tx, buffer, direction, instance),
             Self::Message(tx) if buffer == Buffer::FileData => {
                 let file = tx.files(direction).nth(instance)?;
                 Some(View {
@@ -147,14 +154,16 @@ impl Transaction for TxRef<'_> {
     fn is_settled(&self, buffer: Buffer, direction: Direction) -> bool {
         let progress = TxRef::progress(self, direction);
         match self {
-            Self::Http1(_) if !grows(buffer) => progress >= http1::progress::HEADERS,
+            Self::Http1(_) | Self::Http2(_) if !grows(buffer) && buffer != Buffer::FileName => {
+                progress >= http1::progress::HEADERS
+            }
             _ => TxRef::is_complete(self, direction),
         }
     }
 
     fn is_little_endian(&self, direction: Direction) -> bool {
         match self {
-            Self::Http1(_) | Self::Tls(_) => false,
+            Self::Http1(_) | Self::Http2(_) | Self::Tls(_) => false,
             Self::Message(tx) => tx.is_little_endian(direction),
         }
     }
@@ -167,6 +176,7 @@ impl Transaction for TxRef<'_> {
     ) -> bool {
         match self {
             Self::Http1(_) => false,
+            Self::Http2(tx) => tx.numbers(number, direction).any(will_do),
             Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
         }

@@ -55,7 +55,9 @@ impl Ruleset {
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
-        let side = &mut flow.txs[at].sides[direction.index()];
+        let state = &mut flow.txs[at];
+        state.over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        let side = &mut state.sides[direction.index()];
         let seen = Some((tx.revision(direction), flow.generation));
         if side.done || side.seen == seen {
             return;
@@ -104,13 +106,13 @@ impl Ruleset {
 
 /// Whether rules that wait for a growing buffer are tried now.
 fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction) -> bool {
-    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody};
+    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody, WebSocketPayload};
     let body = match direction {
         Direction::ToServer => HttpRequestBody,
         Direction::ToClient => HttpResponseBody,
     };
     let (mut length, mut complete) = (0, true);
-    for buffer in [body, FileData] {
+    for buffer in [body, FileData, WebSocketPayload] {
         for instance in 0..tx.instances(buffer, direction) {
             if let Some(view) = tx.view(buffer, direction, instance) {
                 length += view.bytes.len();
@@ -357,8 +359,10 @@ impl Round<'_> {
             return Outcome::Never;
         };
         let ended = tx.is_complete(slot.direction);
+        let several = tx.may_come(slot.buffer);
+        let count = tx.instances(slot.buffer, slot.direction);
         match group.absent {
-            Some(_) if tx.instances(slot.buffer, slot.direction) == 0 => {
+            Some(_) if count == 0 => {
                 return if tx.is_settled(slot.buffer, slot.direction) {
                     Outcome::Match(None)
                 } else {
@@ -368,8 +372,6 @@ impl Round<'_> {
             Some(Absent::Only) => return Outcome::Never,
             Some(Absent::OrElse) | None => {}
         }
-        let several = tx.may_come(slot.buffer);
-        let count = tx.instances(slot.buffer, slot.direction);
         // More instances may come, as long as the direction goes on.
         let mut complete = ended || (!several && count > 0);
         for instance in 0..count {

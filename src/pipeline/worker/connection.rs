@@ -217,7 +217,7 @@ impl Worker {
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
     ) -> Result<(bool, FlowState), ExceptionPolicy> {
-        let from_server = tcp.flags().has(TcpFlags::SYN) || tcp.src_port() < tcp.dst_port();
+        let from_server = tcp.flags().has(TcpFlags::SYN) || is_from_service(tcp);
         let within_grace = match self.config.midstream {
             // A firewall wants to know how a connection began.
             Midstream::PacketsOnly if self.engine.gate.asks_hooks => false,
@@ -253,4 +253,12 @@ impl Worker {
         };
         Ok((from_server, state))
     }
+}
+
+/// Whether a segment seems to come from the end that was connected to: by its ports, where they
+/// tell. Of two well-known ports neither does, and who is heard first is the client.
+fn is_from_service(tcp: &TcpHeader<'_>) -> bool {
+    const FIRST_UNPRIVILEGED: u16 = 1024;
+    let (from, to) = (tcp.src_port(), tcp.dst_port());
+    from < to && to >= FIRST_UNPRIVILEGED
 }

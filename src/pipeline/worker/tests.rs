@@ -19,6 +19,7 @@ mod firewall;
 mod fragments;
 mod late;
 mod odd;
+mod segmentation;
 mod tunnels;
 
 /// What a sink saw; can be told to panic.

@@ -1,10 +1,13 @@
 //! What the application layer found.
 
+use super::size::range;
 use super::{Keyword, Kind};
 use crate::app_layer::{Event, Protocol};
-use crate::signature::ast::ProtocolTest;
+use crate::number::Number;
+use crate::signature::ast::{NumberCondition, NumberTest, ProtocolTest};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Fault, Opt};
+use crate::signature::suggest::nearest;
 
 pub(super) fn keywords() -> Vec<Keyword> {
     let k = |name, syntax, help, parse| Keyword::option(Kind::Flow, name, syntax, help, parse);
@@ -21,7 +24,44 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "The protocol found on the flow, whatever its port.",
             protocol,
         ),
+        Keyword::option(
+            Kind::Number,
+            "ike.chosen_sa_attribute",
+            "ike.chosen_sa_attribute:ATTRIBUTE=NUMBER; ATTRIBUTE one of alg_enc, alg_hash, alg_auth, alg_dh, alg_prf, sa_group_type, sa_life_type, sa_life_duration, sa_key_length, sa_field_size;",
+            "An attribute of the security association that an IKE version 1 server chose.",
+            ike_attribute,
+        ),
     ]
+}
+
+const IKE_ATTRIBUTES: &[Number] = &[
+    Number::IkeEncryption,
+    Number::IkeHash,
+    Number::IkeAuthentication,
+    Number::IkeGroup,
+    Number::IkePrf,
+    Number::IkeGroupType,
+    Number::IkeLifeType,
+    Number::IkeLifeDuration,
+    Number::IkeKeyLength,
+    Number::IkeFieldSize,
+];
+
+fn ike_attribute(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    let value = opt.value()?.unquoted()?;
+    let Some((name, wanted)) = value.split_once("=") else {
+        return Err(value.fault("an attribute and its value are expected"));
+    };
+    let name = name.trim();
+    let known = IKE_ATTRIBUTES.iter().find(|n| n.as_str() == name.text);
+    let Some(&number) = known else {
+        let fault = name.fault(format!("`{}` is no attribute", name.text));
+        let near = nearest(name.text, IKE_ATTRIBUTES.iter().map(|n| n.as_str()));
+        return Err(fault.help_if(near.map(|n| format!("did you mean `{n}`?"))));
+    };
+    let condition = NumberCondition::Range(range(wanted.trim(), number.max())?);
+    draft.numbers.push(NumberTest { number, condition });
+    Ok(())
 }
 
 fn event(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {

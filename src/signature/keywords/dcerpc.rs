@@ -39,7 +39,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
 
 /// The interface as tests of its own buffer: the UUID, and behind it the version in two bytes.
 fn interface(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
-    let mut parts = opt.value()?.unquoted()?.split(',').into_iter();
+    let mut parts = opt.value()?.unquoted()?.split(',');
     let Some(uuid) = parts.next().map(|part| part.trim()) else {
         return Err(opt.name.fault("expected a UUID"));
     };

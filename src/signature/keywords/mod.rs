@@ -8,6 +8,7 @@ mod dataset;
 mod dcerpc;
 mod decode;
 mod examples;
+mod file;
 mod flow;
 mod groups;
 mod kept;
@@ -244,6 +245,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         number::keywords(),
         dcerpc::keywords(),
         size::keywords(),
+        file::keywords(),
         decode::keywords(),
         packet::keywords(),
         stream::keywords(),

@@ -41,6 +41,10 @@ fn syntax(number: Number) -> String {
             "{plain} {name}:[!]FLAG,[!]FLAG...; FLAG one of {};",
             words(list).join(", ")
         ),
+        Values::Keyed(list) => format!(
+            "{name}:{}; {name}:NAME[<|>|<=|>=|=]NUMBER; {name}:NAME NUMBER-NUMBER;",
+            words(list).join("|")
+        ),
     }
 }
 
@@ -61,6 +65,7 @@ fn condition(value: Arg<'_>, number: Number) -> Result<NumberCondition, Fault> {
             named(value, words)
         }
         Values::AnyOf(words) => any_of(value, words),
+        Values::Keyed(words) => keyed(value, words),
         _ => range(value, number.max()).map(NumberCondition::Range),
     }
 }
@@ -149,6 +154,37 @@ fn any_of(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Faul
         value: 0,
         negated: all_negated != Some(true),
     })
+}
+
+/// A name alone, or a name and a condition on its number.
+fn keyed(value: Arg<'_>, words: &[(&str, u64)]) -> Result<NumberCondition, Fault> {
+    let end = value
+        .text
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .unwrap_or(value.text.len());
+    let word = value.slice(0, end);
+    let rest = value.slice(end, value.text.len());
+    let key = lookup(word, words)? << 32;
+    let most = u64::from(u32::MAX);
+    let rest = rest.trim();
+    let rest = rest.strip_prefix("=").unwrap_or(rest);
+    let condition = if rest.text.is_empty() {
+        Range {
+            min: 0,
+            max: most,
+            negated: false,
+        }
+    } else {
+        range(rest, most)?
+    };
+    if condition.negated {
+        return Err(rest.fault("a condition on one of several numbers is not negated"));
+    }
+    Ok(NumberCondition::Range(Range {
+        min: key | condition.min,
+        max: key | condition.max.min(most),
+        negated: false,
+    }))
 }
 
 fn lookup(word: Arg<'_>, words: &[(&str, u64)]) -> Result<u64, Fault> {

@@ -7,7 +7,7 @@ use super::{
 use crate::stream::normalise::Rule;
 
 /// SYNs with other initial sequence numbers that are remembered.
-const MAX_OTHER_SYNS: usize = 3;
+const MAX_OTHER_SYNS: usize = 10;
 
 /// What a SYN or a SYN-ACK announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +48,14 @@ impl Syn {
 pub(super) struct OtherSyns(Option<Box<[Option<Syn>; MAX_OTHER_SYNS]>>);
 
 impl OtherSyns {
-    /// False where one had to go.
+    /// False where there are as many as are remembered already.
     fn remember(&mut self, syn: Syn) -> bool {
         let kept = self.0.get_or_insert_default();
+        let had_room = kept[MAX_OTHER_SYNS - 1].is_none();
         if let Some(same) = kept.iter_mut().flatten().find(|s| s.isn == syn.isn) {
             *same = syn;
-            return true;
+            return had_room;
         }
-        let had_room = kept[MAX_OTHER_SYNS - 1].is_none();
         kept.rotate_right(1);
         kept[0] = Some(syn);
         had_room

@@ -56,8 +56,8 @@ accept:packet tcp:all any any <> any 80 (flow:not_established; alert; sid:1;)
 accept:flow tcp:all any any <> any 80 (flow:established; alert; sid:2;)
 ";
     let mut lab = Lab::new(firewall);
-    let mut both = (*ruleset(2, DROP_EVIL)).layers.clone();
-    both.extend((*ruleset(2, firewall)).layers.clone());
+    let mut both = ruleset(2, DROP_EVIL).layers.clone();
+    both.extend(ruleset(2, firewall).layers.clone());
     lab.worker.set_ruleset(Arc::new(Ruleset {
         kept: Arc::default(),
         epoch: 2,

@@ -1,0 +1,103 @@
+//! Elements of ASN.1 in the basic encoding rules (X.690), as SNMP and Kerberos send them.
+
+use x509_parser::asn1_rs::{Any, Class, FromBer};
+
+/// A series of elements. A read that does not find what it wants gives `None`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Elements<'a>(pub &'a [u8]);
+
+/// One element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Element<'a> {
+    pub class: Class,
+    pub tag: u32,
+    pub contents: &'a [u8],
+}
+
+pub(super) const INTEGER: u32 = 2;
+pub(super) const OCTET_STRING: u32 = 4;
+pub(super) const OBJECT_IDENTIFIER: u32 = 6;
+pub(super) const SEQUENCE: u32 = 16;
+
+impl<'a> Elements<'a> {
+    /// The next element, whatever it is.
+    pub fn next(&mut self) -> Option<Element<'a>> {
+        let (rest, any) = Any::from_ber(self.0).ok()?;
+        self.0 = rest;
+        Some(Element {
+            class: any.header.class(),
+            tag: any.header.tag().0,
+            contents: any.data,
+        })
+    }
+
+    /// The next element, which has to be of this universal type: its contents.
+    pub fn universal(&mut self, tag: u32) -> Option<&'a [u8]> {
+        let element = self.next()?;
+        (element.class == Class::Universal && element.tag == tag).then_some(element.contents)
+    }
+
+    pub fn sequence(&mut self) -> Option<Self> {
+        self.universal(SEQUENCE).map(Self)
+    }
+
+    /// A number that is not negative.
+    pub fn number(&mut self) -> Option<u64> {
+        number(self.universal(INTEGER)?)
+    }
+
+    /// The field of a sequence whose fields have numbers of their own: what is in it.
+    pub fn field(self, tag: u32) -> Option<Self> {
+        let mut rest = self;
+        while let Some(element) = rest.next() {
+            if element.class == Class::ContextSpecific && element.tag == tag {
+                return Some(Self(element.contents));
+            }
+        }
+        None
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The contents of an integer that is not negative and has eight bytes at most.
+fn number(contents: &[u8]) -> Option<u64> {
+    let (first, _) = contents.split_first()?;
+    if first & 0x80 != 0 || contents.len() > 9 || (contents.len() == 9 && *first != 0) {
+        return None;
+    }
+    let add = |sum: u64, b: &u8| sum << 8 | u64::from(*b);
+    Some(contents.iter().fold(0, add))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers() {
+        for (contents, expected) in [
+            (&[5][..], Some(5)),
+            (&[0, 0x80], Some(128)),
+            (&[0, 255, 255, 255, 255, 255, 255, 255, 255], Some(u64::MAX)),
+            (&[1, 0, 0, 0, 0, 0, 0, 0, 0], None),
+            (&[0x80], None),
+            (&[], None),
+        ] {
+            assert_eq!(number(contents), expected, "{contents:?}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_by_their_number() {
+        let mut outer = Elements(&[0x30, 10, 0xa1, 3, 2, 1, 5, 0xa3, 3, 2, 1, 6, 0xff]);
+        let fields = outer.sequence().unwrap();
+        assert_eq!(fields.field(3).and_then(|mut f| f.number()), Some(6));
+        assert_eq!(fields.field(1).and_then(|mut f| f.number()), Some(5));
+        assert!(fields.field(2).is_none());
+        assert_eq!(outer.0, [0xff]);
+        assert!(outer.next().is_none(), "its length is missing");
+    }
+}

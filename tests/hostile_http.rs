@@ -1,0 +1,392 @@
+//! HTTP/1 that is meant to cost: no transaction takes more than a megabyte or a tenth of a second,
+//! and what is given up is told by an event.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use stopgap::app_layer::{AppLayer, Limits, TxRef};
+use stopgap::direction::Direction;
+
+/// Bytes that a transaction may take at most.
+const MEMORY: usize = 1 << 20;
+/// Processing time that it may take at most. Code without optimisation gets ten times as long.
+const TIME: Duration = Duration::from_millis(if cfg!(debug_assertions) { 1000 } else { 100 });
+/// What TCP gives at once.
+const SEGMENT: usize = 1460;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Counts what the thread holds. What libzstd takes is not in it, but in `held_bytes`.
+struct Counting;
+
+fn count(change: isize) {
+    let now = HELD.get() + change;
+    HELD.set(now);
+    MOST.set(MOST.get().max(now));
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: the caller keeps `dealloc`'s contract.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a connection cost.
+#[derive(Debug, Default)]
+struct Cost {
+    /// The most that it took at any time, for each live transaction.
+    memory: usize,
+    /// The same by the parser's own account.
+    held: usize,
+    /// The most time for one transaction.
+    time: Duration,
+    transactions: u64,
+    events: Vec<&'static str>,
+    failed: bool,
+}
+
+/// Feeds both directions, a segment each in turn, as a worker does.
+fn cost(to_server: &[u8], to_client: &[u8]) -> Cost {
+    let mut app = AppLayer::new();
+    let limits = Limits::default();
+    let mut cost = Cost::default();
+    let before = HELD.get();
+    MOST.set(before);
+    let mut spent = Duration::ZERO;
+    let mut sides = [
+        (Direction::ToServer, to_server),
+        (Direction::ToClient, to_client),
+    ];
+    while sides.iter().any(|(_, rest)| !rest.is_empty()) {
+        for (direction, rest) in &mut sides {
+            let (mut segment, later) = rest.split_at(rest.len().min(SEGMENT));
+            *rest = later;
+            let start = Instant::now();
+            while !segment.is_empty() {
+                let taken = app.data(*direction, segment, &limits).consumed;
+                segment = &segment[taken.max(1)..];
+                for tx in app.touched() {
+                    cost.transactions = cost.transactions.max(tx.id() + 1);
+                    note_events(&tx, &mut cost.events);
+                }
+                app.take_finished();
+            }
+            spent += start.elapsed();
+            cost.failed |= app.failed(*direction);
+            let live = app.transactions().count().max(1);
+            let most = usize::try_from(MOST.get() - before).unwrap_or(0);
+            cost.memory = cost.memory.max(most / live);
+            cost.held = cost.held.max(app.held_bytes() / live);
+        }
+        if cost.failed {
+            break;
+        }
+    }
+    cost.time = spent / u32::try_from(cost.transactions.max(1)).unwrap_or(1);
+    cost
+}
+
+fn note_events(tx: &TxRef<'_>, events: &mut Vec<&'static str>) {
+    for event in tx.events() {
+        if let stopgap::app_layer::Event::Http1(event) = event
+            && !events.contains(&event.as_str())
+        {
+            events.push(event.as_str());
+        }
+    }
+}
+
+fn holds(name: &str, cost: &Cost) {
+    println!(
+        "{name:38} {:>7} bytes ({:>7} by its own account), {:>9.3?} a transaction, {} of them, {:?}{}",
+        cost.memory,
+        cost.held,
+        cost.time,
+        cost.transactions,
+        cost.events,
+        if cost.failed { ", given up" } else { "" }
+    );
+    assert!(cost.memory <= MEMORY, "{name}: {cost:?}");
+    assert!(cost.held <= MEMORY, "{name}: {cost:?}");
+    assert!(cost.time <= TIME, "{name}: {cost:?}");
+}
+
+/// The connection ends with the limit that this event tells of.
+fn is_given_up(name: &str, event: &str, to_server: &[u8], to_client: &[u8]) {
+    let cost = cost(to_server, to_client);
+    holds(name, &cost);
+    assert!(
+        cost.failed && cost.events.contains(&event),
+        "{name}: {cost:?}"
+    );
+}
+
+/// It goes on, at a bounded cost.
+fn is_bounded(name: &str, to_server: &[u8], to_client: &[u8]) {
+    let cost = cost(to_server, to_client);
+    holds(name, &cost);
+    assert!(!cost.failed, "{name}: {cost:?}");
+}
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn post(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}Content-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn response(headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}Content-Length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zlib(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn br(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    brotli::CompressorWriter::new(&mut out, 1 << 16, 5, 24)
+        .write_all(data)
+        .unwrap();
+    out
+}
+
+fn zstd(data: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; zstd_safe::compress_bound(data.len())];
+    let length = zstd_safe::compress(&mut out[..], data, 3).unwrap();
+    out.truncate(length);
+    out
+}
+
+/// Bytes that no compressor makes much of.
+fn noise(length: u32) -> Vec<u8> {
+    let mut state = 1_u32;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as u8
+        })
+        .collect()
+}
+
+#[test]
+fn bodies_that_inflate_without_end_are_given_up() {
+    let zeros = vec![0; 64 << 20];
+    let bomb = "compression_bomb";
+    let zipped = gzip(&zeros);
+    is_given_up(
+        "gzip of 64 MB",
+        bomb,
+        &post("Content-Encoding: gzip\r\n", &zipped),
+        b"",
+    );
+    is_given_up(
+        "gzip of 64 MB in a response",
+        bomb,
+        GET,
+        &response("Content-Encoding: gzip\r\n", &zipped),
+    );
+    let twice = gzip(&zipped);
+    is_given_up(
+        "gzip of gzip of 64 MB",
+        bomb,
+        &post("Content-Encoding: gzip, gzip\r\n", &twice),
+        b"",
+    );
+    is_given_up(
+        "br of 64 MB",
+        bomb,
+        &post("Content-Encoding: br\r\n", &br(&zeros)),
+        b"",
+    );
+    is_given_up(
+        "zstd of 64 MB",
+        bomb,
+        &post("Content-Encoding: zstd\r\n", &zstd(&zeros)),
+        b"",
+    );
+    is_given_up(
+        "br in zstd",
+        "too_many_encoding_layers",
+        &post("Content-Encoding: br, zstd\r\n", &zstd(&br(b"x"))),
+        b"",
+    );
+    let many = "gzip,".repeat(1000);
+    is_given_up(
+        "a thousand codings",
+        "too_many_encoding_layers",
+        &post(&format!("Content-Encoding: {many}gzip\r\n"), b"x"),
+        b"",
+    );
+}
+
+#[test]
+fn bodies_take_no_more_than_what_is_kept_of_them() {
+    let noise = noise(4 << 20);
+    for (coding, body) in [
+        ("identity", noise.clone()),
+        ("gzip", gzip(&noise)),
+        ("br", br(&noise)),
+        ("zstd", zstd(&noise)),
+        ("gzip, gzip", gzip(&gzip(&noise))),
+        ("gzip, deflate, gzip, br", br(&gzip(&zlib(&gzip(&noise))))),
+        (
+            "gzip, deflate, gzip, zstd",
+            zstd(&gzip(&zlib(&gzip(&noise)))),
+        ),
+    ] {
+        let headers = format!("Content-Encoding: {coding}\r\n");
+        let name = format!("4 MB of noise in {coding}");
+        is_bounded(&name, GET, &response(&headers, &body));
+    }
+    let chunks = [
+        &b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"[..],
+        &b"1\r\na\r\n".repeat(100_000),
+        b"0\r\n\r\n",
+    ]
+    .concat();
+    is_bounded("100,000 chunks of one byte", &chunks, b"");
+    let part = b"--x\r\nContent-Disposition: form-data; filename=f\r\n\r\n".repeat(40_000);
+    let form = "Content-Type: multipart/form-data; boundary=x\r\n";
+    is_bounded("40,000 files in a form", &post(form, &part), b"");
+    let open = b"--x\r\n a\r\n".repeat(200_000);
+    is_bounded("part headers that never end", &post(form, &open), b"");
+}
+
+#[test]
+fn heads_without_end_are_given_up() {
+    let start = "GET / HTTP/1.1\r\nHost: a\r\n";
+    let request = |lines: String| format!("{start}{lines}\r\n").into_bytes();
+    let distinct: String = (0..64_000).map(|n| format!("X{n}: a\r\n")).collect();
+    is_given_up(
+        "64,000 headers",
+        "request_too_many_headers",
+        &request(distinct.clone()),
+        b"",
+    );
+    is_given_up(
+        "64,000 headers in a response",
+        "response_too_many_headers",
+        GET,
+        format!("HTTP/1.1 200 OK\r\n{distinct}\r\n").as_bytes(),
+    );
+    for (name, line) in [
+        ("64,000 times the same header", "X: a\r\n"),
+        ("64,000 lines of one header", " a\r\n"),
+        ("64,000 lines without colon", "a\r\n"),
+    ] {
+        is_given_up(
+            name,
+            "request_too_many_headers",
+            &request(line.repeat(64_000)),
+            b"",
+        );
+    }
+    is_given_up(
+        "a header of 8 MB",
+        "request_field_too_long",
+        &request(format!("X: {}", "a".repeat(8 << 20))),
+        b"",
+    );
+    is_given_up(
+        "a target of 8 MB",
+        "request_field_too_long",
+        format!("GET /{} HTTP/1.1\r\n\r\n", "%41/../".repeat(1 << 20)).as_bytes(),
+        b"",
+    );
+    is_given_up(
+        "lines that may be the head's end",
+        "request_header_invalid",
+        &request(" \r\nX: a\r\n".repeat(32_000)),
+        b"",
+    );
+    let trailers = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}\r\n",
+        "X: a\r\n".repeat(64_000)
+    );
+    is_given_up(
+        "64,000 trailers",
+        "request_too_many_headers",
+        trailers.as_bytes(),
+        b"",
+    );
+    let extension = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;{}",
+        "a".repeat(1 << 20)
+    );
+    is_given_up(
+        "an endless chunk extension",
+        "invalid_request_chunk_len",
+        extension.as_bytes(),
+        b"",
+    );
+}
+
+#[test]
+fn many_messages_cost_no_more_than_each() {
+    let pipelined = GET.repeat(10_000);
+    is_given_up(
+        "10,000 pipelined requests",
+        "too_many_transactions",
+        &pipelined,
+        b"",
+    );
+    let answers = response("", b"x").repeat(10_000);
+    // As long as an answer, so that in segments of one length neither runs ahead.
+    let answered = b"GET / HTTP/1.1\r\nHost: a\r\nX: aaaaaaa\r\n\r\n".repeat(10_000);
+    assert_eq!(answered.len(), answers.len());
+    is_bounded("10,000 requests and their answers", &answered, &answers);
+    is_bounded("answers to nobody", b"", &answers);
+    is_bounded("a million empty lines", &b"\r\n".repeat(1_000_000), b"");
+    is_given_up(
+        "100,000 interim responses",
+        "100_continue_already_seen",
+        GET,
+        &b"HTTP/1.1 100 x\r\n\r\n".repeat(100_000),
+    );
+    is_bounded(
+        "lines that are no response",
+        GET,
+        &b"stray\r\n".repeat(500_000),
+    );
+    is_bounded(
+        "bytes that are no request",
+        &[GET, &b"x=y\r\n".repeat(500_000)].concat(),
+        b"",
+    );
+    is_bounded(
+        "responses with bodies that should not be there",
+        GET,
+        &b"HTTP/1.1 204 x\r\nContent-Length: 9\r\n\r\n123456789".repeat(20_000),
+    );
+}
