@@ -98,6 +98,16 @@ const ROWS: &[Row] = &[
         "dcerpc.iface:367abb81-9844-35f1-ad32-98f038001003;",
         "",
     ),
+    (
+        "http2.settings",
+        "http2.settings:SETTINGS_MAX_FRAME_SIZE >20000;",
+        "",
+    ),
+    (
+        "ike.chosen_sa_attribute",
+        "ike.chosen_sa_attribute:alg_enc=3;",
+        "",
+    ),
     ("ssl_version", "ssl_version:tls1.2;", ""),
     ("ssl_state", "ssl_state:client_hello;", ""),
     (

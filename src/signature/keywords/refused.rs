@@ -37,11 +37,6 @@ pub const REFUSED: &[Refused] = &[
         "use the action `drop`",
     ),
     refused(
-        "filestore",
-        "files are not written to disk",
-        "take the option out: the alert shows the match",
-    ),
-    refused(
         "nfq_set_mark",
         "packets' marks are the gateway's own",
         "set marks by rules of the kernel",
