@@ -61,7 +61,7 @@ impl Decoder {
         self.table.held_bytes() + texts.map(Vec::capacity).iter().sum::<usize>()
     }
 
-    /// Takes another piece of a block. `most`: bytes that one field may have there.
+    /// Takes another piece of a block. `most`: bytes that one name or value may have there.
     pub(super) fn decode(
         &mut self,
         piece: &[u8],
@@ -69,18 +69,15 @@ impl Decoder {
         sink: &mut dyn FnMut(Item<'_>),
     ) -> Result<(), Fault> {
         if self.pending.is_empty() {
-            let used = self.run(piece, sink)?;
+            let used = self.run(piece, most, sink)?;
             self.pending
                 .extend_from_slice(piece.get(used..).unwrap_or_default());
         } else {
             let mut pending = std::mem::take(&mut self.pending);
             pending.extend_from_slice(piece);
-            let used = self.run(&pending, sink)?;
+            let used = self.run(&pending, most, sink)?;
             pending.drain(..used);
             self.pending = pending;
-        }
-        if self.pending.len() > most {
-            return Err(Fault::TooLong);
         }
         Ok(())
     }
@@ -96,9 +93,14 @@ impl Decoder {
     }
 
     /// Reads whole fields; how many bytes they took.
-    fn run(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Item<'_>)) -> Result<usize, Fault> {
+    fn run(
+        &mut self,
+        bytes: &[u8],
+        most: usize,
+        sink: &mut dyn FnMut(Item<'_>),
+    ) -> Result<usize, Fault> {
         let mut at = 0;
-        while let Some(next) = self.one(bytes, at, sink)? {
+        while let Some(next) = self.one(bytes, at, most, sink)? {
             at = next;
         }
         Ok(at)
@@ -109,6 +111,7 @@ impl Decoder {
         &mut self,
         bytes: &[u8],
         at: usize,
+        most: usize,
         sink: &mut dyn FnMut(Item<'_>),
     ) -> Result<Option<usize>, Fault> {
         let Some(&first) = bytes.get(at) else {
@@ -134,13 +137,13 @@ impl Decoder {
             return Ok(Some(at));
         }
         let (name, at) = match number {
-            0 => match literal(bytes, at)? {
+            0 => match literal(bytes, at, most)? {
                 Some((name, at)) => (Some(name), at),
                 None => return Ok(None),
             },
             _ => (None, at),
         };
-        let Some((value, at)) = literal(bytes, at)? else {
+        let Some((value, at)) = literal(bytes, at, most)? else {
             return Ok(None);
         };
         match name {
@@ -202,12 +205,17 @@ fn integer(bytes: &[u8], at: usize, prefix_bits: u32) -> Result<Option<(u64, usi
 }
 
 /// A text (section 5.2), and the place behind it.
-fn literal(bytes: &[u8], at: usize) -> Result<Option<(Literal<'_>, usize)>, Fault> {
+fn literal(bytes: &[u8], at: usize, most: usize) -> Result<Option<(Literal<'_>, usize)>, Fault> {
     let coded = bytes.get(at).is_some_and(|b| b & 0x80 != 0);
     let Some((length, start)) = integer(bytes, at, 7)? else {
         return Ok(None);
     };
-    let end = usize::try_from(length).map_or(usize::MAX, |n| start.saturating_add(n));
+    // Judged by what it says, so that nothing depends on how much of it is there.
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > most {
+        return Err(Fault::TooLong);
+    }
+    let end = start.saturating_add(length);
     let text = bytes.get(start..end);
     Ok(text.map(|bytes| (Literal { bytes, coded }, end)))
 }
@@ -322,7 +330,13 @@ mod tests {
         }
         let mut long = vec![0x00, 0x7f, 0xff, 0x7f];
         long.extend_from_slice(&[b'x'; 2000]);
-        assert_eq!(read(&mut Decoder::new(4096), &long, 9), Err(Fault::TooLong));
+        // Found by fuzzing: in one piece, what is in it was told instead.
+        for step in [9, 3000] {
+            assert_eq!(
+                read(&mut Decoder::new(4096), &long, step),
+                Err(Fault::TooLong)
+            );
+        }
         let mut cut = Decoder::new(4096);
         cut.decode(&[0x00, 3, b'a'], 100, &mut |_| {}).unwrap();
         assert!(!cut.end_block());
