@@ -301,8 +301,8 @@ fn replay_goes_on_with_what_a_capture_that_breaks_off_holds() {
 #[test]
 fn check_tells_of_numbers_that_two_files_share() {
     let dir = TempDir::new().unwrap();
-    let first = file(&dir, "first.rules", GOOD_RULE.to_owned());
-    let second = file(&dir, "second.rules", GOOD_RULE.to_owned());
+    let first = file(&dir, "first.rules", GOOD_RULE);
+    let second = file(&dir, "second.rules", GOOD_RULE);
     let output = stopgap(&["check", "--rules", &first, "--rules", &second]);
     assert_eq!(output.status.code(), Some(0));
     assert!(stderr(&output).contains("first.rules:1: both are in force"));

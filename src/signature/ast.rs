@@ -339,6 +339,8 @@ pub enum NumberCondition {
         value: u64,
         negated: bool,
     },
+    /// An IPv4 address that is not the client's.
+    NotClient,
     /// Seconds since 1970 that are over.
     Past {
         negated: bool,
@@ -350,9 +352,13 @@ pub enum NumberCondition {
 }
 
 impl NumberCondition {
-    /// `now`: seconds since 1970.
-    pub fn matches(&self, n: u64, now: u64) -> bool {
+    /// `now`: seconds since 1970. `client`: of the flow.
+    pub fn matches(&self, n: u64, now: u64, client: IpAddr) -> bool {
         match self {
+            Self::NotClient => match client {
+                IpAddr::V4(client) => n != u64::from(client.to_bits()),
+                IpAddr::V6(_) => true,
+            },
             Self::Past { negated } => (n < now) != *negated,
             Self::Future { negated } => (n > now) != *negated,
             Self::Range(range) => range.contains(n),

@@ -297,7 +297,9 @@ impl Round<'_> {
             && rule.events.iter().all(|e| tx.events().contains(e))
             && rule.numbers.iter().all(|t| {
                 let direction = t.number.direction().unwrap_or(self.direction);
-                tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
+                tx.has_number(t.number, direction, &|n| {
+                    t.condition.matches(n, now, ctx.client.0)
+                })
             })
     }
 

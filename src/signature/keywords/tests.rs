@@ -115,6 +115,7 @@ const CASES: &[(&str, &str, &str)] = &[
         r#"tls.fingerprint:^"0a:1b";"#,
     ),
     ("tls.store", "tls.store;", "tls.store:^now;"),
+    ("ftpbounce", "ftpbounce;", "ftpbounce:^1;"),
     ("filename", "filename:\"a b\";", "filename:^a;"),
     ("fileext", "fileext:!\"exe\";", "fileext:^\"\";"),
     ("filestore", "filestore;", "filestore:^sideways;"),
