@@ -131,8 +131,8 @@ impl Ruleset {
         } else {
             passed
         };
-        for place in from..reached {
-            let ruled = if !tx.came_to(direction, &states[place]) {
+        for (place, state) in states.iter().enumerate().take(reached).skip(from) {
+            let ruled = if !tx.came_to(direction, state) {
                 ACCEPT
             } else {
                 self.at_state(scratch, ctx, flow, direction, tx, place, hits)
