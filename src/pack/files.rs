@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::path::{Component, Path, PathBuf};
 
 use crate::scenario::{Diagnostics, ScenarioFiles, whole_file};
-use crate::signature::Diagnostic;
+use crate::signature::{Diagnostic, RuleFiles};
 
 /// What one pack may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,22 +98,39 @@ impl Files {
     }
 }
 
-/// One folder of [`Files`], for the `file` of a scenario's message.
+/// One folder of [`Files`], for what scenarios' messages and rules name.
 pub struct Folder<'a> {
     pub files: &'a Files,
     pub path: String,
 }
 
-impl ScenarioFiles for Folder<'_> {
+impl Folder<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let mut components = Path::new(path).components();
         if !components.all(|component| matches!(component, Component::Normal(_))) {
-            return Err(format!("`{path}` leads out of the scenario's folder"));
+            return Err(format!("`{path}` leads out of the folder"));
         }
         let bytes = self.files.get(&format!("{}/{path}", self.path));
         bytes
             .map(<[u8]>::to_vec)
-            .ok_or_else(|| format!("there is no `{path}` beside the scenario"))
+            .ok_or_else(|| format!("there is no `{path}` in the folder"))
+    }
+}
+
+impl ScenarioFiles for Folder<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read(path)
+    }
+}
+
+/// A patch keeps nothing on disk.
+impl RuleFiles for Folder<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read(path)
+    }
+
+    fn read_kept(&self, _: &str) -> Result<Option<Vec<u8>>, String> {
+        Err("a patch keeps no files: `load` one of its folder".to_owned())
     }
 }
 

@@ -9,7 +9,7 @@ use super::manifest::{Manifest, SidRange, Version};
 use super::patch::{Description, Patch};
 use crate::scenario::{Diagnostics, Scenario, error_at, whole_file};
 use crate::signature::ast::{Signature, SignatureId};
-use crate::signature::{Classes, Diagnostic, Variables, nearest, parse_file};
+use crate::signature::{Classes, Diagnostic, Surroundings, Variables, nearest, parse_bytes_in};
 use crate::verdict::Action;
 
 const MANIFEST: &str = "pack.toml";
@@ -17,6 +17,8 @@ const DESCRIPTION: &str = "patch.toml";
 const RULES: &str = "patch.rules";
 const ATTACK: &str = "attack";
 const BENIGN: &str = "benign";
+/// Files that the rules name.
+const DATA: &str = "data";
 
 /// A pack, as far as it could be read.
 #[derive(Clone, Debug)]
@@ -175,7 +177,7 @@ impl PackReader<'_> {
 
     /// Entries that nothing reads: a misspelt folder's scenarios would never be played.
     fn strangers(&self, id: &str) -> Diagnostics {
-        const KNOWN: [&str; 4] = [DESCRIPTION, RULES, ATTACK, BENIGN];
+        const KNOWN: [&str; 5] = [DESCRIPTION, RULES, ATTACK, BENIGN, DATA];
         let mut errors: Diagnostics = Vec::new();
         let mut last = None;
         for (path, _) in self.files.within(id) {
@@ -206,7 +208,13 @@ impl PackReader<'_> {
         let shown = self.shown_as(id, RULES);
         let path = format!("{id}/{RULES}");
         let source = self.files.text(&path, &shown).map_err(|e| vec![e])?;
-        let parsed = parse_file(&shown, source, self.variables, self.classes);
+        let folder = Folder {
+            files: self.files,
+            path: id.to_owned(),
+        };
+        let mut surroundings = Surroundings::new(self.variables, self.classes);
+        surroundings.files = &folder;
+        let parsed = parse_bytes_in(&shown, source.as_bytes(), &surroundings);
         let mut errors = parsed.failures;
         for signature in &parsed.signatures {
             let sid = signature.id.sid;
@@ -395,7 +403,7 @@ mod tests {
             (
                 "two/attack/a.toml",
                 SCENARIO.replace("text", "file"),
-                "beside the scenario",
+                "in the folder",
             ),
         ] {
             let mut files = sample();
@@ -420,6 +428,30 @@ mod tests {
             let mut files = sample();
             files.remove(path);
             refusal(&files);
+        }
+    }
+
+    #[test]
+    fn rules_load_files_of_their_patch_alone() {
+        let rule = |load: &str| {
+            format!(
+                "drop http any any -> any any (msg:\"m\"; http.uri; \
+                 dataset:isset,paths,type string,{load}; sid:100;)\n"
+            )
+        };
+        let mut files = sample();
+        files.set("one/patch.rules", &rule("load data/paths.lst"));
+        files.set("one/data/paths.lst", "L2FkbWlu\n");
+        files.set("two/data/paths.lst", "L2FkbWlu\n");
+        assert!(read(&files).1.is_empty());
+        for outside in [
+            "load ../two/data/paths.lst",
+            "load data/none",
+            "state paths",
+        ] {
+            files.set("one/patch.rules", &rule(outside));
+            let refused = read(&files).1;
+            assert_eq!(refused.len(), 1, "{outside}");
         }
     }
 
