@@ -101,6 +101,9 @@ fn bytes(text: &str) -> Result<(Vec<u8>, &str)> {
                     .find('|')
                     .ok_or("no `|` closes the hexadecimal bytes")?;
                 let digits: Vec<u8> = inner[..end].bytes().filter(|b| *b != b' ').collect();
+                if digits.len() % 2 == 1 {
+                    return Err(format!("`{}` lacks half a byte", &inner[..end]));
+                }
                 for pair in digits.chunks(2) {
                     let pair = std::str::from_utf8(pair).map_err(|e| e.to_string())?;
                     let byte = u8::from_str_radix(pair, 16).map_err(|e| format!("{pair}: {e}"))?;
