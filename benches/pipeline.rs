@@ -43,6 +43,7 @@ fn worker() -> Worker {
         ceiling: Mode::Prevent,
         action_order: ActionOrder::default(),
         options: CompileOptions::default(),
+        keeping: stopgap::reload::Keeping::default(),
     };
     let built = Builder::new(sources, Holds::default())
         .build(Strictness::Start)

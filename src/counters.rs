@@ -71,6 +71,9 @@ counters! {
     EventsLost = "events_lost", "Event records not written since the log could not keep up.";
     Transactions = "transactions", "Application-layer transactions seen.";
     MatchErrors = "match_limit_errors", "Regular expressions that hit their limit.";
+    KeptFull = "kept_full", "Times that what a rule wanted to keep found no room.";
+    Tagged = "tagged_packets", "Packets logged since a rule tagged them.";
+    FlowsBypassed = "flows_bypassed", "Flows that a rule let through uninspected from a match on.";
     RulesetSwaps = "ruleset_swaps", "Times this worker took up a new ruleset.";
 }
 

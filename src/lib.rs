@@ -18,6 +18,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 // Words every room may use.
+pub mod base64;
 pub mod buffer;
 pub mod counters;
 pub mod direction;

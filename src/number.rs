@@ -373,6 +373,7 @@ numbers! {
     SmbVersion { "smb.version", &[], Smb, None, 2, Values::Plain, "Version of a request: 1, or 2 for all later ones." }
     FtpMode { "ftp.mode", &[], Ftp, None, 2, Values::Named(&[("active", 1), ("passive", 2)]), "Who opens the connection for a file, as PORT and EPRT or PASV and EPSV ask for it." }
     FtpDynamicPort { "ftp.dynamic_port", &[], Ftp, None, 65_535, Values::Plain, "Port of the connection for a file." }
+    FtpPortAddress { "ftpbounce", &[], Ftp, Some(Direction::ToServer), LONG, Values::Own, "IPv4 address that the client tells the server to connect to." }
     FtpReplyReceived { "ftp.reply_received", &[], Ftp, TO_CLIENT, 1, Values::Named(&[("yes", 1), ("on", 1), ("no", 0), ("off", 0)]), "Whether a command was answered; `no` is known when the connection ends." }
     FtpDataCommand { "ftpdata_command", &["ftpdata.command"], FtpData, None, 7, Values::Named(&[("retr", 1), ("stor", 2), ("appe", 3), ("stou", 4), ("list", 5), ("nlst", 6), ("mlsd", 7)]), "Command that the connection carries the file of." }
     Http2FrameType { "http2.frametype", &[], Http2, None, BYTE, HTTP2_FRAMES, "Types of the frames." }

@@ -293,6 +293,8 @@ drop_reasons! {
     AppLayerError = "app_layer_error",
     /// Parsers and detection state hold all the memory they may.
     AppLayerMemory = "app_layer_memory",
+    /// What a rule wanted to keep found no room.
+    KeptFull = "kept_full",
     /// The worker panicked on this packet.
     InternalError = "internal_error",
 }

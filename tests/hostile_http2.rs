@@ -101,6 +101,7 @@ impl Run {
             ceiling: Mode::Prevent,
             action_order: ActionOrder::default(),
             options: stopgap::detect::CompileOptions::default(),
+            keeping: stopgap::reload::Keeping::default(),
         };
         let built = Builder::new(sources, Holds::default())
             .build(Strictness::Whole)

@@ -14,11 +14,13 @@ const BASE: &[&str] = &[
     "protocol",
     "buffer",
     "number",
+    "base64",
 ];
 
 /// A room, and the rooms it may name besides the base.
 const ROOMS: &[(&str, &[&str])] = &[
     ("time", &[]),
+    ("base64", &[]),
     ("direction", &[]),
     ("verdict", &[]),
     ("counters", &[]),

@@ -150,6 +150,7 @@ fn worker(rules: Option<&Path>) -> (Worker, Arc<Counters>) {
         ceiling: Mode::Prevent,
         action_order: ActionOrder::default(),
         options: stopgap::detect::CompileOptions::default(),
+        keeping: stopgap::reload::Keeping::default(),
     };
     let built = Builder::new(sources, Holds::default())
         .build(Strictness::Start)

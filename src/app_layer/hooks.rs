@@ -1,7 +1,7 @@
 //! The states of a transaction that rules may hook in at: one table drives rules' headers,
 //! inspection and docs.
 
-use super::{Protocol, http1, message, tls};
+use super::{Protocol, http1, message, smtp, tls};
 use crate::direction::Direction;
 
 /// A state, by its name in rules (`http1:request_headers`).
@@ -10,10 +10,23 @@ pub struct Hook {
     pub name: &'static str,
     /// Reached with this progress of the transaction in its direction.
     pub progress: u8,
+    /// Not every transaction comes to it: it is asked about where one does.
+    pub may_be_skipped: bool,
 }
 
 const fn hook(name: &'static str, progress: u8) -> Hook {
-    Hook { name, progress }
+    Hook {
+        name,
+        progress,
+        may_be_skipped: false,
+    }
+}
+
+const fn skippable(name: &'static str, progress: u8) -> Hook {
+    Hook {
+        may_be_skipped: true,
+        ..hook(name, progress)
+    }
 }
 
 /// In the order in which they are reached.
@@ -56,6 +69,20 @@ const TLS: [&[Hook]; 2] = [
     ],
 ];
 
+/// A mail: its envelope, then what DATA sends (RFC 5321 section 3.3).
+const SMTP: [&[Hook]; 2] = [
+    &[
+        hook("request_started", message::progress::NONE),
+        skippable("request_data", smtp::progress::DATA),
+        hook("request_complete", message::progress::COMPLETE),
+    ],
+    &[
+        hook("response_started", message::progress::NONE),
+        skippable("response_data", smtp::progress::DATA),
+        hook("response_complete", message::progress::COMPLETE),
+    ],
+];
+
 const MESSAGE: [&[Hook]; 2] = [
     &[
         hook("request_started", message::progress::NONE),
@@ -73,6 +100,7 @@ pub const fn hooks(protocol: Protocol, direction: Direction) -> &'static [Hook] 
         Protocol::Undetermined | Protocol::Unknown | Protocol::Http => return &[],
         Protocol::Http1 => &HTTP1,
         Protocol::Tls => &TLS,
+        Protocol::Smtp => &SMTP,
         _ => &MESSAGE,
     };
     both[direction.index()]

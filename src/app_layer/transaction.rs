@@ -35,6 +35,15 @@ impl<'a> TxRef<'a> {
         either!(self, tx => tx.progress(direction))
     }
 
+    /// Whether it has been in a state of [`super::hooks`], or is.
+    pub fn came_to(&self, direction: Direction, state: &super::Hook) -> bool {
+        let reached = self.progress(direction) >= state.progress;
+        match self {
+            Self::Message(tx) if state.may_be_skipped => tx.came_to(direction, state.progress),
+            _ => reached,
+        }
+    }
+
     /// Another number whenever a buffer or an event of this direction has come or grown.
     pub fn revision(&self, direction: Direction) -> u32 {
         either!(self, tx => tx.revision(direction))

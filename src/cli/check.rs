@@ -9,9 +9,9 @@ use super::style::{ERROR, GOOD};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::detect::{CompileOptions, Layer, RuleInput};
 use crate::pack::{self, Manifest, Patch, find_packs};
-use crate::reload::{RulesFile, Sources, duplicates, patch_info};
+use crate::reload::{FilesBeside, RulesFile, Sources, duplicates, patch_info};
 use crate::signature::ast::{Signature, SignatureId};
-use crate::signature::{Diagnostic, Severity, docs, parse_bytes};
+use crate::signature::{Diagnostic, Severity, Surroundings, docs, parse_bytes_in};
 
 /// Check packs and rules without running them.
 ///
@@ -141,7 +141,13 @@ impl Findings {
     fn rules(&mut self, file: &RulesFile, sources: &Sources) -> std::result::Result<(), Failure> {
         let name = file.path.display().to_string();
         let text = std::fs::read(&file.path).map_err(|e| Failure(format!("{name}: {e}")))?;
-        let parsed = parse_bytes(&name, &text, &sources.variables, &sources.classes);
+        let files = FilesBeside::new(&file.path, &sources.keeping);
+        let reputation = sources.keeping.reputation().map_err(Failure)?;
+        let mut surroundings = Surroundings::new(&sources.variables, &sources.classes);
+        surroundings.files = &files;
+        surroundings.categories = reputation.categories();
+        surroundings.set_limits = sources.keeping.set_limits;
+        let parsed = parse_bytes_in(&name, &text, &surroundings);
         let taken = |signature: Signature| {
             Some(RuleInput {
                 signature: file.take(signature)?,

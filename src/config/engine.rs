@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -23,6 +24,8 @@ pub struct Engine {
     /// Bytes of a stream before its newest that a match may reach back to.
     #[serde(deserialize_with = "within::<_, _, 256, 1_048_576>")]
     pub stream_window_bytes: u32,
+    /// A file of `threshold`, `suppress` and `rate_filter` lines. Empty: none.
+    pub threshold_file: PathBuf,
 }
 
 impl Default for Engine {
@@ -31,6 +34,7 @@ impl Default for Engine {
             mode: Mode::Prevent,
             action_order: ActionOrder::default(),
             stream_window_bytes: 8 << 10,
+            threshold_file: PathBuf::new(),
         }
     }
 }
@@ -48,6 +52,8 @@ pub struct Policy {
     pub parser_error: ExceptionPolicy,
     /// Bytes of a flow whose parser may not take more memory, by `[app_layer] memory_bytes`.
     pub app_layer_memory: ExceptionPolicy,
+    /// Something that a rule wants to keep (`[datasets]`, `[hostbits]`), and no room for it.
+    pub kept_full: ExceptionPolicy,
     /// Tunnels nested deeper than `[decode]` allows.
     pub tunnel_depth: ExceptionPolicy,
     /// An IP fragment, and no room in what `[defrag]` allows. `drop`: the oldest incomplete
@@ -71,6 +77,7 @@ impl Default for Policy {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
+            kept_full: ExceptionPolicy::Pass,
             tunnel_depth: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,

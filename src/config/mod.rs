@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod field;
 mod flow;
+mod kept;
 mod log;
 mod rules;
 mod service;
@@ -26,6 +27,7 @@ pub use decode::{Decode, Tunnel};
 pub use engine::{Engine, Policy, Vars};
 pub use error::ConfigError;
 pub use flow::{Defrag, Flow, Normalise, Profile, Stream};
+pub use kept::{Datasets, HostBits, Reputation};
 pub use log::Log;
 pub use rules::{Packs, RulesFile, Select};
 pub use service::{Control, Metrics, Reload};
@@ -51,6 +53,9 @@ pub struct Config {
     pub app_layer: AppLayer,
     pub packs: Packs,
     pub rules: Vec<RulesFile>,
+    pub datasets: Datasets,
+    pub hostbits: HostBits,
+    pub reputation: Reputation,
     pub log: Log,
     pub control: Control,
     pub metrics: Metrics,

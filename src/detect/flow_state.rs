@@ -2,6 +2,7 @@
 
 use super::flowbits::Bits;
 use super::scratch::Scratch;
+use super::variables::FlowVariables;
 
 /// Detection state of one flow. Idle, it owns no heap memory; its lists keep their room when
 /// [`FlowDetect::reset`] makes it ready for another flow.
@@ -10,6 +11,7 @@ pub struct FlowDetect {
     /// Of the ruleset that the rest belongs to; zero: none yet.
     epoch: u64,
     pub(crate) bits: Bits,
+    pub(crate) variables: FlowVariables,
     /// Changes with flowbits and with payload matches that transactions wait for.
     pub(crate) generation: u32,
     pub(crate) txs: Vec<TxState>,
@@ -45,6 +47,8 @@ pub(crate) struct StreamCandidate {
 #[derive(Debug, Default)]
 pub(crate) struct TxState {
     pub(crate) id: u64,
+    /// `xbits` that track it.
+    pub(crate) bits: Bits,
     /// A firewall's rule let all of it through.
     pub(crate) accepted: bool,
     pub(crate) sides: [TxSide; 2],
@@ -125,6 +129,7 @@ impl TxSide {
 impl TxState {
     fn restart(&mut self, id: u64) {
         self.id = id;
+        self.bits.clear();
         self.accepted = false;
         self.over = false;
         for side in &mut self.sides {
@@ -161,12 +166,19 @@ impl FlowDetect {
             + candidates * size_of::<StreamCandidate>()
             + self.payload_matched.capacity() * size_of::<RuleRef>()
             + self.bits.held_bytes()
+            + self.variables.held_bytes()
+            + self
+                .txs
+                .iter()
+                .map(|tx| tx.bits.held_bytes())
+                .sum::<usize>()
     }
 
     /// Makes the state ready for another flow, keeping its room.
     pub fn reset(&mut self, scratch: &mut Scratch) {
         self.forget(scratch);
         self.bits.clear();
+        self.variables.clear();
         self.epoch = 0;
     }
 

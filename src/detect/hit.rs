@@ -1,7 +1,12 @@
 //! What the engine found.
 
+use std::sync::Arc;
+
+use super::flowbits::BitId;
+use super::variables::{Captured, CapturedValue};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
+use crate::signature::ast::CaptureScope;
 use crate::verdict::Scope;
 
 /// At most this many bytes are copied as evidence.
@@ -54,11 +59,18 @@ pub struct Hit {
     /// `Packet` where nothing but the packet itself matched; what follows in the flow is free.
     pub scope: Scope,
     pub evidence: Option<Evidence>,
+    /// What it has found out, by its place in [`Hits::captured`].
+    pub(crate) captured: (u32, u32),
 }
 
 /// Reusable list of hits, in the order of evaluation. The caller clears it for each packet.
 #[derive(Debug, Default)]
-pub struct Hits(Vec<Hit>);
+pub struct Hits {
+    hits: Vec<Hit>,
+    captured: Vec<Captured>,
+    /// Texts that rules keep with the packet.
+    pub(crate) texts: Vec<(BitId, Arc<[u8]>)>,
+}
 
 impl Hits {
     pub fn new() -> Self {
@@ -66,27 +78,50 @@ impl Hits {
     }
 
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.hits.clear();
+        self.captured.clear();
+        self.texts.clear();
     }
 
     pub fn as_slice(&self) -> &[Hit] {
-        &self.0
+        &self.hits
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.hits.is_empty()
+    }
+
+    /// What expressions and sets have found out about a match.
+    pub fn captured(&self, hit: &Hit) -> &[Captured] {
+        let (from, to) = hit.captured;
+        self.captured
+            .get(from as usize..to as usize)
+            .unwrap_or_default()
+    }
+
+    /// Keeps what a match has found out, for its hit.
+    pub(crate) fn keep(&mut self, captured: &[Captured]) -> (u32, u32) {
+        let from = self.captured.len() as u32;
+        self.captured.extend_from_slice(captured);
+        for one in captured {
+            if let (CaptureScope::Packet, CapturedValue::Text(text)) = (one.scope, &one.value) {
+                self.texts.retain(|(id, _)| *id != one.id);
+                self.texts.push((one.id, Arc::clone(text)));
+            }
+        }
+        (from, self.captured.len() as u32)
     }
 
     /// A rule that looks at both the packet and the stream fires once for one packet.
     pub(crate) fn push(&mut self, hit: Hit) {
-        let known = self.0.iter_mut().find(|h| {
+        let known = self.hits.iter_mut().find(|h| {
             h.layer == hit.layer
                 && h.signature == hit.signature
                 && h.tx.is_none()
                 && hit.tx.is_none()
         });
         match known {
-            None => self.0.push(hit),
+            None => self.hits.push(hit),
             Some(h) if hit.scope == Scope::Flow => h.scope = Scope::Flow,
             Some(_) => {}
         }
@@ -98,7 +133,7 @@ impl<'a> IntoIterator for &'a Hits {
     type IntoIter = std::slice::Iter<'a, Hit>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
+        self.hits.iter()
     }
 }
 
@@ -122,6 +157,7 @@ mod tests {
             tx: None,
             scope: Scope::Packet,
             evidence: None,
+            captured: (0, 0),
         };
         hits.push(hit);
         hits.push(Hit {

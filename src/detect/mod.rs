@@ -22,11 +22,14 @@ mod keywords;
 mod policy;
 mod ruleset;
 mod scratch;
+mod state;
 mod threshold;
+mod variables;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::signature::ast::CaptureScope;
 pub use compile::{CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary};
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
@@ -35,4 +38,6 @@ pub use inspect::{Denial, OddPacket, Ruled};
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};
 pub use ruleset::Ruleset;
 pub use scratch::Scratch;
-pub use threshold::{ThresholdTable, Thresholded};
+pub use state::{Kept, Reputation, State, StateLimits};
+pub use threshold::{Parties, ThresholdTable, Thresholded};
+pub use variables::{Captured, CapturedValue};

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::compile::CompiledSignature;
 use super::context::FlowContext;
+use crate::signature::Rates;
 use crate::signature::ast::IpRange;
 use crate::verdict::{Action, ActionOrder, Mode, RejectTarget};
 
@@ -63,11 +65,7 @@ impl Except {
             (Some(id), Some(patch)) => *id == patch.id,
             (Some(_), None) => false,
         };
-        let inside = |ip: IpAddr| {
-            ip.is_ipv4() == self.network.first.is_ipv4()
-                && self.network.first <= ip
-                && ip <= self.network.last
-        };
+        let inside = |ip: IpAddr| self.network.contains(ip);
         concerns
             && match self.side {
                 Side::Client => inside(client),
@@ -88,6 +86,8 @@ pub struct Policy {
     pub action_order: ActionOrder,
     /// The part of all flows that a patch in canary mode prevents, in percent.
     pub canary_percent: u8,
+    /// How often signatures alert, apart from what they say themselves.
+    pub rates: Arc<Rates>,
 }
 
 impl Default for Policy {
@@ -98,6 +98,7 @@ impl Default for Policy {
             exceptions: Vec::new(),
             action_order: ActionOrder::default(),
             canary_percent: 10,
+            rates: Arc::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::compile::{CompiledSignature, Layer, Traffic};
 use super::context::FlowContext;
 use super::hit::Hit;
 use super::policy::Policy;
+use super::state::{Kept, Reputation, State};
 use crate::decode::protocol;
 use crate::direction::Direction;
 
@@ -16,15 +17,35 @@ pub struct Ruleset {
     pub epoch: u64,
     pub layers: Vec<Arc<Layer>>,
     pub policy: Arc<Policy>,
+    /// What rules keep beyond a flow.
+    pub kept: Arc<Kept>,
 }
 
 impl Ruleset {
+    /// Layers under an epoch, with what their rules keep.
+    pub fn new(
+        epoch: u64,
+        layers: Vec<Arc<Layer>>,
+        policy: Arc<Policy>,
+        state: &State,
+        reputation: Arc<Reputation>,
+    ) -> Self {
+        let kept = Arc::new(state.for_layers(&layers, reputation));
+        Self {
+            epoch,
+            layers,
+            policy,
+            kept,
+        }
+    }
+
     /// A ruleset without signatures.
     pub fn empty(epoch: u64) -> Self {
         Self {
             epoch,
             layers: Vec::new(),
             policy: Arc::new(Policy::default()),
+            kept: Arc::default(),
         }
     }
 

@@ -1,8 +1,11 @@
 //! What a worker reuses from packet to packet.
 
+use std::sync::Arc;
+
 use super::flow_state::TxState;
 use super::keywords::{Limits, Variables};
 use super::prefilter;
+use super::ruleset::Ruleset;
 
 /// Per-worker working space. After warming up, inspection allocates nothing but in here, and here
 /// only to grow.
@@ -42,6 +45,18 @@ impl Scratch {
     /// Evaluations that hit a limit since the last call; for `Counter::MatchErrors`.
     pub fn take_match_errors(&mut self) -> u64 {
         std::mem::take(&mut self.limits.exhausted)
+    }
+
+    /// Whether something that rules keep has found no room since the last call.
+    pub fn take_full(&mut self) -> bool {
+        std::mem::take(&mut self.variables.full)
+    }
+
+    /// What follows is asked of this ruleset.
+    pub(crate) fn enter(&mut self, ruleset: &Ruleset) {
+        if !Arc::ptr_eq(&self.variables.kept, &ruleset.kept) {
+            self.variables.kept = Arc::clone(&ruleset.kept);
+        }
     }
 
     pub(crate) fn recycle(&mut self, state: TxState) {

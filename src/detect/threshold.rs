@@ -6,8 +6,10 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 
 use super::compile::CompiledSignature;
+use crate::signature::Rates;
 use crate::signature::ast::{SignatureId, Threshold, ThresholdKind, Track};
 use crate::time::Timestamp;
+use crate::verdict::Action;
 
 /// What becomes of one match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,28 @@ pub struct ThresholdTable {
 struct Key {
     signature: SignatureId,
     tracked: Tracked,
+    /// Of a `rate_filter`, which counts for itself.
+    filter: bool,
+}
+
+/// Who a match is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties {
+    pub src: IpAddr,
+    pub dst: IpAddr,
+    pub flow_id: u64,
+}
+
+impl Parties {
+    const fn tracked(&self, track: Track) -> Tracked {
+        match track {
+            Track::BySrc => Tracked::One(self.src),
+            Track::ByDst => Tracked::One(self.dst),
+            Track::ByBoth => Tracked::Pair(self.src, self.dst),
+            Track::ByRule => Tracked::Rule,
+            Track::ByFlow => Tracked::Flow(self.flow_id),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,35 +106,67 @@ impl ThresholdTable {
         places.saturating_mul(size_of::<(Key, Count)>() + 1)
     }
 
-    /// Counts a match of `signature` by a packet from `src` to `dst`.
+    /// Counts a match of `signature`, by its own threshold or by the one of the operator's file.
     pub fn check(
         &mut self,
         signature: &CompiledSignature,
-        src: IpAddr,
-        dst: IpAddr,
-        flow_id: u64,
+        rates: &Rates,
+        parties: &Parties,
         now: Timestamp,
     ) -> Thresholded {
-        match signature.signature.threshold {
-            None => Thresholded::Alert,
-            Some(threshold) => {
-                let tracked = match threshold.track {
-                    Track::BySrc => Tracked::One(src),
-                    Track::ByDst => Tracked::One(dst),
-                    Track::ByBoth => Tracked::Pair(src, dst),
-                    Track::ByRule => Tracked::Rule,
-                    Track::ByFlow => Tracked::Flow(flow_id),
-                };
-                self.count(
-                    threshold,
-                    Key {
-                        signature: signature.id(),
-                        tracked,
-                    },
-                    now,
-                )
+        let id = signature.id();
+        let threshold = signature.signature.threshold;
+        let Some(threshold) = threshold.or_else(|| rates.threshold(id)) else {
+            return Thresholded::Alert;
+        };
+        let key = Key {
+            signature: id,
+            tracked: parties.tracked(threshold.track),
+            filter: false,
+        };
+        self.count(threshold, key, now)
+    }
+
+    /// Counts a match for the rule's `rate_filter`; the action that is in force instead.
+    pub fn filtered(
+        &mut self,
+        id: SignatureId,
+        rates: &Rates,
+        parties: &Parties,
+        now: Timestamp,
+    ) -> Option<Action> {
+        let filter = rates.filter(id)?;
+        let key = Key {
+            signature: id,
+            tracked: parties.tracked(filter.track),
+            filter: true,
+        };
+        let lasts = |since: Timestamp| {
+            filter.timeout == 0 || now.since(since).as_secs() < u64::from(filter.timeout)
+        };
+        // Once there were too many, the count stands still until the action has had its time.
+        if let Some(count) = self.counts.get(&key)
+            && count.matches > filter.count
+        {
+            if lasts(count.since) {
+                return Some(filter.action);
             }
+            self.counts.remove(&key);
         }
+        let threshold = Threshold {
+            kind: ThresholdKind::Filter,
+            track: filter.track,
+            count: filter.count,
+            seconds: filter.seconds,
+            multiplier: 0,
+        };
+        if self.count(threshold, key, now) != Thresholded::Alert {
+            return None;
+        }
+        if let Some(count) = self.counts.get_mut(&key) {
+            count.since = now;
+        }
+        Some(filter.action)
     }
 
     fn count(&mut self, threshold: Threshold, key: Key, now: Timestamp) -> Thresholded {
@@ -144,6 +200,8 @@ impl ThresholdTable {
             }
             ThresholdKind::Backoff if count.matches < threshold.count => Thresholded::NoMatch,
             ThresholdKind::Backoff => Thresholded::Silent,
+            ThresholdKind::Filter if count.matches > threshold.count => Thresholded::Alert,
+            ThresholdKind::Filter => Thresholded::NoMatch,
         }
     }
 
@@ -175,6 +233,7 @@ mod tests {
         let key = Key {
             signature: SignatureId { gid: 1, sid: 1 },
             tracked: Tracked::Rule,
+            filter: false,
         };
         at.iter()
             .map(
@@ -197,6 +256,10 @@ mod tests {
             "-A-A-A"
         );
         assert_eq!(run(ThresholdKind::Threshold, &[0, 10, 11]), "--A");
+        assert_eq!(
+            run(ThresholdKind::Filter, &[0, 1, 2, 3, 10, 11, 12]),
+            "--AA--A"
+        );
         assert_eq!(run(ThresholdKind::Backoff, &[0; 19]), "-AsssAsssssssssssAs");
     }
 
@@ -214,9 +277,34 @@ mod tests {
             let key = Key {
                 signature: SignatureId { gid: 1, sid: 1 },
                 tracked: Tracked::Flow(flow),
+                filter: false,
             };
             table.count(threshold, key, Timestamp::from_secs(flow));
             assert!(table.counts.len() <= 8);
         }
+    }
+
+    #[test]
+    fn a_rate_filter_changes_the_action_for_its_time() {
+        let line = "rate_filter gen_id 1, sig_id 1, track by_src, count 2, seconds 10, \
+                    new_action drop, timeout 5";
+        let rates = Rates::parse("f", line, &crate::signature::Variables::default()).unwrap();
+        let mut table = ThresholdTable::new(8);
+        let id = SignatureId { gid: 1, sid: 1 };
+        let parties = Parties {
+            src: "192.0.2.1".parse().unwrap(),
+            dst: "192.0.2.2".parse().unwrap(),
+            flow_id: 1,
+        };
+        let mut at = |seconds| {
+            table
+                .filtered(id, &rates, &parties, Timestamp::from_secs(seconds))
+                .is_some()
+        };
+        let filtered: Vec<bool> = [0, 1, 2, 3, 6, 7, 8, 9, 30].map(&mut at).to_vec();
+        assert_eq!(
+            filtered,
+            [false, false, true, true, true, false, false, true, false]
+        );
     }
 }

@@ -5,16 +5,18 @@ use std::net::IpAddr;
 
 use super::app_object::AppObject;
 use super::record::{
-    Alert, AlertAction, AlertRecord, Certificate, DropRecord, Envelope, Ether, Evidence,
-    FlowRecord, Http, Ja3, PacketFacts, PacketInfo, PatchRef, Record, Reject, RejectedEnd,
-    TcpFacts, Tls, Traffic, Tunnel, Verdict, VerdictAction,
+    Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Ether,
+    Evidence, FlowRecord, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef, Record,
+    Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, tls};
 use crate::decode::{LinkType, Packet, TcpFlags, TcpHeader, Transport, protocol};
-use crate::detect::{self, CompiledSignature};
+use crate::detect::{self, CaptureScope, Captured, CapturedValue, CompiledSignature};
 use crate::direction::Direction;
-use crate::pipeline::{AlertEvent, DropEvent, Ends, Event, FlowEvent, Frame, Outer, Shown};
+use crate::pipeline::{
+    AlertEvent, DropEvent, Ends, Event, FlowEvent, Frame, Outer, Shown, TaggedEvent,
+};
 use crate::verdict::{Action, Mode, RejectTarget};
 
 /// Bytes of one field of a protocol that are written at most.
@@ -26,6 +28,7 @@ impl From<Event<'_>> for Record {
             Event::Alert(alert) => Self::Alert(Box::new((&alert).into())),
             Event::Drop(drop) => Self::Drop(Box::new((&drop).into())),
             Event::Flow(flow) => Self::Flow(Box::new((&flow).into())),
+            Event::Tagged(packet) => Self::Packet(Box::new((&packet).into())),
         }
     }
 }
@@ -41,7 +44,10 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 ..envelope(event.at, event.ends.as_ref())
             },
             tx_id: event.tx.map(|tx| tx.id()),
-            alert: alert(signature, event.done),
+            alert: Alert {
+                context: context(event.captured),
+                ..alert(signature, event.done)
+            },
             verdict: verdict(event),
             patch: patch(signature, event.mode),
             evidence: event.evidence.map(evidence),
@@ -58,7 +64,28 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 Some(TxRef::Message(tx)) => AppObject::of(tx),
                 _ => None,
             },
+            variables: variables(event.captured),
             traffic: traffic(&event.shown, event.ends.as_ref()),
+        }
+    }
+}
+
+impl From<&TaggedEvent<'_>> for PacketRecord {
+    fn from(event: &TaggedEvent<'_>) -> Self {
+        Self {
+            envelope: Envelope {
+                flow_id: Some(event.flow_id),
+                direction: Some(event.direction),
+                ..envelope(event.at, Some(&event.ends))
+            },
+            traffic: traffic(
+                &Shown {
+                    packet_number: event.packet_number,
+                    packet: Some(event.frame),
+                    ..Shown::default()
+                },
+                Some(&event.ends),
+            ),
         }
     }
 }
@@ -184,6 +211,34 @@ fn alert(signature: &CompiledSignature, done: Action) -> Alert {
             .iter()
             .map(|r| format!("{},{}", r.kind, r.id).as_str().into())
             .collect(),
+        context: BTreeMap::new(),
+    }
+}
+
+fn context(captured: &[Captured]) -> BTreeMap<String, ContextValue> {
+    let of_alert = captured.iter().filter(|c| c.scope == CaptureScope::Alert);
+    let value = |value: &CapturedValue| match value {
+        CapturedValue::Text(text) => ContextValue::Text(field(text)),
+        CapturedValue::Json(json) => serde_json::from_str(json)
+            .map_or_else(|_| ContextValue::Text((&**json).into()), ContextValue::Json),
+    };
+    of_alert
+        .map(|c| (c.name.to_string(), value(&c.value)))
+        .collect()
+}
+
+fn variables(captured: &[Captured]) -> Variables {
+    let of = |scope| {
+        let texts = captured.iter().filter(move |c| c.scope == scope);
+        let pair = |c: &Captured| match &c.value {
+            CapturedValue::Text(text) => Some(BTreeMap::from([(c.name.to_string(), field(text))])),
+            CapturedValue::Json(_) => None,
+        };
+        texts.filter_map(pair).collect()
+    };
+    Variables {
+        flowvars: of(CaptureScope::Flow),
+        pktvars: of(CaptureScope::Packet),
     }
 }
 

@@ -25,6 +25,7 @@ pub enum Record {
     Drop(Box<DropRecord>),
     Flow(Box<FlowRecord>),
     Stats(Box<StatsRecord>),
+    Packet(Box<PacketRecord>),
 }
 
 /// What every record about traffic begins with.
@@ -75,6 +76,7 @@ pub struct AlertRecord {
     pub tls: Option<Tls>,
     /// Of any other protocol.
     pub app: Option<AppObject>,
+    pub variables: Variables,
     pub traffic: Traffic,
 }
 
@@ -134,6 +136,31 @@ pub struct Alert {
     /// Where to read more; in a list of the record's own.
     #[serde(skip)]
     pub references: Vec<Text>,
+    /// What `pcre` and `dataset` have found out for the alert.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, ContextValue>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ContextValue {
+    Text(Text),
+    Json(serde_json::Value),
+}
+
+/// Texts that `pcre` has kept with the flow and with the packet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Variables {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub flowvars: Vec<BTreeMap<String, Text>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pktvars: Vec<BTreeMap<String, Text>>,
+}
+
+impl Variables {
+    fn is_empty(&self) -> bool {
+        self.flowvars.is_empty() && self.pktvars.is_empty()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -345,6 +372,13 @@ pub struct TcpFacts {
     pub fin: bool,
 }
 
+/// A packet that a rule has tagged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PacketRecord {
+    pub envelope: Envelope,
+    pub traffic: Traffic,
+}
+
 /// A flow ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FlowRecord {
@@ -405,6 +439,7 @@ impl Record {
                 http: r.http.as_ref(),
                 tls: r.tls.as_ref(),
                 app: r.app.as_ref(),
+                metadata: Some(&r.variables).filter(|v| !v.is_empty()),
                 traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "alert")
             },
@@ -422,6 +457,10 @@ impl Record {
             Self::Flow(r) => Line {
                 flow: Some(FlowLine::of(r)),
                 ..Line::of(&r.envelope, "flow")
+            },
+            Self::Packet(r) => Line {
+                traffic: Some(&r.traffic),
+                ..Line::of(&r.envelope, "packet")
             },
             Self::Stats(r) => Line {
                 stats: Some(StatsLine(r)),
@@ -469,6 +508,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tx_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<&'a Variables>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     drop: Option<DropLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alert: Option<&'a Alert>,
@@ -514,6 +555,7 @@ impl<'a> Line<'a> {
             app_proto: None,
             direction: None,
             tx_id: None,
+            metadata: None,
             drop: None,
             alert: None,
             verdict: None,

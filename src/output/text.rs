@@ -62,22 +62,7 @@ impl Text {
 
     /// RFC 4648 section 4.
     pub fn base64(bytes: &[u8]) -> Self {
-        const ALPHABET: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-        for group in bytes.chunks(3) {
-            let at = |i| group.get(i).map_or(0, |&b| u32::from(b));
-            let bits = at(0) << 16 | at(1) << 8 | at(2);
-            for digit in 0..4 {
-                let value = (bits >> (18 - 6 * digit)) & 0x3f;
-                out.push(if digit > group.len() {
-                    '='
-                } else {
-                    char::from(ALPHABET[value as usize])
-                });
-            }
-        }
-        Self(out.into())
+        Self(crate::base64::encode(bytes).into())
     }
 
     /// Printable ASCII and line ends as they are, all else as a dot: to be read, not to be read back.

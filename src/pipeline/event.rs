@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::app_layer::{Protocol, TxRef};
 use crate::decode::{LinkType, Packet, Wrapping};
 use crate::defrag::Cut;
-use crate::detect::{CompiledSignature, Evidence, Leniency};
+use crate::detect::{Captured, CompiledSignature, Evidence, Leniency};
 use crate::direction::Direction;
 use crate::time::Timestamp;
 use crate::verdict::{Action, DropReason, Mode};
@@ -39,6 +39,18 @@ pub enum Event<'a> {
     Alert(AlertEvent<'a>),
     Drop(DropEvent<'a>),
     Flow(FlowEvent),
+    Tagged(TaggedEvent<'a>),
+}
+
+/// A packet of a flow or a host that a rule has tagged.
+#[derive(Clone, Copy, Debug)]
+pub struct TaggedEvent<'a> {
+    pub at: Timestamp,
+    pub flow_id: u64,
+    pub ends: Ends,
+    pub direction: Direction,
+    pub packet_number: Option<u64>,
+    pub frame: Frame<'a>,
 }
 
 /// The two ends of a packet, in the direction it was going.
@@ -89,6 +101,8 @@ pub struct AlertEvent<'a> {
     pub tx: Option<TxRef<'a>>,
     pub evidence: Option<&'a Evidence>,
     pub shown: Shown<'a>,
+    /// What expressions and sets have found out.
+    pub captured: &'a [Captured],
 }
 
 /// A packet with its link header.

@@ -1,6 +1,7 @@
 //! What a worker keeps for each flow.
 
 use super::passive::Unanswered;
+use super::tagging::FlowTags;
 use crate::app_layer::AppLayer;
 use crate::detect::{FlowContext, FlowCounts, FlowDetect, Scratch};
 use crate::direction::Direction;
@@ -37,6 +38,7 @@ pub(super) struct FlowState {
     pub awaits_server: bool,
     pub established: bool,
     pub alerted: bool,
+    pub tags: FlowTags,
     /// Numbers of the last packets with data, by direction, where packets have numbers.
     pub newest_data: [u32; 2],
     /// Of a worker that only looks on.

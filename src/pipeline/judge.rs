@@ -5,10 +5,12 @@ use super::gate::Gate;
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
 use crate::detect::{
-    CompiledSignature, Decision, Denial, Evidence, FlowContext, Hit, Hits, Leniency, Ruleset,
-    ThresholdTable, Thresholded,
+    Captured, CompiledSignature, Decision, Denial, Evidence, FlowContext, Hit, Hits, Leniency,
+    Parties, Ruleset, ThresholdTable, Thresholded,
 };
 use crate::direction::Direction;
+use crate::signature::ast::Tag;
+use crate::signature::{SuppressedEnd, Suppression};
 use crate::verdict::{Action, RejectTarget, Scope};
 
 /// What the matching signatures, taken together, ask for.
@@ -26,6 +28,12 @@ pub(super) enum Ruling {
         /// The hit that decided, for the record.
         hit: Hit,
     },
+}
+
+/// A ruling, and what else the matching signatures ask for.
+pub(super) struct Judged {
+    pub ruling: Ruling,
+    pub tags: Vec<(Tag, Parties)>,
 }
 
 /// The packet that completed the matches.
@@ -58,15 +66,13 @@ impl<'a> Case<'a> {
         })
     }
 
-    fn threshold(
-        &self,
-        thresholds: &mut ThresholdTable,
-        signature: &CompiledSignature,
-        hit: &Hit,
-    ) -> Thresholded {
+    fn parties(&self, hit: &Hit) -> Parties {
         let ends = self.ctx.endpoints(hit.direction);
-        let (src, dst) = (ends.src.0, ends.dst.0);
-        thresholds.check(signature, src, dst, self.ctx.flow_id, self.ctx.now)
+        Parties {
+            src: ends.src.0,
+            dst: ends.dst.0,
+            flow_id: self.ctx.flow_id,
+        }
     }
 
     fn shown(&self, hit: &Hit) -> Shown<'a> {
@@ -89,7 +95,9 @@ pub(super) fn rule(
     counters: &Counters,
     case: &Case<'_>,
     sink: &mut dyn EventSink,
-) -> Ruling {
+) -> Judged {
+    let mut tags = Vec::new();
+    let rates = &ruleset.policy.rates;
     // Few packets have hits at all: this is not the path that must not allocate.
     let mut ordered: Vec<&Hit> = hits.as_slice().iter().collect();
     ordered.sort_by_key(|hit| {
@@ -104,7 +112,10 @@ pub(super) fn rule(
         let Some(signature) = ruleset.signature(hit) else {
             continue;
         };
-        let asked = signature.action();
+        let parties = case.parties(hit);
+        let (id, now) = (signature.id(), case.ctx.now);
+        let filtered = thresholds.filtered(id, rates, &parties, now);
+        let asked = filtered.unwrap_or_else(|| signature.action());
         let (done, held_back) = match ruleset.policy.decide(signature, &case.ctx) {
             Decision::Off => continue,
             Decision::DetectOnly(why) if asked.blocks() => (Action::Alert, Some(why)),
@@ -114,11 +125,12 @@ pub(super) fn rule(
             }
             Decision::Enforce | Decision::DetectOnly(_) => (asked, None),
         };
-        let shown = match case.threshold(thresholds, signature, hit) {
+        let shown = match thresholds.check(signature, rates, &parties, now) {
             Thresholded::NoMatch => continue,
             Thresholded::Silent => false,
-            Thresholded::Alert => true,
+            Thresholded::Alert => !rates.suppressions(id).any(|s| is_suppressed(s, &parties)),
         };
+        tags.extend(signature.signature.tags.iter().map(|&tag| (tag, parties)));
         // A flow is blocked once, and by one patch: what else of the packs matches with it
         // is not another record.
         let blocked_already = matches!(ruling, Ruling::Refuse { .. });
@@ -133,6 +145,7 @@ pub(super) fn rule(
                 asked,
                 done,
                 held_back,
+                captured: hits.captured(hit),
             });
         }
         match done {
@@ -162,7 +175,7 @@ pub(super) fn rule(
     for one in &told {
         one.tell(ruleset, counters, outcome, case, sink);
     }
-    ruling
+    Judged { ruling, tags }
 }
 
 /// The records of a firewall's rules that ask for one.
@@ -186,7 +199,9 @@ pub(super) fn tell_gate(
         let Some(signature) = ruleset.signature(hit) else {
             continue;
         };
-        if case.threshold(thresholds, signature, hit) != Thresholded::Alert {
+        let rates = &ruleset.policy.rates;
+        let counted = thresholds.check(signature, rates, &case.parties(hit), case.ctx.now);
+        if counted != Thresholded::Alert {
             counters.add(Counter::AlertsSuppressed, 1);
             continue;
         }
@@ -201,6 +216,7 @@ pub(super) fn tell_gate(
             asked,
             done,
             held_back,
+            captured: &[],
         };
         one.tell(ruleset, counters, outcome, case, sink);
     }
@@ -213,6 +229,7 @@ struct Told<'a> {
     asked: Action,
     done: Action,
     held_back: Option<Leniency>,
+    captured: &'a [Captured],
 }
 
 impl Told<'_> {
@@ -248,7 +265,23 @@ impl Told<'_> {
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
             evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
             shown: case.shown(hit),
+            captured: self.captured,
         }));
+    }
+}
+
+fn is_suppressed(suppression: &Suppression, parties: &Parties) -> bool {
+    let Some((end, addresses)) = &suppression.whose else {
+        return true;
+    };
+    let (src, dst) = (
+        addresses.contains(parties.src),
+        addresses.contains(parties.dst),
+    );
+    match end {
+        SuppressedEnd::Source => src,
+        SuppressedEnd::Destination => dst,
+        SuppressedEnd::Either => src || dst,
     }
 }
 

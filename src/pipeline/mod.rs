@@ -14,11 +14,12 @@ mod memory;
 mod passive;
 mod policy;
 mod reset;
+mod tagging;
 mod worker;
 
 pub use event::{
     AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer,
-    Reassembled, Reset, Shown,
+    Reassembled, Reset, Shown, TaggedEvent,
 };
 pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};

@@ -18,6 +18,8 @@ pub struct Exceptions {
     pub parser_error: ExceptionPolicy,
     /// Parsers and signatures hold all that [`WorkerConfig::app_layer_memory_bytes`] allows.
     pub app_layer_memory: ExceptionPolicy,
+    /// Something that a rule wants to keep beyond the flow finds no room.
+    pub kept_full: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
     /// Tunnels nested deeper than is looked into.
     pub tunnel_depth: ExceptionPolicy,
@@ -36,6 +38,7 @@ impl Default for Exceptions {
             reassembly_memory: ExceptionPolicy::Drop,
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
+            kept_full: ExceptionPolicy::Pass,
             midstream: ExceptionPolicy::Drop,
             tunnel_depth: ExceptionPolicy::Drop,
             asymmetric: ExceptionPolicy::Drop,

@@ -17,7 +17,9 @@ use ahash::RandomState;
 use self::fragments::Fragments;
 use self::twins::Twins;
 use super::ending::{Ending, flow_event};
-use super::event::{DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer};
+use super::event::{
+    DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer, TaggedEvent,
+};
 use super::expected::ExpectedFlows;
 use super::flow_state::{FlowState, Refusal, Standing, context};
 use super::gate::Gate;
@@ -26,6 +28,7 @@ use super::judge::{self, Case, Ruling};
 use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
+use super::tagging::TaggedHosts;
 use crate::buffer::Buffer;
 use crate::counters::{Counter, Counters};
 use crate::decode::{
@@ -87,6 +90,7 @@ pub(super) struct Engine {
     pub expected: ExpectedFlows,
     /// What is kept of a flow's streams, for alerts.
     pub shown_streams: [Vec<u8>; 2],
+    pub tagged: TaggedHosts,
 }
 
 /// One packet on its way through.
@@ -159,6 +163,7 @@ impl Worker {
                 awaiting: 0,
                 expected: ExpectedFlows::default(),
                 shown_streams: Default::default(),
+                tagged: TaggedHosts::default(),
             },
             config,
             ruleset,
@@ -331,12 +336,35 @@ impl Worker {
         let Some(flow) = self.flows.get_mut(id) else {
             return Verdict::Forward;
         };
+        let ends = (passage.ends.src.0, passage.ends.dst.0);
+        let length = passage.packet.datagram.len() as u64;
+        if self
+            .engine
+            .tagged
+            .takes(ends, &mut flow.state.tags, now, length)
+        {
+            self.counters.add(Counter::Tagged, 1);
+            let number = self.counters.get(Counter::Received);
+            sink.event(Event::Tagged(TaggedEvent {
+                at: now,
+                flow_id: flow.id,
+                ends: passage.ends,
+                direction: dir,
+                packet_number: self.config.number_packets.then_some(number),
+                frame: passage.frame,
+            }));
+        }
+        let full = self.engine.scratch.take_full();
+        if full {
+            self.counters.add(Counter::KeptFull, 1);
+        }
         let failed = dir_failed(flow, dir);
         // A firewall is asked all the same about what other rules let pass.
         if flow.state.standing == Standing::Passed || self.engine.gate.pass.is_some() {
             self.engine.hits.clear();
         }
-        if self.engine.hits.is_empty() && !self.engine.gate.has_news() && !failed {
+        if self.engine.hits.is_empty() && !self.engine.gate.has_news() && !failed && !full {
+            self.engine.hits.clear();
             return Verdict::Forward;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
@@ -365,16 +393,19 @@ impl Worker {
             &case,
             sink,
         );
-        let ruling = match self.engine.gate.denial {
-            Some(denial) => Ruling::Deny(denial),
-            None => judge::rule(
-                &self.ruleset,
-                &self.engine.hits,
-                &mut self.engine.thresholds,
-                &self.counters,
-                &case,
-                sink,
-            ),
+        let (ruling, tags) = match self.engine.gate.denial {
+            Some(denial) => (Ruling::Deny(denial), Vec::new()),
+            None => {
+                let judged = judge::rule(
+                    &self.ruleset,
+                    &self.engine.hits,
+                    &mut self.engine.thresholds,
+                    &self.counters,
+                    &case,
+                    sink,
+                );
+                (judged.ruling, judged.tags)
+            }
         };
         flow.state.accepted |= self.engine.gate.flow_accepted;
         if self.engine.gate.pass == Some(Scope::Flow) {
@@ -383,16 +414,45 @@ impl Worker {
         flow.state.alerted |= self.counters.get(Counter::Alerts) != alerts_before;
         self.engine.hits.clear();
         flow.state.app.take_finished();
+        for (tag, parties) in tags {
+            let ends = (parties.src, parties.dst);
+            self.engine
+                .tagged
+                .begin(tag, ends, &mut flow.state.tags, now);
+        }
         match ruling {
             Ruling::Deny(denial) => self.deny_flow(id, dir, denial, refused, passage, sink),
+            Ruling::Continue | Ruling::Bypass
+                if full && self.config.exceptions.kept_full != ExceptionPolicy::Pass =>
+            {
+                let policy = self.config.exceptions.kept_full;
+                self.except_flow(
+                    id,
+                    dir,
+                    (policy, DropReason::KeptFull),
+                    refused,
+                    passage,
+                    sink,
+                )
+            }
             Ruling::Continue if failed => {
                 self.counters.add(Counter::AppLayerErrors, 1);
-                self.except_flow(id, dir, refused, passage, sink)
+                let policy = self.config.exceptions.parser_error;
+                self.except_flow(
+                    id,
+                    dir,
+                    (policy, DropReason::AppLayerError),
+                    refused,
+                    passage,
+                    sink,
+                )
             }
             Ruling::Continue | Ruling::Pass(Scope::Packet) => Verdict::Forward,
             // Who only looks on has no time to save.
             Ruling::Bypass if self.config.passive => Verdict::Forward,
             Ruling::Bypass | Ruling::Pass(Scope::Flow) => {
+                let bypassed = u64::from(ruling == Ruling::Bypass);
+                self.counters.add(Counter::FlowsBypassed, bypassed);
                 flow.state.standing = Standing::Passed;
                 Verdict::Forward
             }
@@ -410,16 +470,17 @@ impl Worker {
         }
     }
 
-    /// A parser gave a direction up: what follows cannot be inspected.
+    /// What follows cannot be inspected, or not as a rule wants it.
     fn except_flow(
         &mut self,
         id: FlowId,
         dir: Direction,
+        (policy, reason): (ExceptionPolicy, DropReason),
         refused: Option<&Refused<'_>>,
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Verdict {
-        let reject = match self.config.exceptions.parser_error {
+        let reject = match policy {
             ExceptionPolicy::Pass => {
                 self.counters.add(Counter::ExceptionPass, 1);
                 return Verdict::Forward;
@@ -427,7 +488,6 @@ impl Worker {
             ExceptionPolicy::Drop => None,
             ExceptionPolicy::Reject => Some(RejectTarget::Both),
         };
-        let reason = DropReason::AppLayerError;
         self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
         self.refuse(id, reason, reject, passage.now);
         self.send_resets(reject, refused, passage.now, sink);

@@ -1,6 +1,6 @@
 //! From what is on disk to a ruleset, and back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,13 +8,14 @@ use std::time::Instant;
 use super::duplicates::duplicates;
 use super::engine::patch_engines;
 use super::holds::{self, Holds};
+use super::keeping::{Keeping, Saver};
 use super::layers::{LoadedPatch, PackLayer, RulesLayer};
 use super::selection::RulesFile;
 use super::summary::{PatchRow, RulesetSummary};
-use crate::detect::{self, CompileOptions, Policy, Ruleset};
+use crate::detect::{self, CompileOptions, Policy, Reputation, Ruleset, State};
 use crate::pack::{self, ContentHash, LoadedPack, find_packs};
 use crate::signature::ast::IpRange;
-use crate::signature::{Classes, Diagnostic, Variables};
+use crate::signature::{Classes, Diagnostic, Rates, Variables};
 use crate::verdict::{ActionOrder, Mode};
 
 /// Diagnostics that a summary carries; the rest is a number.
@@ -33,6 +34,7 @@ pub struct Sources {
     pub ceiling: Mode,
     pub action_order: ActionOrder,
     pub options: CompileOptions,
+    pub keeping: Keeping,
 }
 
 /// What an error means.
@@ -78,6 +80,8 @@ impl std::fmt::Display for BuildError {
 struct Content {
     packs: Vec<PackLayer>,
     rules: Vec<RulesLayer>,
+    reputation: Arc<Reputation>,
+    rates: Arc<Rates>,
 }
 
 /// Builds rulesets, one after the other. Lives on a thread of its own.
@@ -85,6 +89,8 @@ struct Content {
 pub struct Builder {
     sources: Sources,
     holds: Holds,
+    /// What rules keep; the same for all rulesets.
+    state: Arc<State>,
     content: Content,
     before: Option<Content>,
     epoch: u64,
@@ -96,6 +102,7 @@ pub struct Builder {
 impl Builder {
     pub fn new(sources: Sources, holds: Holds) -> Self {
         Self {
+            state: Arc::new(State::new(sources.keeping.limits)),
             sources,
             holds,
             content: Content::default(),
@@ -118,7 +125,11 @@ impl Builder {
     /// Folders and files that a change of is a reason to reload.
     pub fn watched(&self) -> Vec<PathBuf> {
         let files = self.sources.rules.iter().map(|file| file.path.clone());
-        self.sources.packs.iter().cloned().chain(files).collect()
+        let named = self.content.rules.iter().flat_map(RulesLayer::named);
+        let packs = self.sources.packs.iter().cloned();
+        let mut all: Vec<PathBuf> = packs.chain(files).chain(named).collect();
+        all.extend(self.sources.keeping.watched());
+        all
     }
 
     /// Reads, tests and compiles what is on disk now. On an error nothing has changed.
@@ -162,6 +173,19 @@ impl Builder {
         self.assemble(&[], Instant::now())
     }
 
+    /// Writes what rules keep in files; what fails is logged.
+    pub fn save(&self) {
+        self.saver().save();
+    }
+
+    /// The same for when the builder has gone to a thread of its own.
+    pub fn saver(&self) -> Saver {
+        Saver {
+            keeping: self.sources.keeping.clone(),
+            state: Arc::clone(&self.state),
+        }
+    }
+
     pub fn knows_patch(&self, id: &str) -> bool {
         let mut patches = self.content.packs.iter().flat_map(|p| &p.patches);
         patches.any(|patch| patch.info.id == id)
@@ -172,11 +196,13 @@ impl Builder {
         let policy = Arc::new(self.policy());
         let packs = self.content.packs.iter().map(|p| p.layer.clone());
         let rules = self.content.rules.iter().map(|r| r.layer.clone());
-        let ruleset = Arc::new(Ruleset {
-            epoch: self.epoch,
-            layers: packs.chain(rules).collect(),
+        let ruleset = Arc::new(Ruleset::new(
+            self.epoch,
+            packs.chain(rules).collect(),
             policy,
-        });
+            &self.state,
+            Arc::clone(&self.content.reputation),
+        ));
         let summary = self.summary(&ruleset, errors, started);
         Built { ruleset, summary }
     }
@@ -199,6 +225,7 @@ impl Builder {
             patch_modes: self.holds.modes.clone().into_iter().collect(),
             exceptions: exceptions.collect(),
             action_order: self.sources.action_order,
+            rates: Arc::clone(&self.content.rates),
             ..Policy::default()
         }
     }
@@ -247,7 +274,11 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn content(&mut self) -> Content {
-        let mut content = Content::default();
+        let mut content = Content {
+            reputation: self.reputation(),
+            rates: self.rates(),
+            ..Content::default()
+        };
         for folder in &self.sources.packs {
             match find_packs(folder) {
                 Ok(folders) => {
@@ -263,9 +294,30 @@ impl Reading<'_> {
             }
         }
         for file in &self.sources.rules {
-            content.rules.extend(self.rules(file));
+            let categories = content.reputation.categories().clone();
+            content.rules.extend(self.rules(file, &categories));
         }
         content
+    }
+
+    fn reputation(&mut self) -> Arc<Reputation> {
+        match self.sources.keeping.reputation() {
+            Ok(reputation) => Arc::new(reputation),
+            Err(error) => {
+                self.errors.push(error);
+                Arc::clone(&self.before.reputation)
+            }
+        }
+    }
+
+    fn rates(&mut self) -> Arc<Rates> {
+        match self.sources.keeping.rates(&self.sources.variables) {
+            Ok(rates) => Arc::new(rates),
+            Err(errors) => {
+                self.errors.extend(errors);
+                Arc::clone(&self.before.rates)
+            }
+        }
     }
 
     fn pack(&mut self, folder: &Path) -> Option<PackLayer> {
@@ -309,16 +361,10 @@ impl Reading<'_> {
         self.held.extend(loaded.patches.iter().map(|p| p.hash));
     }
 
-    fn rules(&mut self, file: &RulesFile) -> Option<RulesLayer> {
+    fn rules(&mut self, file: &RulesFile, categories: &HashMap<String, u8>) -> Option<RulesLayer> {
         let before = self.before.rules.iter().find(|r| r.path == file.path);
         let sources = self.sources;
-        let read = RulesLayer::read(
-            file,
-            before,
-            &sources.variables,
-            &sources.classes,
-            &sources.options,
-        );
+        let read = RulesLayer::read(file, before, sources, categories);
         match read {
             Err(error) => {
                 self.errors.push(error);

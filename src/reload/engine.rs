@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::layers::patch_info;
 use crate::counters::{Counter, Counters};
 use crate::decode::{ChecksumTrust, LinkType};
-use crate::detect::{CompileOptions, Layer, Policy, RuleInput, Ruleset};
+use crate::detect::{CompileOptions, Layer, Policy, RuleInput, Ruleset, State};
 use crate::pack::{Manifest, Patch};
 use crate::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use crate::scenario::{Engine, FiredSignature, Outcome};
@@ -38,12 +38,18 @@ pub fn patch_engines(
             patch: Some(info.clone()),
         })
         .collect();
-    let ruleset = Arc::new(Ruleset {
-        epoch: 1,
-        layers: vec![Arc::new(Layer::compile(inputs, options))],
-        policy: Arc::new(Policy::default()),
-    });
-    move || PatchEngine::new(ruleset.clone())
+    let layer = Arc::new(Layer::compile(inputs, options));
+    // What one variant's rules keep is nothing to the next one's.
+    move || {
+        let ruleset = Ruleset::new(
+            1,
+            vec![Arc::clone(&layer)],
+            Arc::new(Policy::default()),
+            &State::default(),
+            Arc::default(),
+        );
+        PatchEngine::new(Arc::new(ruleset))
+    }
 }
 
 impl PatchEngine {

@@ -1,15 +1,18 @@
 //! One layer per pack and per rules file, compiled again only when its content changed.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use super::builder::Sources;
+use super::keeping::{FilesBeside, NamedFile};
 use super::selection::RulesFile;
 use super::summary::PatchRow;
 use crate::detect::{CompileOptions, Layer, PatchInfo, Response, RuleInput};
 use crate::pack::{self, ContentHash, LoadedPack, Manifest, Patch};
-use crate::signature::{Classes, ParsedFile, Variables, parse_bytes};
+use crate::signature::{ParsedFile, Surroundings, parse_bytes_in};
 
 /// A larger rules file is not read.
 const MAX_RULES_BYTES: u64 = 512 * 1024 * 1024;
@@ -121,6 +124,7 @@ pub fn patch_info(patch: &Patch, manifest: &Manifest) -> PatchInfo {
 pub(super) struct RulesLayer {
     pub path: PathBuf,
     hash: [u8; 32],
+    named: Vec<NamedFile>,
     pub layer: Arc<Layer>,
     pub failures: Vec<String>,
     pub failed: usize,
@@ -134,19 +138,36 @@ impl RulesLayer {
     pub fn read(
         file: &RulesFile,
         before: Option<&Self>,
-        variables: &Variables,
-        classes: &Classes,
-        options: &CompileOptions,
+        sources: &Sources,
+        categories: &HashMap<String, u8>,
     ) -> Result<Self, String> {
-        let text = read_bounded(&file.path)?;
-        let hash: [u8; 32] = Sha256::digest(&text).into();
+        let text = read_bounded(&file.path, MAX_RULES_BYTES)?;
+        let mut hash = Sha256::new();
+        hash.update(&text);
+        for (name, number) in categories.iter().collect::<BTreeMap<_, _>>() {
+            hash.update(format!("{name},{number};"));
+        }
+        let hash: [u8; 32] = hash.finalize().into();
         if let Some(before) = before
             && before.hash == hash
+            && before.named.iter().all(NamedFile::is_unchanged)
         {
             return Ok(before.clone());
         }
-        let parsed = parse_bytes(&file.path.display().to_string(), &text, variables, classes);
-        Ok(Self::compile(file, hash, parsed, options))
+        let files = FilesBeside::new(&file.path, &sources.keeping);
+        let mut surroundings = Surroundings::new(&sources.variables, &sources.classes);
+        surroundings.files = &files;
+        surroundings.categories = categories;
+        surroundings.set_limits = sources.keeping.set_limits;
+        let parsed = parse_bytes_in(&file.path.display().to_string(), &text, &surroundings);
+        let mut layer = Self::compile(file, hash, parsed, &sources.options);
+        layer.named = files.named();
+        Ok(layer)
+    }
+
+    /// Files that its rules name.
+    pub fn named(&self) -> impl Iterator<Item = PathBuf> {
+        self.named.iter().map(|file| file.path.clone())
     }
 
     fn compile(
@@ -168,6 +189,7 @@ impl RulesLayer {
         Self {
             path: file.path.clone(),
             hash,
+            named: Vec::new(),
             layer: Arc::new(Layer::compile(inputs, options)),
             failed: parsed.failures.len() + broken.as_ref().map_or(0, |(_, rules)| *rules),
             failures: parsed
@@ -203,11 +225,11 @@ fn broken_firewall(file: &RulesFile, parsed: &mut ParsedFile) -> Option<(String,
     Some((told, rules))
 }
 
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let described = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
     let metadata = std::fs::metadata(path).map_err(|e| described(&e))?;
-    if metadata.len() > MAX_RULES_BYTES {
-        return Err(described(&format!("larger than {MAX_RULES_BYTES} bytes")));
+    if metadata.len() > most {
+        return Err(described(&format!("larger than {most} bytes")));
     }
     std::fs::read(path).map_err(|e| described(&e))
 }

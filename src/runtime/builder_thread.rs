@@ -1,8 +1,8 @@
 //! The thread that builds rulesets and hands them to the workers.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -54,12 +54,14 @@ pub fn spawn(
     builder: Builder,
     holds: HoldsFile,
     workers: Vec<Remote>,
+    save_every: Option<Duration>,
 ) -> std::io::Result<BuilderRemote> {
     let (sender, receiver) = channel();
     let mut thread = BuilderThread {
         builder,
         holds,
         workers,
+        save_every,
     };
     std::thread::Builder::new()
         .name("builder".to_owned())
@@ -71,6 +73,8 @@ struct BuilderThread {
     builder: Builder,
     holds: HoldsFile,
     workers: Vec<Remote>,
+    /// Between two times that what rules keep is written.
+    save_every: Option<Duration>,
 }
 
 impl BuilderThread {
@@ -78,9 +82,23 @@ impl BuilderThread {
         if let Err(e) = priority::lowest() {
             tracing::warn!("rulesets are built at normal priority: {e}");
         }
-        while let Ok((change, reply)) = changes.recv() {
-            // Who asked may have gone; the change stands.
-            let _ = reply.send(self.apply(change));
+        let mut saved = Instant::now();
+        loop {
+            let next = match self.save_every {
+                Some(every) => changes.recv_timeout(every.saturating_sub(saved.elapsed())),
+                None => changes.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match next {
+                // Who asked may have gone; the change stands.
+                Ok((change, reply)) => {
+                    let _ = reply.send(self.apply(change));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    self.builder.save();
+                    saved = Instant::now();
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
         }
     }
 

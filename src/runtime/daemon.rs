@@ -97,7 +97,10 @@ async fn serve(options: RunOptions) -> Result<(), String> {
         previous_epoch: None,
     };
     let remotes = gateway.workers.iter().map(WorkerThread::remote).collect();
-    let builder = builder_thread::spawn(builder, holds_file, remotes)
+    let saver = builder.saver();
+    let save_every = Some(config.datasets.save_secs).filter(|&secs| secs > 0);
+    let save_every = save_every.map(Duration::from_secs);
+    let builder = builder_thread::spawn(builder, holds_file, remotes, save_every)
         .map_err(|e| format!("cannot start the builder's thread: {e}"))?;
     let statistics = Rc::new(Statistics::new(&gateway.workers, gateway.rules));
     let answers = Rc::new(Answers {
@@ -156,6 +159,7 @@ async fn serve(options: RunOptions) -> Result<(), String> {
     let detach = matches!(*stopped.borrow(), Some(Ending::Detach));
     let kernel = statistics.last_of_kernel().await;
     let ended = gateway.close(detach);
+    saver.save();
     let last = statistics.last_record(&answers.in_force.borrow(), kernel);
     log.handle().send(Record::Stats(Box::new(last)));
     drop(tasks);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::num::NonZero;
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use regex::Regex;
@@ -12,12 +13,12 @@ use crate::capture::nfqueue::QueueConfig;
 use crate::config::{self, Config, FailureMode, Placement, Tunnel};
 use crate::decode::{TunnelKind, Tunnels};
 use crate::defrag::DefragConfig;
-use crate::detect::CompileOptions;
+use crate::detect::{CompileOptions, StateLimits};
 use crate::flow::{FlowTableConfig, Timeouts};
 use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
 use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
-use crate::reload::{RulesFile, Selection, Sources};
-use crate::signature::{Classes, Variables};
+use crate::reload::{Keeping, RulesFile, Selection, Sources};
+use crate::signature::{Classes, SetLimits, Variables};
 use crate::stream::{Normaliser, StreamConfig};
 use crate::verdict::ExceptionPolicy;
 
@@ -79,6 +80,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             reassembly_memory: policy.reassembly_memory,
             parser_error: policy.parser_error,
             app_layer_memory: policy.app_layer_memory,
+            kept_full: policy.kept_full,
             midstream: policy.midstream,
             asymmetric: policy.asymmetric,
             defrag_memory: policy.defrag_memory,
@@ -201,7 +203,30 @@ pub fn sources(config: &Config) -> Result<Sources, String> {
             stream_window: config.engine.stream_window_bytes,
             ..CompileOptions::default()
         },
+        keeping: keeping(config),
     })
+}
+
+fn keeping(config: &Config) -> Keeping {
+    let datasets = &config.datasets;
+    let named = |path: &Path| (!path.as_os_str().is_empty()).then(|| path.to_owned());
+    Keeping {
+        limits: StateLimits {
+            max_bits: config.hostbits.max_bits,
+            set_bytes: datasets.memory_bytes,
+        },
+        set_limits: SetLimits {
+            default_bytes: datasets.set_bytes,
+            most_bytes: datasets.max_set_bytes,
+        },
+        any_folder: datasets.any_folder,
+        state_dir: datasets
+            .keep_files
+            .then(|| config.control.state_dir.join("datasets")),
+        categories_file: named(&config.reputation.categories_file),
+        reputation: config.reputation.files.clone(),
+        threshold_file: named(&config.engine.threshold_file),
+    }
 }
 
 fn rules_file(file: &config::RulesFile) -> Result<RulesFile, String> {

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::base64::Base64Mode;
 use super::header_number::HeaderNumber;
+use super::set::{SetContent, SetKind};
 use crate::app_layer;
+use crate::base64::Base64Mode;
 use crate::buffer::Buffer;
 use crate::decode::DecodeEvents;
 use crate::direction::Direction;
@@ -56,6 +57,10 @@ pub struct Signature {
     /// Names of byte variables, by [`VarIndex`].
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
+    /// Other tests of what is kept between packets, and what is done to it; in the order written.
+    pub kept_tests: Vec<KeptTest>,
+    pub kept_actions: Vec<KeptAction>,
+    pub tags: Vec<Tag>,
     pub events: Vec<app_layer::Event>,
     /// Tests of numbers of a transaction.
     pub numbers: Vec<NumberTest>,
@@ -211,11 +216,24 @@ pub struct Addresses {
     pub exclude: Vec<IpRange>,
 }
 
+impl Addresses {
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let inside = |ranges: &[IpRange]| ranges.iter().any(|r| r.contains(address));
+        (self.include.is_empty() || inside(&self.include)) && !inside(&self.exclude)
+    }
+}
+
 /// An inclusive range; both ends of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IpRange {
     pub first: IpAddr,
     pub last: IpAddr,
+}
+
+impl IpRange {
+    pub fn contains(&self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
+    }
 }
 
 /// Sorted, disjoint, inclusive ranges; negation already applied. The full range means any.
@@ -321,6 +339,8 @@ pub enum NumberCondition {
         value: u64,
         negated: bool,
     },
+    /// An IPv4 address that is not the client's.
+    NotClient,
     /// Seconds since 1970 that are over.
     Past {
         negated: bool,
@@ -332,9 +352,13 @@ pub enum NumberCondition {
 }
 
 impl NumberCondition {
-    /// `now`: seconds since 1970.
-    pub fn matches(&self, n: u64, now: u64) -> bool {
+    /// `now`: seconds since 1970. `client`: of the flow.
+    pub fn matches(&self, n: u64, now: u64, client: IpAddr) -> bool {
         match self {
+            Self::NotClient => match client {
+                IpAddr::V4(client) => n != u64::from(client.to_bits()),
+                IpAddr::V6(_) => true,
+            },
             Self::Past { negated } => (n < now) != *negated,
             Self::Future { negated } => (n > now) != *negated,
             Self::Range(range) => range.contains(n),
@@ -507,6 +531,8 @@ pub enum Test {
     IsDataAt(IsDataAt),
     Base64Decode(Base64Decode),
     Entropy(Entropy),
+    Asn1(Asn1),
+    Dataset(DatasetTest),
     /// `bsize`, and `urilen` on its buffer: length of the whole buffer.
     Size(Range),
 }
@@ -523,7 +549,8 @@ impl Test {
             Self::ByteMath(m) => m.format.relative,
             Self::IsDataAt(d) => d.relative,
             Self::Base64Decode(d) => d.relative,
-            Self::Size(_) | Self::Entropy(_) => false,
+            Self::Asn1(a) => a.relative,
+            Self::Size(_) | Self::Entropy(_) | Self::Dataset(_) => false,
         }
     }
 }
@@ -723,6 +750,16 @@ pub enum MathOperator {
     ShiftRight,
 }
 
+/// `asn1`: what is wrong about an encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asn1 {
+    pub bit_string_overflow: bool,
+    pub double_overflow: bool,
+    pub oversize_length: Option<u32>,
+    pub offset: i32,
+    pub relative: bool,
+}
+
 /// `entropy`: how evenly byte values are spread, from 0 to 8 bits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Entropy {
@@ -775,6 +812,184 @@ pub enum FlowbitCommand {
     IsNotSet,
 }
 
+/// Asks for what is kept of flows, hosts and transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptTest {
+    /// `xbits:isset` and `hostbits:isset`: any of them.
+    Bit {
+        names: Vec<String>,
+        track: BitTrack,
+        set: bool,
+    },
+    /// `flowint` with a comparison; a number that was never set fulfils none.
+    Number {
+        name: String,
+        comparison: IntComparison,
+        value: IntValue,
+    },
+    NumberIsSet {
+        name: String,
+        set: bool,
+    },
+    /// `flowvar`: the text holds these bytes. `pktvar`: it is these bytes.
+    Text {
+        scope: CaptureScope,
+        name: String,
+        bytes: Vec<u8>,
+    },
+    /// `iprep`
+    Reputation {
+        who: ReputationOf,
+        category: u8,
+        condition: ReputationCondition,
+    },
+}
+
+/// What a rule that matches does to what is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptAction {
+    Bit {
+        name: String,
+        track: BitTrack,
+        command: BitCommand,
+        /// Seconds; a bit of a transaction goes with it.
+        expire: u32,
+    },
+    Number {
+        name: String,
+        operator: IntOperator,
+        value: IntValue,
+    },
+}
+
+/// Whose bit it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BitTrack {
+    Source,
+    Destination,
+    Pair,
+    Transaction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitCommand {
+    Set,
+    Unset,
+    Toggle,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntComparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}
+
+impl IntComparison {
+    pub const fn holds(self, a: u64, b: u64) -> bool {
+        match self {
+            Self::Less => a < b,
+            Self::LessOrEqual => a <= b,
+            Self::Greater => a > b,
+            Self::GreaterOrEqual => a >= b,
+            Self::Equal => a == b,
+            Self::NotEqual => a != b,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntOperator {
+    Set,
+    Add,
+    Subtract,
+}
+
+/// A number, or another number of the flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IntValue {
+    Const(u32),
+    Named(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReputationOf {
+    Any,
+    Source,
+    Destination,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReputationCondition {
+    Is(IntComparison, u8),
+    IsSet(bool),
+}
+
+/// `tag`: which packets are logged from a match on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag {
+    pub of: TagOf,
+    pub until: TagUntil,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagOf {
+    Flow,
+    Source,
+    Destination,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TagUntil {
+    Packets(u32),
+    Bytes(u32),
+    Seconds(u32),
+}
+
+/// `dataset` and `datarep`: the whole buffer, looked up in a set.
+#[derive(Clone, Debug)]
+pub struct DatasetTest {
+    pub set: SetDefinition,
+    pub command: SetCommand,
+    /// The name under which what the set knows of the value is shown in the alert.
+    pub context: Option<String>,
+}
+
+/// A set, as far as one rule says.
+#[derive(Clone, Debug)]
+pub struct SetDefinition {
+    pub name: String,
+    pub kind: SetKind,
+    /// What it holds at first; `None`: this rule does not say, or nothing.
+    pub content: Option<Arc<SetContent>>,
+    /// Most bytes of memory that it may take.
+    pub memory_bytes: usize,
+    /// The file that it is kept in, by its name in the folder for such files.
+    pub kept_in: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetCommand {
+    /// Matches where the value was not there before.
+    Set,
+    /// Matches where the value was there before.
+    Unset,
+    IsSet,
+    IsNotSet,
+    Score(IntComparison, u16),
+}
+
+impl SetCommand {
+    /// Whether the set changes.
+    pub const fn changes(self) -> bool {
+        matches!(self, Self::Set | Self::Unset)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProtocolTest {
     pub protocol: app_layer::Protocol,
@@ -802,6 +1017,8 @@ pub enum ThresholdKind {
     Both,
     /// On match `count`, and then each time the count has grown `multiplier` times.
     Backoff,
+    /// `detection_filter`: on each match after `count` of them within the window.
+    Filter,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::ast::PacketHook;
 use super::header::protocol_words;
+use super::keywords::refused::REFUSED;
 use super::keywords::{KEYWORDS, Keyword, Kind};
 use crate::app_layer::{Protocol, hooks};
 use crate::decode::DecodeEvent;
@@ -23,7 +24,7 @@ pub fn keywords_markdown() -> String {
     for kind in Kind::ALL {
         let _ = write!(
             out,
-            "\n## {}\n\n| keyword | written | does |\n|---|---|---|\n",
+            "\n## {}\n\n| keyword | written | does | example | limits |\n|---|---|---|---|---|\n",
             kind.title()
         );
         for keyword in KEYWORDS.iter().filter(|k| k.kind == *kind) {
@@ -32,6 +33,7 @@ pub fn keywords_markdown() -> String {
     }
     hooks_of_rules(&mut out);
     decode_events(&mut out);
+    refused(&mut out);
     out
 }
 
@@ -62,6 +64,14 @@ fn hooks_of_rules(out: &mut String) {
     }
 }
 
+fn refused(out: &mut String) {
+    out.push_str("\n## What is refused\n\n| keyword | since | instead |\n|---|---|---|\n");
+    for refused in REFUSED {
+        let instead = refused.instead.replace('|', "\\|");
+        let _ = writeln!(out, "| `{}` | {} | {instead} |", refused.name, refused.why);
+    }
+}
+
 fn decode_events(out: &mut String) {
     out.push_str(
         "\n## Events of `decode-event`\n\nSuricata's other names are refused: nothing here could \
@@ -80,9 +90,11 @@ fn row(out: &mut String, keyword: &Keyword) {
     let cell = |text: &str| text.replace('|', "\\|");
     let _ = writeln!(
         out,
-        "| {names} | `{}` | {} |",
+        "| {names} | `{}` | {} | `{}` | {} |",
         cell(&keyword.syntax),
-        cell(keyword.help)
+        cell(keyword.help),
+        cell(&keyword.example()),
+        cell(&keyword.limits())
     );
 }
 

@@ -4,6 +4,7 @@ use super::ast::*;
 use super::classification::Classes;
 use super::lex::{Arg, Fault, Opt, Span};
 use super::suggest::nearest;
+use super::surroundings::Surroundings;
 use crate::app_layer;
 use crate::buffer::{Buffer, Owner};
 use crate::decode::DecodeEvents;
@@ -32,6 +33,8 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Draft<'c> {
     pub classes: &'c Classes,
+    /// What lies around the file of rules.
+    pub surroundings: &'c Surroundings<'c>,
     pub sid: Option<u32>,
     pub gid: Option<u32>,
     pub rev: Option<u32>,
@@ -48,6 +51,9 @@ pub(super) struct Draft<'c> {
     pub buffers: Vec<BufferTests>,
     pub variables: Vec<String>,
     pub flowbits: Vec<Flowbit>,
+    pub kept_tests: Vec<KeptTest>,
+    pub kept_actions: Vec<KeptAction>,
+    pub tags: Vec<Tag>,
     pub events: Vec<app_layer::Event>,
     pub numbers: Vec<NumberTest>,
     pub decode_events: DecodeEvents,
@@ -66,9 +72,10 @@ pub(super) struct Draft<'c> {
 }
 
 impl<'c> Draft<'c> {
-    pub fn new(classes: &'c Classes) -> Self {
+    pub fn new(surroundings: &'c Surroundings<'c>) -> Self {
         Self {
-            classes,
+            classes: surroundings.classes,
+            surroundings,
             sid: None,
             gid: None,
             rev: None,
@@ -85,6 +92,9 @@ impl<'c> Draft<'c> {
             buffers: Vec::new(),
             variables: Vec::new(),
             flowbits: Vec::new(),
+            kept_tests: Vec::new(),
+            kept_actions: Vec::new(),
+            tags: Vec::new(),
             events: Vec::new(),
             numbers: Vec::new(),
             decode_events: DecodeEvents::NONE,

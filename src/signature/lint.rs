@@ -173,6 +173,8 @@ fn oddities_stand_alone(
         && draft.flow_counts.is_empty()
         && draft.buffers.is_empty()
         && draft.flowbits.is_empty()
+        && draft.kept_tests.is_empty()
+        && draft.kept_actions.is_empty()
         && draft.events.is_empty()
         && draft.numbers.is_empty()
         && draft.protocols.is_empty();
@@ -217,6 +219,22 @@ fn protocol_has_buffers(
                 "the protocol of this rule has no `{}`",
                 group.buffer.as_str()
             )));
+        }
+    }
+    let owners = draft.buffers.iter().map(|g| (g.buffer, g.buffer.owner()));
+    let owners: Vec<_> = owners
+        .filter(|(_, owner)| !matches!(owner, Owner::Raw | Owner::Packet))
+        .collect();
+    for (at, (buffer, _)) in owners.iter().enumerate() {
+        let so_far = owners.get(..=at).unwrap_or(&owners);
+        if !some(&|p| so_far.iter().all(|(_, owner)| owner.has(p))) {
+            let before = so_far.first().map_or("", |(b, _)| b.as_str());
+            return Err(written(statement, *buffer)
+                .fault(format!(
+                    "no protocol has both `{before}` and `{}`",
+                    buffer.as_str()
+                ))
+                .help("make it two rules with a flowbit between them"));
         }
     }
     Ok(())
@@ -383,8 +401,22 @@ fn acts_on_nothing(draft: &Draft<'_>, statement: &Statement<'_>) -> Option<Fault
         .flowbits
         .iter()
         .any(|f| matches!(f.command, Set | Unset | Toggle));
+    let acts = acts
+        || !draft.kept_actions.is_empty()
+        || !draft.tags.is_empty()
+        || draft.bypass
+        || draft
+            .buffers
+            .iter()
+            .flat_map(|g| &g.tests)
+            .any(|t| match t {
+                Test::Dataset(d) => d.command.changes(),
+                Test::Pcre(p) => !p.captures.is_empty(),
+                _ => false,
+            });
     (draft.noalert && !acts).then(|| {
-        at(statement, &["noalert", "flowbits"]).fault("the rule neither alerts nor sets a flowbit")
+        at(statement, &["noalert", "flowbits", "xbits", "hostbits"])
+            .fault("the rule neither alerts nor sets anything")
     })
 }
 

@@ -4,12 +4,12 @@
 //! understood. A rule that is not understood whole is left out, with a [`Diagnostic`].
 
 pub mod ast;
-pub mod base64;
 pub mod classification;
 pub mod diagnostic;
 pub mod docs;
 pub mod header_number;
 pub mod keywords;
+pub mod set;
 pub mod vars;
 
 mod action;
@@ -22,11 +22,15 @@ mod network;
 mod parse;
 mod perl;
 mod ranges;
+mod rates;
 mod suggest;
+mod surroundings;
 
 pub use classification::Classes;
 pub use diagnostic::{Diagnostic, Severity};
 pub use header::protocol_words;
-pub use parse::{ParsedFile, parse_bytes, parse_file, parse_rule};
+pub use parse::{ParsedFile, parse_bytes, parse_bytes_in, parse_file, parse_rule};
+pub use rates::{RateFilter, Rates, SuppressedEnd, Suppression};
 pub use suggest::nearest;
+pub use surroundings::{NoFiles, RuleFiles, SetLimits, Surroundings};
 pub use vars::Variables;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::action::Actions;
-use super::ast::{Signature, SignatureId, Source};
+use super::ast::{FlowbitCommand, Signature, SignatureId, Source};
 use super::classification::{Classes, DEFAULT_PRIORITY};
 use super::diagnostic::{Diagnostic, Severity};
 use super::draft::Draft;
@@ -12,6 +12,7 @@ use super::keywords;
 use super::lex::{Arg, Fault, LogicalRule, Opt, Span, logical_rules, statement};
 use super::lint;
 use super::network::Resolver;
+use super::surroundings::Surroundings;
 use super::vars::Variables;
 use super::{header, lex};
 
@@ -26,19 +27,15 @@ pub struct ParsedFile {
     pub failures: Vec<Diagnostic>,
     /// About rules that are read all the same, and about repeated ones.
     pub warnings: Vec<Diagnostic>,
+    /// Rules left out since they ask for another engine (`requires`).
+    pub not_required: usize,
 }
 
 /// Reads every rule of `text`. A rule at fault is left out and listed; the others stand.
 /// `name` is what diagnostics call the file.
 pub fn parse_file(name: &str, text: &str, variables: &Variables, classes: &Classes) -> ParsedFile {
-    let mut reader = Reader {
-        file: name.into(),
-        text,
-        classes,
-        resolver: Resolver::new(variables),
-        replaced: false,
-    };
-    reader.file()
+    let surroundings = Surroundings::new(variables, classes);
+    parse_text(name, text, false, &surroundings)
 }
 
 /// The same for bytes: a rule with bytes that are not UTF-8 is at fault.
@@ -48,13 +45,28 @@ pub fn parse_bytes(
     variables: &Variables,
     classes: &Classes,
 ) -> ParsedFile {
+    parse_bytes_in(name, bytes, &Surroundings::new(variables, classes))
+}
+
+/// The same for rules that may name files and categories.
+pub fn parse_bytes_in(name: &str, bytes: &[u8], surroundings: &Surroundings<'_>) -> ParsedFile {
     let text = String::from_utf8_lossy(bytes);
+    let replaced = matches!(text, std::borrow::Cow::Owned(_));
+    parse_text(name, &text, replaced, surroundings)
+}
+
+fn parse_text(
+    name: &str,
+    text: &str,
+    replaced: bool,
+    surroundings: &Surroundings<'_>,
+) -> ParsedFile {
     let mut reader = Reader {
         file: name.into(),
-        replaced: matches!(text, std::borrow::Cow::Owned(_)),
-        text: &text,
-        classes,
-        resolver: Resolver::new(variables),
+        text,
+        surroundings,
+        resolver: Resolver::new(surroundings.variables),
+        replaced,
     };
     reader.file()
 }
@@ -88,7 +100,7 @@ pub fn parse_rule(
 struct Reader<'a> {
     file: Arc<str>,
     text: &'a str,
-    classes: &'a Classes,
+    surroundings: &'a Surroundings<'a>,
     resolver: Resolver<'a>,
     /// U+FFFD may stand for bytes that were not UTF-8.
     replaced: bool,
@@ -98,10 +110,15 @@ impl Reader<'_> {
     fn file(&mut self) -> ParsedFile {
         let mut parsed = ParsedFile::default();
         let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
+        let mut asked_and_never_set = Vec::new();
         let mut is_firewall = None;
         for rule in logical_rules(self.text) {
             let (signature, faults, sid_at) = match self.rule(&rule) {
-                Ok(read) => read,
+                Ok(Some(read)) => read,
+                Ok(None) => {
+                    parsed.not_required += 1;
+                    continue;
+                }
                 Err(fault) => {
                     let failure = self.diagnostic(Severity::Error, &rule, fault);
                     parsed.failures.push(failure);
@@ -114,6 +131,8 @@ impl Reader<'_> {
                 parsed.failures.push(failure);
                 continue;
             }
+            asked_and_never_set
+                .extend(asked_bits(&rule, &signature).map(|asked| (rule.clone(), asked)));
             for fault in faults {
                 let warning = self.diagnostic(Severity::Warning, &rule, fault);
                 parsed.warnings.push(warning);
@@ -133,10 +152,24 @@ impl Reader<'_> {
             let warning = self.diagnostic(Severity::Warning, &rule, fault);
             parsed.warnings.push(warning);
         }
+        for (rule, fault) in asked_and_never_set {
+            let known = parsed.signatures.iter().flat_map(|s| &s.flowbits);
+            let mut set = known
+                .filter(|f| !matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet))
+                .flat_map(|f| &f.names);
+            if !set.any(|name| fault.0.contains(name)) {
+                let warning = self.diagnostic(Severity::Warning, &rule, fault.1);
+                parsed.warnings.push(warning);
+            }
+        }
         parsed
     }
 
-    fn rule(&mut self, rule: &LogicalRule<'_>) -> Result<(Signature, Vec<Fault>, Span), Fault> {
+    /// `None`: the rule asks for another engine, and need not be understood.
+    fn rule(
+        &mut self,
+        rule: &LogicalRule<'_>,
+    ) -> Result<Option<(Signature, Vec<Fault>, Span)>, Fault> {
         if self.replaced
             && let Some(at) = rule.text.find('\u{fffd}')
         {
@@ -145,13 +178,18 @@ impl Reader<'_> {
                 .help("write bytes of a content as `|hex|`"));
         }
         let statement = statement(&rule.text)?;
+        for opt in &statement.options {
+            if opt.name.text == "requires" && !keywords::requires::are_met(opt)? {
+                return Ok(None);
+            }
+        }
         let (action, header) = header::parse(statement.header, &mut self.resolver)?;
         let Actions {
             action,
             firewall,
             alert,
         } = action;
-        let mut draft = Draft::new(self.classes);
+        let mut draft = Draft::new(self.surroundings);
         for opt in &statement.options {
             option(&mut draft, opt)?;
         }
@@ -201,6 +239,9 @@ impl Reader<'_> {
             buffers: draft.buffers,
             variables: draft.variables,
             flowbits: draft.flowbits,
+            kept_tests: draft.kept_tests,
+            kept_actions: draft.kept_actions,
+            tags: draft.tags,
             events: draft.events,
             numbers: draft.numbers,
             decode_events: draft.decode_events,
@@ -215,7 +256,7 @@ impl Reader<'_> {
             },
             text: whole.text.into(),
         };
-        Ok((signature, draft.warnings, sid_at))
+        Ok(Some((signature, draft.warnings, sid_at)))
     }
 
     fn diagnostic(&self, severity: Severity, rule: &LogicalRule<'_>, fault: Fault) -> Diagnostic {
@@ -255,6 +296,15 @@ fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {
     match keywords::find(opt.name.text) {
         Some(keyword) => keyword.parse(draft, opt),
         None => {
+            if let Some(refused) = keywords::refused::find(opt.name.text) {
+                return Err(opt
+                    .name
+                    .fault(format!(
+                        "`{}` is not supported: {}",
+                        refused.name, refused.why
+                    ))
+                    .help(refused.instead));
+            }
             let near = keywords::suggestion(opt.name.text);
             Err(opt
                 .name
@@ -262,6 +312,25 @@ fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {
                 .help_if(near.map(|n| format!("did you mean `{n}`?"))))
         }
     }
+}
+
+/// Flowbits that must be set for the rule to match, and what to say if nothing sets them.
+fn asked_bits<'a>(
+    rule: &'a LogicalRule<'_>,
+    signature: &'a Signature,
+) -> impl Iterator<Item = (Vec<String>, Fault)> + 'a {
+    let asked = signature.flowbits.iter();
+    let asked = asked.filter(|f| f.command == FlowbitCommand::IsSet);
+    asked.map(|flowbit| {
+        let written = flowbit.names.join("|");
+        let start = rule.text.find(&written).unwrap_or(0);
+        let fault = Fault::new(
+            Span::new(start, start + written.len()),
+            format!("no rule of this file sets the flowbit `{written}`"),
+        )
+        .help("unless a rule of another file does, this one never matches");
+        (flowbit.names.clone(), fault)
+    })
 }
 
 fn repeated(this: &Signature, before: &Signature, at: Span) -> Fault {

@@ -17,7 +17,6 @@ use stopgap::signature::keywords::KEYWORDS;
 
 /// Keywords that have yet to get their cases: to be empty.
 const PENDING: &[&str] = &[
-    "fragoffset",
     "dns.additionals.rrname",
     "dns.answers.rrname",
     "dns.authorities.rrname",

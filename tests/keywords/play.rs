@@ -9,7 +9,7 @@ use stopgap::decode::{ChecksumTrust, LinkType};
 use stopgap::pipeline::{
     Event, EventSink, Midstream, RawPacket, Reassembled, Reset, Worker, WorkerConfig,
 };
-use stopgap::reload::{Builder, Holds, RulesFile, Sources, Strictness};
+use stopgap::reload::{Builder, Holds, Keeping, RulesFile, Sources, Strictness};
 use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
 use stopgap::verdict::{ActionOrder, Mode};
@@ -48,6 +48,7 @@ pub fn alerts(rules: &[String], traffic: &Traffic) -> Result<usize, String> {
 }
 
 fn worker(rules: &Path) -> Result<Worker, String> {
+    let folder = rules.parent().unwrap();
     let sources = Sources {
         packs: Vec::new(),
         rules: vec![RulesFile::whole(rules)],
@@ -57,6 +58,11 @@ fn worker(rules: &Path) -> Result<Worker, String> {
         ceiling: Mode::Prevent,
         action_order: ActionOrder::default(),
         options: stopgap::detect::CompileOptions::default(),
+        keeping: Keeping {
+            categories_file: Some(folder.join("categories")),
+            reputation: vec![folder.join("reputation")],
+            ..Keeping::default()
+        },
     };
     let built = Builder::new(sources, Holds::default())
         .build(Strictness::Whole)

@@ -64,6 +64,7 @@ impl Gateway {
             ceiling: Mode::Prevent,
             action_order: ActionOrder::default(),
             options: CompileOptions::default(),
+            keeping: stopgap::reload::Keeping::default(),
         };
         let built = Builder::new(sources, Holds::default())
             .build(Strictness::Start)

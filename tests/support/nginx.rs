@@ -16,6 +16,8 @@ use super::{Fallible, wait_for};
 pub const PORT: u16 = 80;
 /// Where it serves the same pages without being expected there.
 pub const OTHER_PORT: u16 = 4711;
+/// Where it speaks HTTP/2, without TLS, and nothing else.
+pub const HTTP2_PORT: u16 = 8090;
 /// Where the same server speaks TLS, on the server namespace's own loopback.
 pub const TLS_BACKEND: ([u8; 4], u16) = ([127, 0, 0, 1], 8443);
 /// Body length of any page but `/big`.
@@ -196,6 +198,7 @@ http {{
   server {{
     listen [::]:{PORT} ipv6only=off backlog=4096;
     listen [::]:{OTHER_PORT} ipv6only=off;
+    listen [::]:{HTTP2_PORT} http2 ipv6only=off;
     {tls_listen}
     {log}
     location = /big {{ root {dir}; }}

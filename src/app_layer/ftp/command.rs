@@ -1,5 +1,7 @@
 //! One command line (RFC 959 section 5.3).
 
+use std::net::Ipv4Addr;
+
 /// A command by its two parts, without the line's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Command<'a> {
@@ -76,6 +78,23 @@ pub(super) fn comma_port(text: &[u8]) -> Option<u16> {
     let mut numbers = numbers.skip(4);
     let (high, low) = (numbers.next()??, numbers.next()??);
     Some(u16::from_be_bytes([high, low]))
+}
+
+/// The IPv4 address of PORT, or of EPRT where it names one.
+pub(super) fn address(command: &Command<'_>) -> Option<Ipv4Addr> {
+    let text = command.rest;
+    if command.word.eq_ignore_ascii_case(b"EPRT") {
+        let delimiter = text.first()?;
+        let mut parts = text.get(1..)?.split(|b| b == delimiter);
+        return std::str::from_utf8(parts.nth(1)?).ok()?.parse().ok();
+    }
+    let start = text.iter().position(u8::is_ascii_digit)?;
+    let mut numbers = text
+        .get(start..)?
+        .split(|b| !b.is_ascii_digit())
+        .map(|digits| std::str::from_utf8(digits).ok()?.parse::<u8>().ok());
+    let mut next = || numbers.next().flatten();
+    Some(Ipv4Addr::new(next()?, next()?, next()?, next()?))
 }
 
 /// The port of `|1|address|port|` or `(|||port|)` (RFC 2428 sections 2 and 3).

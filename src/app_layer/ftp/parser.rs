@@ -158,6 +158,10 @@ impl Parser {
             Kind::Active(port) => {
                 put_mode(tx, ACTIVE);
                 tx.tell("mode", Fact::Text(b"active"));
+                if let Some(address) = command::address(&command) {
+                    let address = u64::from(address.to_bits());
+                    tx.put_number(Number::FtpPortAddress, ToServer, address);
+                }
                 if let Some(port) = port {
                     tx.put_number(Number::FtpDynamicPort, ToServer, u64::from(port));
                     tx.tell("dynamic_port", Fact::Number(u64::from(port)));

@@ -444,13 +444,14 @@ impl Parser {
                 }
             }
             Item::SizeUpdate(size) => {
-                if block.size_updates.len() < SIZE_UPDATES {
+                if !block.is_too_large && block.size_updates.len() < SIZE_UPDATES {
                     block.size_updates.push(size);
                 }
             }
         };
         let event = match hpack.decode(bytes, limits.header_bytes, &mut sink) {
-            Ok(()) if block.is_too_large => Event::ReassemblyLimitReached,
+            // Whatever comes behind the limit is not looked at.
+            _ if block.is_too_large => Event::ReassemblyLimitReached,
             Ok(()) => return,
             Err(Fault::Overflow) => Event::HeaderIntegerOverflow,
             Err(Fault::Invalid) => Event::InvalidHeader,

@@ -474,6 +474,24 @@ fn header_blocks_streams_and_continuations_are_bounded() {
     assert_eq!(parser.transactions().count(), 4);
 }
 
+/// Found by fuzzing: in one piece, the fault behind the limit was told.
+#[test]
+fn a_fault_behind_the_limit_is_not_told_however_it_is_cut() {
+    let limits = Limits {
+        header_bytes: 200,
+        ..Limits::default()
+    };
+    let block = [&[0x90; 10][..], &[0x3f, 0xe1, 0x1f, 0x80]].concat();
+    for step in [1, 1000] {
+        let mut parser = Parser::default();
+        let bytes = client(&[frame(HEADERS, END_HEADERS, 1, &block)]);
+        feed(&mut parser, ToServer, &bytes, step, &limits);
+        assert_eq!(events(&parser), [Event::ReassemblyLimitReached]);
+        let updates = stream(&parser, 1).numbers(Number::Http2SizeUpdate, ToServer);
+        assert_eq!(updates.count(), 0);
+    }
+}
+
 #[test]
 fn a_gap_within_a_body_loses_nothing_else() {
     let mut parser = parsed(&[frame(HEADERS, END_HEADERS, 1, &get("/"))], 100);

@@ -28,6 +28,8 @@ pub struct Transaction {
     id: u64,
     protocol: Protocol,
     progress: [u8; 2],
+    /// A bit for each progress that a direction has come to.
+    came_to: [u8; 2],
     revisions: [u32; 2],
     /// The bytes of all fields, one after the other.
     bytes: Vec<u8>,
@@ -78,6 +80,7 @@ impl Transaction {
             id,
             protocol,
             progress: [progress::NONE; 2],
+            came_to: [0; 2],
             revisions: [0; 2],
             bytes: Vec::new(),
             fields: Vec::new(),
@@ -104,6 +107,14 @@ impl Transaction {
     /// [`progress::COMPLETE`] the numbers are the protocol's own.
     pub const fn progress(&self, direction: Direction) -> u8 {
         self.progress[direction.index()]
+    }
+
+    /// Whether a direction has been at this progress, and not gone past it at once.
+    pub const fn came_to(&self, direction: Direction, progress: u8) -> bool {
+        match 1_u8.checked_shl(progress as u32) {
+            Some(bit) => self.came_to[direction.index()] & bit != 0,
+            None => false,
+        }
     }
 
     /// Another number whenever a field or an event of this direction has come or grown.
@@ -243,6 +254,7 @@ impl Transaction {
         let known = &mut self.progress[direction.index()];
         if to > *known {
             *known = to;
+            self.came_to[direction.index()] |= 1_u8.checked_shl(to.into()).unwrap_or(0);
             self.changed(direction);
         }
     }

@@ -9,9 +9,9 @@ use sha1::Sha1;
 use sha2::Sha256;
 
 use super::reveal;
+use crate::base64;
 use crate::detect::keywords::LazyPattern;
 use crate::signature::ast::Transform;
-use crate::signature::base64;
 
 /// The transforms of one buffer, made ready to run.
 #[derive(Debug, Default)]

@@ -7,6 +7,7 @@ use super::address_index::AddressIndex;
 use super::addresses::Interner;
 use super::fast_pattern::{self, Choice};
 use super::firewall::Firewall;
+use super::kept::KeptRules;
 use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
@@ -20,8 +21,10 @@ use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
 use crate::signature::ast::{
-    BufferTests, Content, Hook, PacketHook, Proto, Signature, Test, Transform,
+    BufferTests, Content, Hook, PacketHook, PacketTest, Proto, SetDefinition, Signature, Test,
+    Transform,
 };
+use crate::signature::header_number::HeaderNumber;
 
 /// A fast pattern, and the rule it calls for.
 type Call = (Pattern, u32);
@@ -29,6 +32,7 @@ type Call = (Pattern, u32);
 pub(crate) struct Builder {
     options: CompileOptions,
     sets: Interner,
+    sets_used: Vec<(SetDefinition, bool)>,
     slots: Vec<Slot>,
     rules: Vec<Rule>,
     payload: [[Vec<Entry>; 2]; Traffic::COUNT],
@@ -36,6 +40,7 @@ pub(crate) struct Builder {
     each_packet: Vec<u32>,
     protocol_only: Vec<u32>,
     odd: Vec<u32>,
+    fragments: Vec<u32>,
     /// Fast patterns by protocol and slot; slots are of one direction.
     patterns: BTreeMap<(usize, u32), Vec<Call>>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
@@ -48,6 +53,7 @@ impl Builder {
         Self {
             options,
             sets: Interner::default(),
+            sets_used: Vec::new(),
             slots: Vec::new(),
             rules: Vec::new(),
             payload: Default::default(),
@@ -55,6 +61,7 @@ impl Builder {
             each_packet: Vec::new(),
             protocol_only: Vec::new(),
             odd: Vec::new(),
+            fragments: Vec::new(),
             patterns: BTreeMap::new(),
             transactions: Box::new(std::array::from_fn(|_| Default::default())),
             firewall: None,
@@ -91,6 +98,8 @@ impl Builder {
             tests: signature.protocols.clone().into(),
         };
         let bits = BitRules::new(&signature.flowbits);
+        let kept = KeptRules::new(signature);
+        self.note_sets(buffers);
         let of = |buffer| buffers.iter().find(move |b| b.buffer == buffer);
         let raw = of(Buffer::Payload);
         let decoded = of(Buffer::Base64Data).map(|b| b.tests.as_slice());
@@ -139,7 +148,7 @@ impl Builder {
             let fast = fast_test(&payload_choice, 0);
             let of_packet = headers.iter().any(|(b, _)| !b.is_address());
             let mut payload = payload_tests(signature, tests, fast, decoded, of_packet);
-            payload.span = self.span(tests, app.is_some() || bits.asks());
+            payload.span = self.span(tests, app.is_some() || bits.asks() || kept.asks());
             // What a protocol carries is looked at as its stream, unless the rule asks for packets.
             if is_transaction_rule || (app.is_some() && payload.on_stream) {
                 payload.on_packet = false;
@@ -153,6 +162,7 @@ impl Builder {
             flow: flow_test(signature),
             app,
             bits,
+            kept,
             packet: signature.packet.clone().into(),
             headers,
             payload,
@@ -163,7 +173,7 @@ impl Builder {
             directions,
             hook,
             first_only: signature.header.hook == Some(Hook::Packet(PacketHook::FlowStart)),
-            has_variables: !signature.variables.is_empty(),
+            has_variables: !signature.variables.is_empty() || captures(buffers),
             noalert: signature.noalert,
         };
         if signature.firewall.is_some() {
@@ -183,6 +193,14 @@ impl Builder {
             self.place_header_only(number, &rule);
         }
         self.rules.push(rule);
+    }
+
+    fn note_sets(&mut self, buffers: &[BufferTests]) {
+        for test in buffers.iter().flat_map(|b| &b.tests) {
+            if let Test::Dataset(d) = test {
+                self.sets_used.push((d.set.clone(), d.command.changes()));
+            }
+        }
     }
 
     fn header(&mut self, signature: &Signature) -> HeaderTest {
@@ -374,7 +392,7 @@ impl Builder {
 
     fn place_header_only(&mut self, number: u32, rule: &Rule) {
         let flow = &rule.flow;
-        let plain = !rule.bits.asks()
+        let plain = !rule.asks()
             && !rule.asks_each_packet()
             && flow.stream_sizes.is_empty()
             && flow.counts.is_empty();
@@ -383,7 +401,11 @@ impl Builder {
             self.odd.push(number);
             return;
         }
-        if rule.first_only {
+        let place =
+            |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::FragmentOffset, _));
+        if rule.packet.iter().any(place) {
+            self.fragments.push(number);
+        } else if rule.first_only {
             self.first_packet.push(number);
         } else if plain && rule.app.is_some() {
             self.protocol_only.push(number);
@@ -456,11 +478,23 @@ impl Builder {
             each_packet,
             protocol_only: self.protocol_only,
             odd: self.odd,
+            fragments: self.fragments,
+            sets_used: self.sets_used,
             transactions: self.transactions,
             firewall: self.firewall,
             summary,
         }
     }
+}
+
+/// Whether a match leaves something to keep: then all tests are held anew each time.
+fn captures(buffers: &[BufferTests]) -> bool {
+    let mut tests = buffers.iter().flat_map(|b| &b.tests);
+    tests.any(|test| match test {
+        Test::Pcre(p) => !p.captures.is_empty(),
+        Test::Dataset(d) => d.context.is_some(),
+        _ => false,
+    })
 }
 
 /// Tests behind the same buffer are one list, wherever they were written; a buffer with many

@@ -5,6 +5,7 @@ mod addresses;
 mod build;
 mod fast_pattern;
 mod firewall;
+mod kept;
 mod order;
 mod ports;
 mod program;
@@ -19,12 +20,13 @@ use super::prefilter::Kind;
 use crate::app_layer::{Event, Protocol};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::signature::ast::{Signature, SignatureId, Transform};
+use crate::signature::ast::{SetDefinition, Signature, SignatureId, Transform};
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
 pub use firewall::PacketTable;
 pub(crate) use firewall::{Firewall, HookRule};
+pub(crate) use kept::{Occasion, text_id};
 pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
@@ -117,7 +119,11 @@ pub struct Layer {
     pub(crate) protocol_only: Vec<u32>,
     /// Rules that ask for `decode-event`.
     pub(crate) odd: Vec<u32>,
+    /// Rules that ask for a fragment's place.
+    pub(crate) fragments: Vec<u32>,
     transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
+    /// Sets that rules name, and whether the rule changes them.
+    pub(crate) sets_used: Vec<(SetDefinition, bool)>,
     /// Where its rules are a firewall's: all of them are, and stand in these tables alone.
     pub(crate) firewall: Option<Firewall>,
     summary: Summary,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::signature::ast::{FlowbitCommand, Signature};
+use crate::signature::ast::{FlowbitCommand, KeptAction, KeptTest, Signature, Test};
 
 /// Chains of flowbits longer than this, and circles, are left as written.
 const LONGEST_CHAIN: usize = 16;
@@ -21,10 +21,15 @@ pub(crate) fn sort<T>(items: &mut [T], signature: impl Fn(&T) -> &Signature) {
 fn ranks<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Vec<usize> {
     let signatures: Vec<&Signature> = signatures.collect();
     let users: Vec<usize> = (0..signatures.len())
-        .filter(|&i| !signatures[i].flowbits.is_empty())
+        .filter(|&i| {
+            names(signatures[i], true)
+                .chain(names(signatures[i], false))
+                .next()
+                .is_some()
+        })
         .collect();
     let mut rank = vec![0; signatures.len()];
-    let mut set_at: HashMap<&str, usize> = HashMap::new();
+    let mut set_at: HashMap<(Kind, &str), usize> = HashMap::new();
     for _ in 0..LONGEST_CHAIN {
         for &i in &users {
             for name in names(signatures[i], true) {
@@ -35,9 +40,9 @@ fn ranks<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Vec<usize> {
         let mut changed = false;
         for &i in &users {
             let after = names(signatures[i], false)
-                .filter_map(|n| set_at.get(n))
+                .filter_map(|n| set_at.get(&n))
                 .max();
-            let own: Vec<&str> = names(signatures[i], true).collect();
+            let own: Vec<_> = names(signatures[i], true).collect();
             // A rule that sets what it asks for does not come behind itself.
             let circular = names(signatures[i], false).any(|n| own.contains(&n));
             if let Some(&level) = after
@@ -55,16 +60,45 @@ fn ranks<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Vec<usize> {
     rank
 }
 
-/// Names of the bits that a rule changes, or asks for.
-fn names(signature: &Signature, changes: bool) -> impl Iterator<Item = &str> {
-    signature
-        .flowbits
-        .iter()
-        .filter(move |f| {
-            let asks = matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet);
-            asks != changes
-        })
-        .flat_map(|f| f.names.iter().map(String::as_str))
+/// What a rule changes, or asks for: kinds of names do not get into each other's way.
+fn names(signature: &Signature, changes: bool) -> impl Iterator<Item = (Kind, &str)> {
+    let flowbits = signature.flowbits.iter().filter(move |f| {
+        let asks = matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet);
+        asks != changes
+    });
+    let flowbits = flowbits.flat_map(|f| f.names.iter().map(|n| (Kind::Flowbit, n.as_str())));
+    let tests = signature.kept_tests.iter().filter(move |_| !changes);
+    let tests = tests.flat_map(|test| match test {
+        KeptTest::Bit { names, .. } => names.iter().map(|n| (Kind::Bit, n.as_str())).collect(),
+        KeptTest::Number { name, .. } | KeptTest::NumberIsSet { name, .. } => {
+            vec![(Kind::Number, name.as_str())]
+        }
+        KeptTest::Text { name, .. } => vec![(Kind::Text, name.as_str())],
+        KeptTest::Reputation { .. } => Vec::new(),
+    });
+    let actions = signature.kept_actions.iter().filter(move |_| changes);
+    let actions = actions.map(|action| match action {
+        KeptAction::Bit { name, .. } => (Kind::Bit, name.as_str()),
+        KeptAction::Number { name, .. } => (Kind::Number, name.as_str()),
+    });
+    let tests_of_buffers = signature.buffers.iter().flat_map(|b| &b.tests);
+    let captures = tests_of_buffers
+        .filter(move |_| changes)
+        .flat_map(|test| match test {
+            Test::Pcre(p) => &p.captures[..],
+            _ => &[],
+        });
+    let captures = captures.map(|c| (Kind::Text, c.name.as_str()));
+    flowbits.chain(tests).chain(actions).chain(captures)
+}
+
+/// What a name is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Kind {
+    Flowbit,
+    Bit,
+    Number,
+    Text,
 }
 
 /// Brings the item that stands at `from[i]` to `i`.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::detect::keywords::{Base64Op, ContentOp, LazyPattern, Op, PatternOp, Program};
+use crate::detect::keywords::{
+    Base64Op, CaptureOp, ContentOp, DatasetOp, LazyPattern, Op, PatternOp, Program,
+};
 use crate::signature::ast::{Content, Test, Value};
 
 /// Compiles the tests behind one buffer. `fast_pattern` is the test whose match is shown;
@@ -40,12 +42,15 @@ fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
             relative: p.relative,
             retry: rest.first().is_some_and(Test::is_relative),
             pattern: Arc::new(LazyPattern::new(p.clone())),
+            captures: p.captures.iter().map(CaptureOp::new).collect(),
         }),
         Test::ByteTest(t) => Op::ByteTest(Box::new(*t)),
         Test::ByteJump(j) => Op::ByteJump(Box::new(*j)),
         Test::ByteExtract(x) => Op::ByteExtract(Box::new(*x)),
         Test::ByteMath(m) => Op::ByteMath(Box::new(*m)),
         Test::Entropy(e) => Op::Entropy(Box::new(*e)),
+        Test::Asn1(a) => Op::Asn1(Box::new(*a)),
+        Test::Dataset(d) => Op::Dataset(Box::new(DatasetOp::new(d))),
         Test::IsDataAt(d) => Op::IsDataAt(*d),
         Test::Base64Decode(decode) => Op::Base64(Box::new(Base64Op {
             decode: *decode,
@@ -86,11 +91,11 @@ pub(crate) fn needs_whole_buffer(tests: &[Test], decoded: Option<&[Test]>) -> bo
                     .iter()
                     .any(|s| p.pattern.contains(s))
         }
-        Test::ByteTest(_) | Test::ByteExtract(_) | Test::ByteMath(_) => false,
+        Test::ByteTest(_) | Test::ByteExtract(_) | Test::ByteMath(_) | Test::Asn1(_) => false,
         Test::ByteJump(j) => j.from_end,
         Test::IsDataAt(d) => d.negated,
         Test::Base64Decode(_) => decoded.is_some_and(|tests| needs_whole_buffer(tests, None)),
-        Test::Size(_) | Test::Entropy(_) => true,
+        Test::Size(_) | Test::Entropy(_) | Test::Dataset(_) => true,
     })
 }
 

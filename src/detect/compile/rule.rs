@@ -1,6 +1,7 @@
 //! One rule, compiled: what an inspection asks, cheapest first.
 
 use super::addresses::{ANY_ADDRESS, AddressSet, port_in};
+use super::kept::KeptRules;
 use crate::app_layer::{Event, Protocol};
 use crate::buffer::Buffer;
 use crate::decode::{DecodeEvents, protocol};
@@ -267,6 +268,7 @@ pub(crate) struct Rule {
     pub(crate) flow: FlowTest,
     pub(crate) app: AppTest,
     pub(crate) bits: BitRules,
+    pub(crate) kept: KeptRules,
     /// Of the packet itself.
     pub(crate) packet: Box<[PacketTest]>,
     /// Of the packet's headers, by their buffer.
@@ -308,7 +310,12 @@ impl Rule {
 
     /// Whether nothing else waits for its match on a stream, nor it for anything else.
     pub(crate) fn is_patient(&self) -> bool {
-        !self.is_mixed() && !self.bits.asks() && !self.bits.acts()
+        !self.is_mixed() && !self.asks() && !self.bits.acts() && !self.kept.acts()
+    }
+
+    /// Whether what is kept between packets decides about it.
+    pub(crate) fn asks(&self) -> bool {
+        self.bits.asks() || self.kept.asks()
     }
 
     /// Whether it needs both a transaction and raw payload.

@@ -56,6 +56,7 @@ impl Ruleset {
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) -> Ruled {
+        scratch.enter(self);
         let ends = Endpoints::of(packet);
         let (has_flow, ctx, mut flow) = match flow {
             Some((ctx, flow)) => {
@@ -64,16 +65,24 @@ impl Ruleset {
             }
             None => (false, FlowContext::without_flow(packet, direction), None),
         };
-        for round in self.rounds(ends, direction) {
+        for round in self.rounds(ends, direction, ctx.now) {
             let Some(firewall) = &round.layer.firewall else {
                 continue;
             };
             for &number in firewall.packet(table) {
-                let bits = flow.as_ref().map(|flow| &flow.bits);
-                let matched =
-                    round.packet_match(scratch, number, &ctx, has_flow, bits, first, packet);
+                let matched = round.packet_match(
+                    scratch,
+                    number,
+                    &ctx,
+                    has_flow,
+                    flow.as_deref(),
+                    first,
+                    packet,
+                    hits,
+                );
                 if let Some(found) = matched
                     && let Some(ruled) = round.decided(
+                        scratch,
                         number,
                         None,
                         found.evidence,
@@ -104,6 +113,7 @@ impl Ruleset {
         tx: TxRef<'_>,
         hits: &mut Hits,
     ) -> Ruled {
+        scratch.enter(self);
         flow.sync(self.epoch, scratch);
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return ACCEPT;
@@ -121,8 +131,12 @@ impl Ruleset {
         } else {
             passed
         };
-        for place in from..reached {
-            let ruled = self.at_state(scratch, ctx, flow, direction, tx, place, hits);
+        for (place, state) in states.iter().enumerate().take(reached).skip(from) {
+            let ruled = if !tx.came_to(direction, state) {
+                ACCEPT
+            } else {
+                self.at_state(scratch, ctx, flow, direction, tx, place, hits)
+            };
             let Ruled::Accept { scope, .. } = ruled else {
                 return ruled;
             };
@@ -155,19 +169,20 @@ impl Ruleset {
         place: usize,
         hits: &mut Hits,
     ) -> Ruled {
-        for round in self.rounds(ctx.endpoints(direction), direction) {
+        for round in self.rounds(ctx.endpoints(direction), direction, ctx.now) {
             let Some(firewall) = &round.layer.firewall else {
                 continue;
             };
             for &rule in firewall.at(tx.protocol(), direction, place) {
-                let Some(evidence) = round.state_match(scratch, rule, ctx, flow, &tx) else {
+                let Some(evidence) = round.state_match(scratch, rule, ctx, flow, &tx, hits) else {
                     continue;
                 };
                 if rule.on_the_way {
                     return ACCEPT;
                 }
                 let id = Some(tx.id());
-                if let Some(ruled) = round.decided(rule.rule, id, evidence, ctx, Some(flow), hits) {
+                let ruled = round.decided(scratch, rule.rule, id, evidence, ctx, Some(flow), hits);
+                if let Some(ruled) = ruled {
                     return ruled;
                 }
             }
@@ -196,12 +211,13 @@ impl Round<'_> {
         ctx: &FlowContext,
         flow: &FlowDetect,
         tx: &TxRef<'_>,
+        hits: &Hits,
     ) -> Option<Option<Evidence>> {
         let compiled = self.layer.rules.get(rule.rule as usize)?;
         let header = &compiled.header;
         let possible = header.is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())
             && header.endpoints_match(&self.layer.sets, &self.ends);
-        if !possible || (!rule.on_the_way && !self.is_ready(compiled, ctx, flow, tx)) {
+        if !possible || (!rule.on_the_way && !self.is_ready(compiled, ctx, flow, tx, hits)) {
             return None;
         }
         if rule.on_the_way {
@@ -215,8 +231,10 @@ impl Round<'_> {
     }
 
     /// A rule matched: what it decides. `None`: it is as if it were not there.
+    #[expect(clippy::too_many_arguments, reason = "what one match brings along")]
     fn decided(
         &self,
+        scratch: &mut Scratch,
         number: u32,
         tx: Option<u64>,
         evidence: Option<Evidence>,
@@ -231,9 +249,7 @@ impl Round<'_> {
         if decision == Decision::Off {
             return None;
         }
-        if let Some(flow) = flow {
-            self.act(compiled, flow);
-        }
+        self.act(scratch, compiled, tx, flow, hits);
         let scope = match asked.scope {
             ActionScope::Flow => Scope::Flow,
             _ => Scope::Packet,
@@ -245,6 +261,7 @@ impl Round<'_> {
             tx,
             scope,
             evidence,
+            captured: (0, 0),
         };
         if signature.signature.alert && !signature.signature.noalert {
             hits.push(hit);

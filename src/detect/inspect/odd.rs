@@ -8,8 +8,10 @@ use crate::detect::compile::Rule;
 use crate::detect::context::Endpoints;
 use crate::detect::hit::Hits;
 use crate::detect::ruleset::Ruleset;
+use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
+use crate::time::Timestamp;
 use crate::verdict::Scope;
 
 /// Source, destination and IANA protocol number.
@@ -25,18 +27,26 @@ pub struct OddPacket {
 
 impl Ruleset {
     /// Holds the rules that ask for `decode-event` against a packet, sound or refused.
-    pub fn on_odd_packet(&self, packet: &OddPacket, hits: &mut Hits) {
+    pub fn on_odd_packet(
+        &self,
+        scratch: &mut Scratch,
+        packet: &OddPacket,
+        now: Timestamp,
+        hits: &mut Hits,
+    ) {
+        scratch.enter(self);
         let nowhere = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
         let (src, dst) = packet
             .ends
             .map_or((nowhere, nowhere), |(src, dst, _)| (src, dst));
-        for round in self.rounds(Endpoints { src, dst }, Direction::ToServer) {
+        for round in self.rounds(Endpoints { src, dst }, Direction::ToServer, now) {
             for &number in &round.layer.odd {
                 let Some(rule) = round.layer.rules.get(number as usize) else {
                     continue;
                 };
                 if packet.events.has_all(rule.decode_events) && round.is_for_odd(rule, packet) {
-                    round.fire(number, None, Scope::Packet, None, None, hits);
+                    scratch.variables.begin();
+                    round.fire(scratch, number, None, Scope::Packet, None, None, hits);
                 }
             }
         }

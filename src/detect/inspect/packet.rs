@@ -6,13 +6,13 @@ use crate::decode::{Packet, Transport, protocol};
 use crate::detect::compile::{Rule, Traffic};
 use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flow_state::FlowDetect;
-use crate::detect::flowbits::Bits;
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::{evaluate, header_bytes, packet_matches};
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Proto;
+use crate::time::Timestamp;
 use crate::verdict::Scope;
 
 impl Ruleset {
@@ -29,11 +29,12 @@ impl Ruleset {
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
+        scratch.enter(self);
         let ends = Endpoints::of(packet);
         let (has_flow, ctx, mut flow) = match flow {
             Some((ctx, flow)) => {
                 flow.sync(self.epoch, scratch);
-                self.announce_protocol(ctx, flow, direction, hits);
+                self.announce_protocol(scratch, ctx, flow, direction, hits);
                 (true, *ctx, Some(flow))
             }
             None => (false, FlowContext::without_flow(packet, direction), None),
@@ -42,7 +43,7 @@ impl Ruleset {
             .as_ref()
             .is_none_or(|f| !f.addresses_done[direction.index()]);
         let mut found = std::mem::take(&mut scratch.found);
-        for round in self.rounds(ends, direction) {
+        for round in self.rounds(ends, direction, ctx.now) {
             found.clear();
             round.find_packet_rules(scratch, &ctx, first, packet, &mut found);
             found.sort_unstable();
@@ -63,6 +64,33 @@ impl Ruleset {
         scratch.found = found;
         if let Some(flow) = flow {
             flow.addresses_done[direction.index()] = true;
+        }
+    }
+}
+
+impl Ruleset {
+    pub fn asks_about_fragments(&self) -> bool {
+        self.layers.iter().any(|layer| !layer.fragments.is_empty())
+    }
+
+    /// Holds rules about a fragment's place against a fragment, which belongs to no flow yet.
+    pub fn on_fragment(
+        &self,
+        scratch: &mut Scratch,
+        packet: &Packet<'_>,
+        now: Timestamp,
+        hits: &mut Hits,
+    ) {
+        scratch.enter(self);
+        let direction = Direction::ToServer;
+        let ctx = FlowContext {
+            now,
+            ..FlowContext::without_flow(packet, direction)
+        };
+        for round in self.rounds(Endpoints::of(packet), direction, now) {
+            for &number in &round.layer.fragments {
+                round.try_packet(scratch, number, &ctx, false, None, true, packet, hits);
+            }
         }
     }
 }
@@ -137,10 +165,19 @@ impl Round<'_> {
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
-        let bits = flow.as_ref().map(|flow| &flow.bits);
-        if let Some(found) = self.packet_match(scratch, number, ctx, has_flow, bits, first, packet)
-        {
-            self.fire(number, None, found.scope, found.evidence, flow, hits);
+        let found = self.packet_match(
+            scratch,
+            number,
+            ctx,
+            has_flow,
+            flow.as_deref(),
+            first,
+            packet,
+            hits,
+        );
+        if let Some(found) = found {
+            let (scope, evidence) = (found.scope, found.evidence);
+            self.fire(scratch, number, None, scope, evidence, flow, hits);
         }
     }
 
@@ -152,16 +189,13 @@ impl Round<'_> {
         number: u32,
         ctx: &FlowContext,
         has_flow: bool,
-        bits: Option<&Bits>,
+        flow: Option<&FlowDetect>,
         first: bool,
         packet: &Packet<'_>,
+        hits: &Hits,
     ) -> Option<PacketMatch> {
         let rule = self.layer.rules.get(number as usize)?;
-        let bits = match bits {
-            Some(bits) => rule.bits.matches(bits),
-            None => !rule.bits.asks(),
-        };
-        let header = bits
+        let header = self.kept_matches(rule, flow, None, hits)
             && (first || !rule.first_only)
             && !rule.has_transaction_part()
             && is_for_packet(rule, packet)
@@ -173,6 +207,7 @@ impl Round<'_> {
         if !header {
             return None;
         }
+        scratch.variables.begin();
         let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
         let mut of_header = None;
         for (buffer, program) in &rule.headers {
@@ -205,7 +240,7 @@ impl Round<'_> {
             && !rule.flow.needs_flow
             && rule.flow.established.is_none()
             && rule.flow.only_fragments.is_none()
-            && !rule.bits.asks()
+            && !rule.asks()
             && !rule.first_only;
         Some(PacketMatch {
             scope: if of_flow { Scope::Flow } else { Scope::Packet },

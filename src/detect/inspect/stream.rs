@@ -31,13 +31,14 @@ impl Ruleset {
         window: StreamWindow<'_>,
         hits: &mut Hits,
     ) {
+        scratch.enter(self);
         flow.sync(self.epoch, scratch);
-        self.announce_protocol(ctx, flow, direction, hits);
+        self.announce_protocol(scratch, ctx, flow, direction, hits);
         if window.new_from >= window.bytes.len() {
             return;
         }
         let mut found = std::mem::take(&mut scratch.found);
-        for round in self.rounds(ctx.endpoints(direction), direction) {
+        for round in self.rounds(ctx.endpoints(direction), direction, ctx.now) {
             found.clear();
             round.find_stream_rules(scratch, ctx, flow, &window, &mut found);
             found.sort_unstable();
@@ -151,7 +152,7 @@ impl Round<'_> {
             known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
         let ready = rule.flow.matches(ctx, self.direction)
             && rule.app.matches(ctx.app)
-            && (rule.is_mixed() || rule.bits.matches(&flow.bits));
+            && (rule.is_mixed() || self.kept_matches(rule, Some(flow), None, hits));
         if ready {
             self.match_stream(
                 scratch, number, rule, payload, flow, window, &mut floor, hits,
@@ -199,12 +200,22 @@ impl Round<'_> {
                 .min(window.bytes.len());
             let bytes = &window.bytes[from..];
             let base = window.start_offset + from as u64;
+            scratch.variables.begin();
             let (variables, limits) = (&mut scratch.variables, &mut scratch.limits);
             let Some(found) = evaluate(&payload.program, bytes, base, variables, limits) else {
                 return;
             };
             if round == 0 && self.addresses_match(scratch, rule) {
-                self.stream_matched(number, rule, base, bytes, found.evidence, flow, hits);
+                self.stream_matched(
+                    scratch,
+                    number,
+                    rule,
+                    base,
+                    bytes,
+                    found.evidence,
+                    flow,
+                    hits,
+                );
             }
             // Without a place there is nothing to look behind.
             *floor = if found.end == 0 {
@@ -222,6 +233,7 @@ impl Round<'_> {
     #[expect(clippy::too_many_arguments, reason = "what one match brings along")]
     fn stream_matched(
         &self,
+        scratch: &mut Scratch,
         number: u32,
         rule: &Rule,
         base: u64,
@@ -243,7 +255,15 @@ impl Round<'_> {
         }
         let matched = evidence.and_then(|(a, b)| Some((a, bytes.get(a..b)?)));
         let evidence = matched.map(|(at, m)| Evidence::new(Buffer::Payload, base + at as u64, m));
-        self.fire(number, None, Scope::Flow, evidence, Some(flow), hits);
+        self.fire(
+            scratch,
+            number,
+            None,
+            Scope::Flow,
+            evidence,
+            Some(flow),
+            hits,
+        );
     }
 }
 

@@ -49,8 +49,9 @@ impl Ruleset {
         tx: &T,
         hits: &mut Hits,
     ) {
+        scratch.enter(self);
         flow.sync(self.epoch, scratch);
-        self.announce_protocol(ctx, flow, direction, hits);
+        self.announce_protocol(scratch, ctx, flow, direction, hits);
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
@@ -70,7 +71,7 @@ impl Ruleset {
             side.amendable = amendable;
         }
         let mut scanned_from = 0;
-        for round in self.rounds(ctx.endpoints(direction), direction) {
+        for round in self.rounds(ctx.endpoints(direction), direction, ctx.now) {
             let Some(rules) = round.layer.transactions(tx.protocol(), direction) else {
                 continue;
             };
@@ -251,7 +252,7 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
-            let ready = self.is_ready(rule, ctx, flow, tx)
+            let ready = self.is_ready(rule, ctx, flow, tx, hits)
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
             // Buffers of a mixed rule are tried all the same: what can never match ends the wait.
@@ -262,6 +263,7 @@ impl Round<'_> {
                 Outcome::Match(evidence) if ready && self.addresses_match(scratch, rule) => {
                     candidate.state = CandidateState::Fired;
                     self.fire(
+                        scratch,
                         number,
                         Some(tx.id()),
                         Scope::Flow,
@@ -283,18 +285,21 @@ impl Round<'_> {
         ctx: &FlowContext,
         flow: &FlowDetect,
         tx: &T,
+        hits: &Hits,
     ) -> bool {
         let now = ctx.now.as_secs();
         rule.flow.matches(ctx, self.direction)
             && rule.app.matches(tx.protocol())
-            && rule.bits.matches(&flow.bits)
+            && self.kept_matches(rule, Some(flow), Some(tx.id()), hits)
             && rule
                 .hook
                 .is_none_or(|hook| tx.progress(hook.direction) >= hook.progress)
             && rule.events.iter().all(|e| tx.events().contains(e))
             && rule.numbers.iter().all(|t| {
                 let direction = t.number.direction().unwrap_or(self.direction);
-                tx.has_number(t.number, direction, &|n| t.condition.matches(n, now))
+                tx.has_number(t.number, direction, &|n| {
+                    t.condition.matches(n, now, ctx.client.0)
+                })
             })
     }
 
@@ -321,6 +326,7 @@ impl Round<'_> {
         tx: &T,
         eager: bool,
     ) -> Outcome {
+        scratch.variables.begin();
         let mut evidence = None;
         for (at, group) in rule.buffers.iter().enumerate() {
             let bit = u32::try_from(at)

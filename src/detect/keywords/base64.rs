@@ -1,8 +1,8 @@
 //! `base64_decode`: base64 within a buffer, and the tests behind `base64_data`.
 
 use super::{Machine, Program, evaluate_with};
+use crate::base64::{Base64Mode, decode};
 use crate::signature::ast::Base64Decode;
-use crate::signature::base64::{Base64Mode, decode};
 
 /// Encoded bytes read where the rule does not say.
 const MOST_ENCODED: usize = 65_535;

@@ -5,21 +5,28 @@
 //! on. Exists one way through, the tests match. Steps are counted, so that no
 //! input makes a rule cost more than a small multiple of the buffer's length.
 
+mod asn1;
 mod base64;
 mod content;
+mod dataset;
 mod entropy;
 mod number;
 mod packet;
 mod pattern;
 
+use std::sync::Arc;
+
+use super::state::Kept;
+use super::variables::Captured;
 use crate::signature::ast::{
-    ByteExtract, ByteJump, ByteMath, ByteTest, Entropy, IsDataAt, Range, Value,
+    Asn1, ByteExtract, ByteJump, ByteMath, ByteTest, Entropy, IsDataAt, Range, Value,
 };
 
 pub(crate) use base64::Base64Op;
 pub(crate) use content::{ContentOp, Needle};
+pub(crate) use dataset::DatasetOp;
 pub(crate) use packet::{address_bytes, header_bytes, packet_matches};
-pub(crate) use pattern::{LazyPattern, PatternOp};
+pub(crate) use pattern::{CaptureOp, LazyPattern, PatternOp};
 
 /// One compiled test.
 #[derive(Debug)]
@@ -31,6 +38,8 @@ pub(crate) enum Op {
     ByteExtract(Box<ByteExtract>),
     ByteMath(Box<ByteMath>),
     Entropy(Box<Entropy>),
+    Asn1(Box<Asn1>),
+    Dataset(Box<DatasetOp>),
     IsDataAt(IsDataAt),
     Base64(Box<Base64Op>),
     Size(Range),
@@ -57,8 +66,21 @@ pub(crate) struct Variables {
     values: [i64; 256],
     /// Room for what `base64_decode` decodes.
     decoded: Vec<u8>,
+    /// What expressions and sets have found out since the last [`Variables::begin`].
+    pub(crate) captured: Vec<Captured>,
+    /// What rules keep beyond a flow.
+    pub(crate) kept: Arc<Kept>,
+    /// Something found no room there.
+    pub(crate) full: bool,
     /// How the sender of the bytes in hand writes integers (`dce`).
     pub(crate) little_endian: bool,
+}
+
+impl Variables {
+    /// Another rule is tried.
+    pub(crate) fn begin(&mut self) {
+        self.captured.clear();
+    }
 }
 
 impl Default for Variables {
@@ -66,6 +88,9 @@ impl Default for Variables {
         Self {
             values: [0; 256],
             decoded: Vec::new(),
+            captured: Vec::new(),
+            kept: Arc::default(),
+            full: false,
             little_endian: false,
         }
     }
@@ -189,6 +214,7 @@ impl Machine<'_> {
                             return false;
                         };
                         self.keep(at, start, stop);
+                        self.capture(p, cursor, start);
                         if !p.retry {
                             (cursor, end) = (stop as i64, end.max(stop));
                             break;
@@ -222,6 +248,16 @@ impl Machine<'_> {
                 },
                 Op::Entropy(e) => {
                     if !entropy::holds(e, self.bytes) {
+                        return false;
+                    }
+                }
+                Op::Asn1(a) => {
+                    if !self.asn1(a, cursor) {
+                        return false;
+                    }
+                }
+                Op::Dataset(d) => {
+                    if !d.holds(self.bytes, self.variables) {
                         return false;
                     }
                 }

@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 
 use super::Machine;
-use crate::signature::ast::Pcre;
+use crate::detect::compile::text_id;
+use crate::detect::flowbits::BitId;
+use crate::detect::variables::{Captured, CapturedValue, MAX_TEXT};
+use crate::signature::ast::{CaptureScope, Pcre, PcreCapture};
 
 /// Steps `pcre2` may take for one search.
 const MATCH_LIMIT: u32 = 50_000;
@@ -124,9 +127,60 @@ pub(crate) struct PatternOp {
     pub(crate) relative: bool,
     /// Where what follows fails, a later match may still do.
     pub(crate) retry: bool,
+    pub(crate) captures: Box<[CaptureOp]>,
+}
+
+/// A group that sets a variable.
+#[derive(Debug)]
+pub(crate) struct CaptureOp {
+    group: usize,
+    scope: CaptureScope,
+    id: BitId,
+    name: Arc<str>,
+}
+
+impl CaptureOp {
+    pub(crate) fn new(capture: &PcreCapture) -> Self {
+        Self {
+            group: usize::from(capture.group),
+            scope: capture.scope,
+            id: text_id(capture.scope, &capture.name),
+            name: capture.name.as_str().into(),
+        }
+    }
 }
 
 impl Machine<'_> {
+    /// Notes what the groups of a match that begins at `start` take.
+    pub(super) fn capture(&mut self, p: &PatternOp, cursor: i64, start: usize) {
+        if p.captures.is_empty() {
+            return;
+        }
+        let origin = usize::try_from(self.origin(p.relative, cursor).max(0)).unwrap_or(0);
+        let subject = self.bytes.get(origin..).unwrap_or_default();
+        let captured = &mut self.variables.captured;
+        p.pattern.groups_at(
+            subject,
+            start.saturating_sub(origin),
+            &mut |group, from, to| {
+                let taken = p.captures.iter().filter(|c| c.group == group);
+                for capture in taken {
+                    let text = subject
+                        .get(from..to.min(from + MAX_TEXT))
+                        .unwrap_or_default();
+                    // Where the match is tried again further on, the last one counts.
+                    captured.retain(|c| c.id != capture.id);
+                    captured.push(Captured {
+                        scope: capture.scope,
+                        id: capture.id,
+                        name: Arc::clone(&capture.name),
+                        value: CapturedValue::Text(text.into()),
+                    });
+                }
+            },
+        );
+    }
+
     /// The first match at `from` or later. A relative expression sees nothing before the match
     /// it follows: its `^` is there.
     pub(super) fn find_pattern(

@@ -10,7 +10,7 @@ use crate::detect::buffers::{Transaction, View};
 use crate::detect::prefilter::Kind;
 use crate::detect::{
     CompileOptions, FlowContext, FlowCounts, FlowDetect, Hit, Hits, Layer, Policy, RuleInput,
-    Ruleset, Scratch, StreamWindow,
+    Ruleset, Scratch, State, StreamWindow,
 };
 use crate::direction::Direction;
 use crate::number::Number;
@@ -67,11 +67,13 @@ impl Rig {
     pub(super) fn new(rules: &str, options: &CompileOptions) -> Self {
         let layer = Layer::compile(inputs(rules), options);
         Self {
-            ruleset: Ruleset {
-                epoch: 1,
-                layers: vec![Arc::new(layer)],
-                policy: Arc::new(Policy::default()),
-            },
+            ruleset: Ruleset::new(
+                1,
+                vec![Arc::new(layer)],
+                Arc::new(Policy::default()),
+                &State::default(),
+                Arc::default(),
+            ),
             scratch: Scratch::new(),
             flow: FlowDetect::new(),
             ctx: FlowContext {

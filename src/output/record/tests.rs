@@ -36,6 +36,7 @@ fn alert() -> Alert {
         severity: 1,
         metadata: BTreeMap::from([("cve".to_owned(), vec!["CVE_2021_44228".into()])]),
         references: vec!["cve,2021-44228".into()],
+        context: BTreeMap::new(),
     }
 }
 
@@ -76,6 +77,7 @@ fn an_alert_is_written_as_eve() {
         }),
         tls: None,
         app: None,
+        variables: Variables::default(),
         traffic: Traffic::default(),
     }));
     let expected = concat!(
@@ -110,6 +112,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             action: AlertAction::Allowed,
             metadata: BTreeMap::new(),
             references: Vec::new(),
+            context: BTreeMap::new(),
             ..alert()
         },
         verdict: Verdict {
@@ -130,6 +133,7 @@ fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
             ..Tls::default()
         }),
         app: None,
+        variables: Variables::default(),
         traffic: Traffic {
             pcap_cnt: Some(7),
             pkt_src: Some("wire/pcap"),
@@ -299,6 +303,7 @@ proptest::proptest! {
             http: Some(Http { url: Some(text), ..Http::default() }),
             tls: None,
             app: None,
+        variables: Variables::default(),
         traffic: Traffic::default(),
         }));
         let line = line(&record);

@@ -43,6 +43,9 @@ impl Worker {
             self.note_drop(None, None, reason, None, passage, sink);
             return Verdict::Drop(reason);
         }
+        if let Some(verdict) = self.judge_place(passage, sink) {
+            return verdict;
+        }
         let arrival = Arrival {
             packet: passage.packet,
             tunnel: passage.packet.tunnel,

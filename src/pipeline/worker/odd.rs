@@ -22,13 +22,8 @@ impl Worker {
         passage: &Passage<'_>,
         sink: &mut dyn EventSink,
     ) -> Option<Verdict> {
-        let Ruling::Refuse { hit, .. } = self.rule_on_oddities(events, passage, sink) else {
-            return None;
-        };
-        let ruleset = self.ruleset.clone();
-        let reason = DropReason::Rules;
-        self.note_drop(None, None, reason, ruleset.signature(&hit), passage, sink);
-        Some(Verdict::Drop(reason))
+        let ruling = self.rule_on_oddities(events, passage, sink);
+        self.refused_without_flow(&ruling, passage, sink)
     }
 
     /// Signatures about a packet that the decoder refuses; it is dropped whatever they say.
@@ -91,7 +86,56 @@ impl Worker {
             events,
             ends: ends.map(|e| (e.src, e.dst, e.protocol)),
         };
-        self.ruleset.on_odd_packet(&odd, &mut self.engine.hits);
+        self.ruleset
+            .on_odd_packet(&mut self.engine.scratch, &odd, now, &mut self.engine.hits);
+        self.rule_without_flow(ends, shown, now, sink)
+    }
+
+    /// Signatures about a fragment's place; a verdict if one refuses it.
+    pub(super) fn judge_place(
+        &mut self,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        if !self.ruleset.asks_about_fragments() {
+            return None;
+        }
+        self.ruleset.on_fragment(
+            &mut self.engine.scratch,
+            passage.packet,
+            passage.now,
+            &mut self.engine.hits,
+        );
+        let number = self.counters.get(Counter::Received);
+        let shown = self.config.shown(passage.packet, passage.frame, number);
+        let ruling = self.rule_without_flow(Some(passage.ends), shown, passage.now, sink);
+        self.refused_without_flow(&ruling, passage, sink)
+    }
+
+    /// The verdict on a packet that belongs to no flow, where it is refused.
+    fn refused_without_flow(
+        &self,
+        ruling: &Ruling,
+        passage: &Passage<'_>,
+        sink: &mut dyn EventSink,
+    ) -> Option<Verdict> {
+        let Ruling::Refuse { hit, .. } = ruling else {
+            return None;
+        };
+        let reason = DropReason::Rules;
+        let signature = self.ruleset.signature(hit);
+        self.note_drop(None, None, reason, signature, passage, sink);
+        Some(Verdict::Drop(reason))
+    }
+
+    /// The ruling on what was found about a packet that belongs to no flow.
+    fn rule_without_flow(
+        &mut self,
+        ends: Option<Ends>,
+        shown: Shown<'_>,
+        now: Timestamp,
+        sink: &mut dyn EventSink,
+    ) -> Ruling {
         if self.engine.hits.is_empty() {
             return Ruling::Continue;
         }
@@ -118,7 +162,7 @@ impl Worker {
             shown,
             streams: None,
         };
-        let ruling = judge::rule(
+        let judged = judge::rule(
             &self.ruleset,
             &self.engine.hits,
             &mut self.engine.thresholds,
@@ -127,6 +171,6 @@ impl Worker {
             sink,
         );
         self.engine.hits.clear();
-        ruling
+        judged.ruling
     }
 }

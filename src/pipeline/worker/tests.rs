@@ -9,7 +9,7 @@ use std::time::Duration;
 use etherparse::PacketBuilder;
 
 use super::*;
-use crate::detect::{CompileOptions, Layer, Policy, RuleInput};
+use crate::detect::{CompileOptions, Layer, Policy, RuleInput, State};
 use crate::signature::{Classes, Variables, parse_file};
 
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
@@ -50,6 +50,7 @@ impl EventSink for Seen {
             }
             Event::Drop(drop) => self.drops.push(drop.reason),
             Event::Flow(flow) => self.flows.push(flow),
+            Event::Tagged(_) => {}
         }
     }
 
@@ -97,11 +98,13 @@ fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
             patch: None,
         })
         .collect();
-    Arc::new(Ruleset {
+    Arc::new(Ruleset::new(
         epoch,
-        layers: vec![Arc::new(Layer::compile(inputs, &CompileOptions::default()))],
-        policy: Arc::new(Policy::default()),
-    })
+        vec![Arc::new(Layer::compile(inputs, &CompileOptions::default()))],
+        Arc::new(Policy::default()),
+        &State::default(),
+        Arc::default(),
+    ))
 }
 
 impl Lab {

@@ -19,6 +19,19 @@ pub(super) fn keywords() -> Vec<Keyword> {
             event,
         ),
         k(
+            "ftpbounce",
+            "ftpbounce;",
+            "PORT or EPRT names another address than the client's own.",
+            |draft, opt| {
+                opt.no_value()?;
+                draft.numbers.push(NumberTest {
+                    number: Number::FtpPortAddress,
+                    condition: NumberCondition::NotClient,
+                });
+                Ok(())
+            },
+        ),
+        k(
             "app-layer-protocol",
             "app-layer-protocol:[!]PROTOCOL|failed|unknown;",
             "The protocol found on the flow, whatever its port.",

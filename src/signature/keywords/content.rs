@@ -130,7 +130,7 @@ pub(super) fn pattern(opt: &Opt<'_>) -> Result<(Content, Span), Fault> {
 }
 
 /// Undoes escapes and `|hex|`.
-fn bytes(arg: Arg<'_>) -> Result<Vec<u8>, Fault> {
+pub(super) fn bytes(arg: Arg<'_>) -> Result<Vec<u8>, Fault> {
     let mut found = Vec::with_capacity(arg.text.len());
     let mut all = arg.text.bytes().enumerate();
     let part = |from: usize, to: usize| Span::new(arg.start + from, arg.start + to);

@@ -1,9 +1,12 @@
 //! What a rule says about itself.
 
 use super::{Keyword, Kind};
-use crate::signature::ast::{Reference, Target};
+use crate::signature::ast::{Reference, Tag, TagOf, TagUntil, Target};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
+
+/// Packets of a flow that are logged where the rule does not say.
+const TAGGED_PACKETS: u32 = 256;
 
 pub(super) fn keywords() -> Vec<Keyword> {
     let k = |name, syntax, help, parse| Keyword::option(Kind::Meta, name, syntax, help, parse);
@@ -62,6 +65,18 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "noalert;",
             "Matches, and acts on flowbits, without an alert.",
             noalert,
+        ),
+        k(
+            "requires",
+            "requires:version >=|>|<=|< VERSION ...[ | ...], keyword NAME, feature NAME;",
+            "Leaves the rule out where the engine is another one, or has no such keyword; this one is version 8 and names no features.",
+            |_, _| Ok(()),
+        ),
+        k(
+            "tag",
+            "tag:session[,NUMBER,packets|bytes|seconds]; tag:host,NUMBER,packets|bytes|seconds,src|dst;",
+            "Logs the packets that follow in the flow, or of the host; 256 of a flow unless said otherwise.",
+            tag,
         ),
         k(
             "alert",
@@ -189,6 +204,45 @@ fn target(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     if draft.target.replace(target).is_some() {
         draft.warn(opt.name.fault("`target` stands twice: the last one holds"));
     }
+    Ok(())
+}
+
+fn tag(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    const MOST_TAGS: usize = 4;
+    let value = opt.value()?.unquoted()?;
+    let mut words = value.split(',');
+    let of_host = match words.next().map(|w| (w, w.text)) {
+        Some((_, "session")) => false,
+        Some((_, "host")) => true,
+        _ => return Err(value.fault("expected `session` or `host`")),
+    };
+    let until = match (words.next(), words.next()) {
+        (None, _) => TagUntil::Packets(TAGGED_PACKETS),
+        (Some(number), Some(unit)) => {
+            let number = match number.u32()? {
+                0 => return Err(number.fault("at least 1")),
+                number => number,
+            };
+            match unit.text {
+                "packets" => TagUntil::Packets(number),
+                "bytes" => TagUntil::Bytes(number),
+                "seconds" => TagUntil::Seconds(number),
+                _ => return Err(unit.fault("expected packets, bytes or seconds")),
+            }
+        }
+        (Some(number), None) => return Err(number.fault("expected a number and its unit")),
+    };
+    let of = match (of_host, words.next()) {
+        (false, None) => TagOf::Flow,
+        (true, Some(end)) if end.text == "src" => TagOf::Source,
+        (true, Some(end)) if end.text == "dst" => TagOf::Destination,
+        (true, None) => return Err(value.fault("whose packets? `src` or `dst` is missing")),
+        (_, Some(extra)) => return Err(extra.fault("this does not belong here")),
+    };
+    if draft.tags.len() >= MOST_TAGS {
+        return Err(opt.name.fault(format!("more than {MOST_TAGS} tags")));
+    }
+    draft.tags.push(Tag { of, until });
     Ok(())
 }
 

@@ -1,18 +1,24 @@
 //! The one table of keywords: parser, help, suggestions, documentation and tests read it.
 
 mod app;
+mod asn1;
 mod bytes;
 mod content;
+mod dataset;
 mod dcerpc;
 mod decode;
+mod examples;
 mod file;
 mod flow;
 mod groups;
+mod kept;
 mod meta;
 mod number;
 mod packet;
 pub(super) mod pcre;
-mod rate;
+pub(super) mod rate;
+pub mod refused;
+pub(super) mod requires;
 mod size;
 mod stream;
 mod tls;
@@ -53,6 +59,8 @@ pub enum Kind {
     Flow,
     /// Tests a number of a transaction.
     Number,
+    /// Tests or changes what is kept between packets.
+    Kept,
     /// Tests the packet.
     Packet,
     /// Tests bytes of the buffer in force.
@@ -73,6 +81,7 @@ impl Kind {
     pub const ALL: &'static [Self] = &[
         Self::Meta,
         Self::Flow,
+        Self::Kept,
         Self::Number,
         Self::Packet,
         Self::Payload,
@@ -88,6 +97,7 @@ impl Kind {
             Self::Meta => "About the rule",
             Self::Flow => "Flow and application layer",
             Self::Number => "Numbers of transactions",
+            Self::Kept => "Kept between packets: bits, numbers, reputation",
             Self::Packet => "Packet",
             Self::Payload => "Tests of bytes",
             Self::Modifier => "Modifiers of the content before",
@@ -229,6 +239,8 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
     [
         meta::keywords(),
         flow::keywords(),
+        kept::keywords(),
+        dataset::keywords(),
         app::keywords(),
         number::keywords(),
         dcerpc::keywords(),
@@ -241,6 +253,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         content::keywords(),
         pcre::keywords(),
         bytes::keywords(),
+        asn1::keywords(),
         rate::keywords(),
     ]
     .into_iter()

@@ -216,12 +216,21 @@ mod tests {
             ("0x0c!=0x08", &[12, 4], &[8, 9]),
         ] {
             let read = bits(arg(text), 255).unwrap();
-            assert!(fits.iter().all(|n| read.matches(*n, 0)), "{text}");
-            assert!(!not.iter().any(|n| read.matches(*n, 0)), "{text}");
+            assert!(
+                fits.iter().all(|n| read.matches(*n, 0, [0; 4].into())),
+                "{text}"
+            );
+            assert!(
+                !not.iter().any(|n| read.matches(*n, 0, [0; 4].into())),
+                "{text}"
+            );
         }
         let read = flags(arg("dup,!retain"), WORDS).unwrap();
         assert!(
-            read.matches(8, 0) && read.matches(10, 0) && !read.matches(9, 0) && !read.matches(0, 0)
+            read.matches(8, 0, [0; 4].into())
+                && read.matches(10, 0, [0; 4].into())
+                && !read.matches(9, 0, [0; 4].into())
+                && !read.matches(0, 0, [0; 4].into())
         );
         for (text, fits, not) in [
             ("dup|retain", &[8_u64, 1][..], &[2_u64][..]),
@@ -229,12 +238,18 @@ mod tests {
             ("dup", &[8], &[1]),
         ] {
             let read = any_of(arg(text), WORDS).unwrap();
-            assert!(fits.iter().all(|n| read.matches(*n, 0)), "{text}");
-            assert!(!not.iter().any(|n| read.matches(*n, 0)), "{text}");
+            assert!(
+                fits.iter().all(|n| read.matches(*n, 0, [0; 4].into())),
+                "{text}"
+            );
+            assert!(
+                !not.iter().any(|n| read.matches(*n, 0, [0; 4].into())),
+                "{text}"
+            );
         }
         assert!(any_of(arg("dup,!retain"), WORDS).is_err());
         let read = named(arg("!DUP"), WORDS).unwrap();
-        assert!(read.matches(1, 0) && !read.matches(8, 0));
+        assert!(read.matches(1, 0, [0; 4].into()) && !read.matches(8, 0, [0; 4].into()));
         assert!(named(arg("dupe"), WORDS).is_err());
         assert!(bits(arg("x"), 255).is_err());
     }

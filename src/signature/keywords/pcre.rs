@@ -277,12 +277,15 @@ pub(in crate::signature) mod tests {
     use super::*;
     use crate::signature::classification::Classes;
     use crate::signature::lex::statement;
+    use crate::signature::surroundings::Surroundings;
+    use crate::signature::vars::Variables;
 
     /// Reads the only option of a rule as an expression.
     pub(in crate::signature) fn read(rule: &str) -> Option<Pcre> {
         let statement = statement(rule).ok()?;
-        let classes = Classes::default();
-        let mut draft = Draft::new(&classes);
+        let (variables, classes) = (Variables::default(), Classes::default());
+        let surroundings = Surroundings::new(&variables, &classes);
+        let mut draft = Draft::new(&surroundings);
         pcre(&mut draft, statement.options.first()?).ok()?;
         match draft.buffers.pop()?.tests.pop()? {
             Test::Pcre(pcre) => Some(pcre),

@@ -6,18 +6,66 @@ use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 
 pub(super) fn keywords() -> Vec<Keyword> {
-    vec![Keyword::option(
-        Kind::Rate,
-        "threshold",
-        "threshold:type threshold|limit|both, track by_src|by_dst|by_both|by_rule|by_flow, count NUMBER, seconds NUMBER; threshold:type backoff, track by_flow, count NUMBER, multiplier NUMBER;",
-        "Alerts on every count-th match (threshold), the first ones (limit) or once after count matches (both) within the time; or on match count, and again each time the count has grown multiplier times (backoff).",
-        threshold,
-    )]
+    vec![
+        Keyword::option(
+            Kind::Rate,
+            "threshold",
+            "threshold:type threshold|limit|both, track by_src|by_dst|by_both|by_rule|by_flow, count NUMBER, seconds NUMBER; threshold:type backoff, track by_flow, count NUMBER, multiplier NUMBER;",
+            "Alerts on every count-th match (threshold), the first ones (limit) or once after count matches (both) within the time; or on match count, and again each time the count has grown multiplier times (backoff).",
+            threshold,
+        ),
+        Keyword::option(
+            Kind::Rate,
+            "detection_filter",
+            "detection_filter:track by_src|by_dst|by_both|by_rule|by_flow, count NUMBER, seconds NUMBER;",
+            "Matches only once there were more than count matches within the time; those before count for nothing.",
+            detection_filter,
+        ),
+    ]
+}
+
+fn detection_filter(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    if draft.threshold.is_some() {
+        return Err(opt
+            .name
+            .fault("`detection_filter` and `threshold` exclude each other"));
+    }
+    let value = opt.value()?.unquoted()?;
+    let (mut track, mut count, mut seconds) = (None, None, None);
+    for part in value.split(',') {
+        let Some((key, word)) = part.split_once(" ") else {
+            return Err(part.fault("expected a word and its value"));
+        };
+        let twice = match key.text {
+            "track" => track.replace(threshold_track(word)?).is_some(),
+            "count" => count.replace(at_least_one(word)?).is_some(),
+            "seconds" => seconds.replace(at_least_one(word)?).is_some(),
+            other => {
+                return Err(key.fault(format!("`{other}` is not track, count or seconds")));
+            }
+        };
+        if twice {
+            return Err(key.fault(format!("`{}` stands twice", key.text)));
+        }
+    }
+    let (Some(track), Some(count), Some(seconds)) = (track, count, seconds) else {
+        return Err(value.fault("track, count and seconds are all needed"));
+    };
+    draft.threshold = Some(Threshold {
+        kind: ThresholdKind::Filter,
+        track,
+        count,
+        seconds,
+        multiplier: 0,
+    });
+    Ok(())
 }
 
 fn threshold(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     if draft.threshold.is_some() {
-        return Err(opt.name.fault("`threshold` stands twice"));
+        return Err(opt
+            .name
+            .fault("`threshold` stands twice, or beside `detection_filter`"));
     }
     let value = opt.value()?.unquoted()?;
     let (mut kind, mut track, mut count, mut seconds) = (None, None, None, None);
@@ -71,7 +119,7 @@ fn threshold(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     }
 }
 
-fn threshold_kind(word: Arg<'_>) -> Result<ThresholdKind, Fault> {
+pub(in crate::signature) fn threshold_kind(word: Arg<'_>) -> Result<ThresholdKind, Fault> {
     Ok(match word.text {
         "threshold" => ThresholdKind::Threshold,
         "limit" => ThresholdKind::Limit,
@@ -85,7 +133,7 @@ fn threshold_kind(word: Arg<'_>) -> Result<ThresholdKind, Fault> {
     })
 }
 
-fn threshold_track(word: Arg<'_>) -> Result<Track, Fault> {
+pub(in crate::signature) fn threshold_track(word: Arg<'_>) -> Result<Track, Fault> {
     Ok(match word.text {
         "by_src" => Track::BySrc,
         "by_dst" => Track::ByDst,
@@ -100,7 +148,7 @@ fn threshold_track(word: Arg<'_>) -> Result<Track, Fault> {
     })
 }
 
-fn at_least_one(word: Arg<'_>) -> Result<u32, Fault> {
+pub(in crate::signature) fn at_least_one(word: Arg<'_>) -> Result<u32, Fault> {
     match word.u32()? {
         0 => Err(word.fault("at least 1")),
         number => Ok(number),

@@ -2,8 +2,8 @@
 
 use super::pcre;
 use super::{Keyword, Kind, Parser};
+use crate::base64::Base64Mode;
 use crate::signature::ast::{Disguise, Transform};
-use crate::signature::base64::Base64Mode;
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 

@@ -94,8 +94,8 @@ fn a_buffer_named_again_goes_on_and_a_transformed_one_does_not() {
 fn the_version_of_tls_is_a_number() {
     let s = rule("tls.version:1.2;");
     assert_eq!(s.numbers[0].number, Number::TlsVersion);
-    assert!(s.numbers[0].condition.matches(0x0303, 0));
-    assert!(!s.numbers[0].condition.matches(0x0301, 0));
+    assert!(s.numbers[0].condition.matches(0x0303, 0, [0; 4].into()));
+    assert!(!s.numbers[0].condition.matches(0x0301, 0, [0; 4].into()));
 }
 
 #[test]
@@ -274,3 +274,4 @@ mod any_input {
 }
 
 mod corpus;
+mod diagnostics;

@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::read::{GzDecoder, ZlibDecoder};
 
 use super::super::transform::is_zlib;
-use crate::signature::base64;
+use crate::base64;
 
 /// A shorter run is a word.
 const SHORTEST: usize = 16;
@@ -17,40 +17,44 @@ const MOST_TIMES: usize = 4;
 pub(super) fn decode(bytes: &mut Vec<u8>, spare: &mut Vec<u8>) {
     let length = bytes.len();
     let most = length.saturating_mul(1 + MOST_TIMES);
-    let mut digits = Vec::new();
     let mut at = 0;
     while at < length {
-        digits.clear();
-        at = read_run(bytes.get(..length).unwrap_or_default(), at, &mut digits);
-        if digits.len() < SHORTEST {
-            continue;
-        }
+        let from = at;
         // A run may begin earlier than what its reader decodes: a path goes before it, say.
         for skipped in 0..4 {
-            base64::decode(
-                digits.get(skipped..).unwrap_or_default(),
-                base64::Base64Mode::Rfc4648,
-                spare,
-            );
-            if skipped > 0 && !tells_something(spare) {
-                continue;
+            // Its digits stand behind everything else while they are needed.
+            let mark = bytes.len();
+            at = read_run(bytes, length, from);
+            let digits = bytes.get(mark..).unwrap_or_default();
+            let long = digits.len() >= SHORTEST;
+            if long {
+                let digits = digits.get(skipped..).unwrap_or_default();
+                base64::decode(digits, base64::Base64Mode::Rfc4648, spare);
             }
-            append(bytes, spare, most);
+            bytes.truncate(mark);
+            if !long {
+                break;
+            }
+            if skipped == 0 || tells_something(spare) {
+                append(bytes, spare, most);
+            }
         }
     }
 }
 
-/// The digits from `at` on, without the line breaks between them, in the alphabet of RFC 4648
-/// section 4; where they end.
-fn read_run(text: &[u8], mut at: usize, digits: &mut Vec<u8>) -> usize {
+/// Puts the digits from `at` on, without the line breaks between them and in the alphabet of RFC
+/// 4648 section 4, behind `bytes`, of which the first `length` are the text; where they end.
+fn read_run(bytes: &mut Vec<u8>, length: usize, mut at: usize) -> usize {
     let mut line = 0;
-    while let Some(&b) = text.get(at) {
-        let breaks = line_break(text.get(at..).unwrap_or_default());
+    while at < length
+        && let Some(&b) = bytes.get(at)
+    {
+        let breaks = line_break(bytes.get(at..length).unwrap_or_default());
         match b {
             // Written in the alphabet of RFC 4648 section 5.
-            b'-' => digits.push(b'+'),
-            b'_' => digits.push(b'/'),
-            b if base64::value(b).is_some() && breaks == 0 => digits.push(b),
+            b'-' => bytes.push(b'+'),
+            b'_' => bytes.push(b'/'),
+            b if base64::value(b).is_some() && breaks == 0 => bytes.push(b),
             _ if breaks > 0 && line >= SHORTEST => {
                 at += breaks;
                 line = 0;

@@ -146,7 +146,7 @@ fn utf7(rest: &[u8]) -> Option<Escape> {
     let [_, a, b, c, b'-', ..] = *rest else {
         return None;
     };
-    let value = |digit: u8| crate::signature::base64::value(digit);
+    let value = |digit: u8| crate::base64::value(digit);
     let bits = value(a)? << 12 | value(b)? << 6 | value(c)?;
     // Sixteen bits of the character, and two that fill the last digit up.
     let character = bits >> 2;

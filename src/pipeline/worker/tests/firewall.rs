@@ -59,6 +59,7 @@ accept:flow tcp:all any any <> any 80 (flow:established; alert; sid:2;)
     let mut both = ruleset(2, DROP_EVIL).layers.clone();
     both.extend(ruleset(2, firewall).layers.clone());
     lab.worker.set_ruleset(Arc::new(Ruleset {
+        kept: Arc::default(),
         epoch: 2,
         layers: both,
         policy: Arc::new(Policy::default()),
@@ -122,6 +123,7 @@ fn in_detect_mode_a_firewall_denies_nothing() {
     let mut lab = Lab::new(HTTP);
     let layers = ruleset(2, HTTP).layers.clone();
     lab.worker.set_ruleset(Arc::new(Ruleset {
+        kept: Arc::default(),
         epoch: 2,
         layers,
         policy: Arc::new(Policy {

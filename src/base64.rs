@@ -41,6 +41,24 @@ pub fn decode(encoded: &[u8], mode: Base64Mode, out: &mut Vec<u8>) {
     }
 }
 
+/// RFC 4648 section 4, with padding.
+pub fn encode(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let all =
+            group.iter().fold(0_u32, |n, &b| n << 8 | u32::from(b)) << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            out.push(if digit <= group.len() {
+                char::from(ALPHABET[(all >> (18 - 6 * digit) & 0x3f) as usize])
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
 pub const fn value(byte: u8) -> Option<u32> {
     Some(match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -55,6 +73,15 @@ pub const fn value(byte: u8) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(bytes: Vec<u8>) {
+            let mut out = Vec::new();
+            decode(encode(&bytes).as_bytes(), Base64Mode::Strict, &mut out);
+            assert_eq!(out, bytes);
+        }
+    }
 
     #[test]
     fn each_mode_takes_foreign_characters_in_its_own_way() {

@@ -1,0 +1,54 @@
+//! Keywords of the language that are not read here, each with the reason.
+
+/// A keyword of Suricata's that no rule can have here.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    pub name: &'static str,
+    pub why: &'static str,
+    /// What to write instead.
+    pub instead: &'static str,
+}
+
+const fn refused(name: &'static str, why: &'static str, instead: &'static str) -> Refused {
+    Refused { name, why, instead }
+}
+
+const SCRIPT: &str = "rules run no scripts: what a script does has no bound";
+const NO_SCRIPT: &str = "write what the script looks for as contents and expressions";
+
+/// All of them, for the parser and the reference.
+pub const REFUSED: &[Refused] = &[
+    refused("lua", SCRIPT, NO_SCRIPT),
+    refused("luajit", SCRIPT, NO_SCRIPT),
+    refused("luaxform", SCRIPT, "use the transforms of the reference"),
+    refused(
+        "geoip",
+        "no table of countries is read",
+        "list the addresses in the rule's header, or in a set: `ip.src; dataset:isset,NAME,type ip,load FILE;`",
+    ),
+    refused(
+        "frame",
+        "the frames of protocols are no buffers here",
+        "use the sticky buffers of the protocol",
+    ),
+    refused(
+        "replace",
+        "payload is never rewritten: what is not to arrive is dropped",
+        "use the action `drop`",
+    ),
+    refused(
+        "nfq_set_mark",
+        "packets' marks are the gateway's own",
+        "set marks by rules of the kernel",
+    ),
+    refused(
+        "rpc",
+        "calls of Sun RPC are not read",
+        "look for the program's number as a content: `content:\"|00 01 86 a5|\";`",
+    ),
+];
+
+/// Looks one up.
+pub fn find(name: &str) -> Option<&'static Refused> {
+    REFUSED.iter().find(|r| r.name == name)
+}
