@@ -58,6 +58,8 @@ pub(super) struct Brotli {
     total_in: u64,
     total_out: u64,
     done: bool,
+    /// There is more output than there was room for.
+    pending: bool,
 }
 
 impl Brotli {
@@ -71,6 +73,7 @@ impl Brotli {
             total_in: 0,
             total_out: 0,
             done: false,
+            pending: false,
         }
     }
 
@@ -98,15 +101,16 @@ impl Brotli {
             // One byte at a time: the decoder keeps back what it made of the bytes before a
             // fault, and a client that got those earlier has used it.
             let first = self.total_in == 0;
-            let byte = input
-                .get(read)
-                .map(|&b| if first { small_window(b) } else { b });
+            let next = input.get(read).filter(|_| !self.pending);
+            let byte = next.map(|&b| if first { small_window(b) } else { b });
             let room = out.get_mut(written..).unwrap_or_default();
             let (used, made, result) = self.step(byte.as_slice(), room);
             read += used;
             written += made;
             let full = written == out.len();
-            if result.is_err() || self.done || full || (used == 0 && made == 0) {
+            let asked = byte.is_some() || self.pending || read == input.len();
+            let idle = used == 0 && made == 0 && asked;
+            if result.is_err() || self.done || full || idle {
                 return (read, written, result);
             }
         }
@@ -127,6 +131,8 @@ impl Brotli {
         );
         self.total_in += read as u64;
         self.total_out += written as u64;
+        // It asks for input also where the room was just not enough.
+        self.pending = matches!(result, BrotliResult::NeedsMoreOutput) || written == out.len();
         let state = &self.state;
         let refused = state.alloc_u8.refused || state.alloc_u32.refused || state.alloc_hc.refused;
         let result = match result {

@@ -231,3 +231,35 @@ proptest! {
         }
     }
 }
+
+/// Found by fuzzing: with a full window between, what preceded the fault was lost.
+#[test]
+fn what_precedes_a_fault_in_br_is_given_out_whatever_the_window() {
+    let mut wire = br(&noise(3000));
+    wire.truncate(wire.len() / 2);
+    wire.extend_from_slice(&[0xff; 40]);
+    let read = |step: usize, window: usize| {
+        let mut brotli = super::br::Brotli::new();
+        let (mut out, mut room) = (Vec::new(), vec![0; window]);
+        for mut part in wire.chunks(step) {
+            loop {
+                let (read, written, result) = brotli.decode(part, &mut room);
+                out.extend_from_slice(&room[..written]);
+                part = &part[read..];
+                if result.is_err() {
+                    return (out, result);
+                }
+                if read == 0 && written == 0 {
+                    break;
+                }
+            }
+        }
+        (out, Ok(()))
+    };
+    let expected = read(1, 100_000);
+    for window in [1, 2, 7, 100, 4096] {
+        for step in [1, 2, 50, wire.len()] {
+            assert_eq!(read(step, window), expected, "by {step} into {window}");
+        }
+    }
+}

@@ -27,6 +27,8 @@ pub(super) struct Zstd {
     in_frame: bool,
     frames: u32,
     written_in_frame: u64,
+    /// There may be more output than there was room for.
+    pending: bool,
 }
 
 impl Zstd {
@@ -42,6 +44,7 @@ impl Zstd {
             in_frame: false,
             frames: 0,
             written_in_frame: 0,
+            pending: false,
         })
     }
 
@@ -94,13 +97,15 @@ impl Zstd {
     fn in_blocks(&mut self, input: &[u8], out: &mut [u8]) -> (usize, usize, Result<(), Stop>) {
         let (mut read, mut written) = (0, 0);
         loop {
-            let next = input.get(read..).and_then(|rest| rest.get(..1));
+            let rest = input.get(read..).filter(|_| !self.pending);
+            let next = rest.and_then(|rest| rest.get(..1));
             let room = out.get_mut(written..).unwrap_or_default();
             let (used, made, result) = self.step(next.unwrap_or_default(), room);
             read += used;
             written += made;
             let full = written == out.len();
-            if result.is_err() || !self.in_frame || full || (used == 0 && made == 0) {
+            let waits = used == 0 && made == 0 && (next.is_some() || read == input.len());
+            if result.is_err() || !self.in_frame || full || waits {
                 return (read, written, result);
             }
         }
@@ -112,6 +117,7 @@ impl Zstd {
         let result = self.context.decompress_stream(&mut target, &mut source);
         let (read, written) = (source.pos(), target.pos());
         self.written_in_frame += written as u64;
+        self.pending = written == out.len();
         let result = match result {
             Err(_) => Err(Stop::Broken),
             Ok(0) => {

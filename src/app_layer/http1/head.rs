@@ -313,6 +313,7 @@ impl Parser {
             }
             side.restart();
             reader.state = State::Idle;
+            reader.kept_as_sent = AsSent::Nothing;
             reader.interim = reader.interim.saturating_add(1);
             let endless = reader.interim > MAX_INTERIM;
             raised.give(tx, direction);

@@ -670,6 +670,26 @@ fn a_request_that_servers_frame_differently_is_not_to_go_on() {
     }
 }
 
+/// Found by fuzzing: empty lines behind an interim response with a doubtful head were kept as a
+/// body that was sent.
+#[test]
+fn what_an_interim_response_left_in_doubt_ends_with_it() {
+    for step in [1, 100] {
+        let mut parser = Parser::default();
+        let limits = Limits::default();
+        let octets =
+            b"HTTP/1.1 102 x\r\n \r\n\r\n\r\n\r\nHTTP/1.1 200 x\r\nContent-Length: 1\r\n\r\na";
+        for part in octets.chunks(step) {
+            feed(&mut parser, ToClient, part, &limits);
+        }
+        let tx = parser.transactions().next().unwrap();
+        assert_eq!(
+            (tx.body(ToClient), tx.body_as_sent(ToClient)),
+            (&b"a"[..], None)
+        );
+    }
+}
+
 #[test]
 fn the_files_of_a_request_are_told_apart() {
     let body = "--x\r\nContent-Disposition: form-data; name=a; filename=\"f.txt\"\r\n\r\none\r\n\
