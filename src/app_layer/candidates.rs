@@ -83,7 +83,7 @@ pub(super) const CANDIDATES: &[Candidate] = &[
     Candidate {
         // Its frames have no mark: HTTP/1 says that they follow.
         protocol: Protocol::WebSocket,
-        stream: |_| Some(false),
+        stream: no_stream,
         datagram: never,
         parser: Start::Message(|| Box::<websocket::Parser>::default()),
     },

@@ -17,3 +17,22 @@ pub(super) fn begins_with_one<'a>(
     }
     if open { None } else { Some(false) }
 }
+
+/// A first line that has not ended by then is not waited for.
+const LONGEST_GREETING: usize = 512;
+
+/// Whether a server greets with code 220 and a line, given in capitals, that `fits`. `None`: more
+/// bytes are needed.
+pub(super) fn greets(bytes: &[u8], fits: impl FnOnce(&[u8]) -> bool) -> Option<bool> {
+    let code = b"220";
+    let length = bytes.len().min(code.len());
+    if bytes[..length] != code[..length] {
+        return Some(false);
+    }
+    let reach = bytes.len().min(LONGEST_GREETING);
+    let end = memchr::memchr(b'\n', &bytes[..reach]);
+    if end.is_none() && bytes.len() < LONGEST_GREETING {
+        return None;
+    }
+    Some(fits(&bytes[..end.unwrap_or(reach)].to_ascii_uppercase()))
+}

@@ -1,6 +1,6 @@
 //! Whether a direction begins like FTP.
 
-use crate::app_layer::words::begins_with_one;
+use crate::app_layer::words::{begins_with_one, greets};
 use crate::direction::Direction;
 
 /// The port where a greeting alone is enough, and commands that other protocols have too.
@@ -22,8 +22,6 @@ const OWN: &[&[u8]] = &[
 const SHARED: &[&[u8]] = &[
     b"QUIT", b"NOOP", b"HELP", b"OPTS ", b"CLNT ", b"HOST ", b"ACCT ",
 ];
-/// A first line that has not ended by then is not waited for.
-const LONGEST_GREETING: usize = 512;
 
 /// `None`: more bytes are needed.
 pub(in crate::app_layer) fn detect(
@@ -44,18 +42,9 @@ pub(in crate::app_layer) fn detect(
 
 /// SMTP greets alike: what the greeting says, or the port, tells them apart.
 fn greeting(bytes: &[u8], hinted: bool) -> Option<bool> {
-    let code = b"220";
-    let length = bytes.len().min(code.len());
-    if bytes[..length] != code[..length] {
-        return Some(false);
-    }
-    let reach = bytes.len().min(LONGEST_GREETING);
-    let end = memchr::memchr(b'\n', &bytes[..reach]);
-    if end.is_none() && bytes.len() < LONGEST_GREETING {
-        return None;
-    }
-    let line = bytes[..end.unwrap_or(reach)].to_ascii_uppercase();
-    Some(hinted || memchr::memmem::find(&line, b"FTP").is_some())
+    greets(bytes, |line| {
+        hinted || memchr::memmem::find(line, b"FTP").is_some()
+    })
 }
 
 #[cfg(test)]

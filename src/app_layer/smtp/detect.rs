@@ -1,6 +1,6 @@
 //! Whether a direction begins like SMTP.
 
-use crate::app_layer::words::begins_with_one;
+use crate::app_layer::words::{begins_with_one, greets};
 use crate::direction::Direction;
 
 /// Ports where a greeting alone is enough, and commands that other protocols have too.
@@ -11,8 +11,6 @@ const OWN: &[&[u8]] = &[b"EHLO ", b"HELO ", b"LHLO ", b"MAIL FROM:", b"STARTTLS"
 const SHARED: &[&[u8]] = &[
     b"EHLO", b"HELO", b"QUIT", b"NOOP", b"RSET", b"HELP", b"VRFY ", b"EXPN ", b"AUTH ",
 ];
-/// A first line that has not ended by then is not waited for.
-const LONGEST_GREETING: usize = 512;
 
 /// `None`: more bytes are needed.
 pub(in crate::app_layer) fn detect(
@@ -32,19 +30,10 @@ pub(in crate::app_layer) fn detect(
 
 /// FTP greets alike: what the greeting says, or the port, tells them apart.
 fn greeting(bytes: &[u8], hinted: bool) -> Option<bool> {
-    let code = b"220";
-    let length = bytes.len().min(code.len());
-    if bytes[..length] != code[..length] {
-        return Some(false);
-    }
-    let reach = bytes.len().min(LONGEST_GREETING);
-    let end = memchr::memchr(b'\n', &bytes[..reach]);
-    if end.is_none() && bytes.len() < LONGEST_GREETING {
-        return None;
-    }
-    let line = bytes[..end.unwrap_or(reach)].to_ascii_uppercase();
-    let says = |word: &[u8]| memchr::memmem::find(&line, word).is_some();
-    Some(says(b"SMTP") || (hinted && !says(b"FTP")))
+    greets(bytes, |line| {
+        let says = |word: &[u8]| memchr::memmem::find(line, word).is_some();
+        says(b"SMTP") || (hinted && !says(b"FTP"))
+    })
 }
 
 #[cfg(test)]
