@@ -195,7 +195,8 @@ impl CaptureReader {
                 }
                 Err(_) => return Err(CaptureError::Broken { at: at_byte }),
             };
-            self.reader.consume(len);
+            // What is left moves once for each refill, not behind each record.
+            self.reader.consume_noshift(len);
             if let Record::Packet {
                 interface,
                 at,

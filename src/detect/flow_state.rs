@@ -1,6 +1,7 @@
 //! What the engine remembers of a flow between two inspections.
 
 use super::flowbits::Bits;
+use super::growth::Growth;
 use super::scratch::Scratch;
 use super::variables::FlowVariables;
 
@@ -74,10 +75,7 @@ pub(crate) struct TxSide {
     pub(crate) candidates: Vec<TxCandidate>,
     /// Bytes of buffers that may have been added to since rules found them wanting.
     pub(crate) amendable: usize,
-    /// Length of growing buffers when the candidates were last held against them.
-    pub(crate) grown: usize,
-    /// Bytes of growing buffers that were held against candidates so far.
-    pub(crate) spent: usize,
+    pub(crate) growth: Growth,
 }
 
 /// How much was scanned of one instance of a buffer.
@@ -141,8 +139,7 @@ impl TxState {
             side.scanned_further.clear();
             side.candidates.clear();
             side.amendable = 0;
-            side.grown = 0;
-            side.spent = 0;
+            side.growth = Growth::default();
         }
     }
 }

@@ -16,6 +16,7 @@ mod compile;
 mod context;
 mod flow_state;
 mod flowbits;
+mod growth;
 mod hit;
 mod inspect;
 mod keywords;

@@ -252,16 +252,17 @@ impl Worker {
 
     fn judge(&mut self, raw: &RawPacket<'_>, now: Timestamp, sink: &mut dyn EventSink) -> Verdict {
         let frame = Frame::received(raw.link, raw.data);
-        match decode_frame(raw.link, raw.data, raw.trust) {
+        // By reference: a packet is large, and each move of it costs.
+        match &decode_frame(raw.link, raw.data, raw.trust) {
             Ok(Some(packet)) => {
-                let passage = Passage::new(&packet, frame, raw.data, None, now);
+                let passage = Passage::new(packet, frame, raw.data, None, now);
                 self.judge_packet(&passage, raw.trust, sink)
             }
             Ok(None) => {
                 self.counters.add(Counter::NotInspectedPackets, 1);
                 Verdict::Forward
             }
-            Err(malformed) => self.refuse_malformed(&malformed, frame, None, now, sink),
+            Err(malformed) => self.refuse_malformed(malformed, frame, None, now, sink),
         }
     }
 

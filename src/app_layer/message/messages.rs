@@ -4,6 +4,10 @@ use super::Transaction;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
 
+/// Of ended transactions so many are kept, for the next ones, with no more room than this.
+const SPARE: usize = 2;
+const SPARE_BYTES: usize = 2048;
+
 /// Transactions that were not taken out yet, oldest first, and which the last call changed.
 #[derive(Debug)]
 pub struct Messages {
@@ -11,6 +15,7 @@ pub struct Messages {
     live: Vec<Transaction>,
     touched: Vec<u64>,
     next_id: u64,
+    spare: Vec<Transaction>,
 }
 
 impl Messages {
@@ -20,6 +25,7 @@ impl Messages {
             live: Vec::new(),
             touched: Vec::new(),
             next_id: 0,
+            spare: Vec::new(),
         }
     }
 
@@ -42,7 +48,11 @@ impl Messages {
         let id = self.next_id;
         self.next_id += 1;
         self.touched.push(id);
-        self.live.push(Transaction::new(id, self.protocol));
+        let new = match self.spare.pop() {
+            Some(spare) => spare.restarted(id),
+            None => Transaction::new(id, self.protocol),
+        };
+        self.live.push(new);
         let newest = self.live.len() - 1;
         &mut self.live[newest]
     }
@@ -102,15 +112,21 @@ impl Messages {
 
     /// Takes out those that are complete both ways.
     pub fn take_finished(&mut self) {
-        self.live
-            .retain(|tx| !Direction::BOTH.into_iter().all(|d| tx.is_complete(d)));
+        let is_over = |tx: &mut Transaction| Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        for ended in self.live.extract_if(.., is_over) {
+            if self.spare.len() < SPARE && ended.held_bytes() <= SPARE_BYTES {
+                self.spare.push(ended);
+            }
+        }
     }
 
     /// Bytes of the heap that this holds.
     pub fn held_bytes(&self) -> usize {
-        let spare = self.live.capacity() - self.live.len();
-        self.live.iter().map(Transaction::held_bytes).sum::<usize>()
-            + spare * size_of::<Transaction>()
+        let all = self.live.iter().chain(&self.spare);
+        let places = self.live.capacity() + self.spare.capacity();
+        let empty = places - self.live.len() - self.spare.len();
+        all.map(Transaction::held_bytes).sum::<usize>()
+            + empty * size_of::<Transaction>()
             + self.touched.capacity() * size_of::<u64>()
     }
 }

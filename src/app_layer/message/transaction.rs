@@ -94,6 +94,27 @@ impl Transaction {
         }
     }
 
+    /// A new one in the room of one that has ended.
+    pub(super) fn restarted(mut self, id: u64) -> Self {
+        self.bytes.clear();
+        self.fields.clear();
+        self.growing.clear();
+        self.files.clear();
+        self.numbers.clear();
+        self.facts.clear();
+        self.events.clear();
+        Self {
+            bytes: self.bytes,
+            fields: self.fields,
+            growing: self.growing,
+            files: self.files,
+            numbers: self.numbers,
+            facts: self.facts,
+            events: self.events,
+            ..Self::new(id, self.protocol)
+        }
+    }
+
     /// Increases within a flow.
     pub const fn id(&self) -> u64 {
         self.id

@@ -78,6 +78,8 @@ pub struct Message {
     kept: usize,
     beyond: u64,
     anomalies: Vec<Anomaly>,
+    /// Anomalies that were told.
+    told: usize,
 }
 
 #[derive(Debug)]
@@ -139,6 +141,7 @@ impl Message {
             kept: 0,
             beyond: 0,
             anomalies: Vec::new(),
+            told: 0,
         }
     }
 
@@ -172,9 +175,10 @@ impl Message {
         tx.miss_in_file(self.direction, length);
     }
 
-    /// What was found odd since it was last asked.
-    pub fn take_anomalies(&mut self) -> Vec<Anomaly> {
-        std::mem::take(&mut self.anomalies)
+    /// What was found odd since it was last asked; each once in a message.
+    pub fn new_anomalies(&mut self) -> &[Anomaly] {
+        let told = std::mem::replace(&mut self.told, self.anomalies.len());
+        self.anomalies.get(told..).unwrap_or_default()
     }
 
     /// Bytes of files so far that were not kept.

@@ -42,7 +42,7 @@ fn read(text: &[u8], step: usize, most: usize, bounds: &Bounds) -> (Transaction,
         message.line(line, &mut tx, bounds);
     }
     message.end(&mut tx);
-    anomalies.extend(message.take_anomalies());
+    anomalies.extend(message.new_anomalies());
     let files = tx.files(ToServer);
     let files = files.map(|f| (f.name().to_vec(), f.data().to_vec(), f.is_whole()));
     let urls = tx.fields(Buffer::EmailUrl, ToServer).map(<[u8]>::to_vec);

@@ -379,7 +379,7 @@ impl Parser {
 }
 
 fn note_anomalies(message: &mut Message, tx: &mut Transaction) {
-    for anomaly in message.take_anomalies() {
+    for anomaly in message.new_anomalies() {
         let event = match anomaly {
             Anomaly::InvalidBase64 => Event::MimeInvalidBase64,
             Anomaly::InvalidQuoted => Event::MimeInvalidQuoted,

@@ -1,7 +1,7 @@
 //! Application-layer transactions.
 
 use super::Round;
-use crate::app_layer::TxRef;
+use crate::app_layer::{Protocol, TxRef};
 use crate::detect::buffers::{Transaction, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
@@ -15,12 +15,6 @@ use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::signature::ast::Absent;
 use crate::verdict::Scope;
-
-/// A growing buffer is held against waiting rules at each growth until this many bytes were; then
-/// only when it has grown by [`GROWTH`] of itself, or is complete. So no segmentation makes the
-/// cost quadratic.
-const EAGER_BYTES: usize = 4 * 1024 * 1024;
-const GROWTH: usize = 8;
 
 impl Ruleset {
     /// Holds rules against one direction of a transaction. Costs a comparison where nothing has
@@ -52,6 +46,10 @@ impl Ruleset {
         scratch.enter(self);
         flow.sync(self.epoch, scratch);
         self.announce_protocol(scratch, ctx, flow, direction, hits);
+        // Of most protocols no rule asks anything.
+        if !self.asks_of(tx.protocol(), direction) {
+            return;
+        }
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
@@ -64,7 +62,7 @@ impl Ruleset {
         }
         // Taken out, so that flowbits can change while its rules are tried.
         let mut side = std::mem::take(side);
-        let eager = may_evaluate(&mut side, tx, direction);
+        side.growth.begin();
         let amendable = tx.amendable_bytes(direction);
         if amendable != side.amendable {
             side.look_again();
@@ -80,10 +78,10 @@ impl Ruleset {
             }
             // Slots are numbered by each layer anew.
             scratch.transformed.next_round();
-            round.find_transaction_rules(scratch, rules, &mut side, tx, eager, scanned_from);
+            round.find_transaction_rules(scratch, rules, &mut side, tx, scanned_from);
             scanned_from += rules.screens.len();
             round.add_candidates(scratch, ctx, &mut side);
-            round.try_candidates(scratch, ctx, flow, &mut side, tx, eager, hits);
+            round.try_candidates(scratch, ctx, flow, &mut side, tx, hits);
         }
         side.events_seen = tx.events().len();
         side.seen = Some((tx.revision(direction), flow.generation));
@@ -94,6 +92,15 @@ impl Ruleset {
         flow.txs[at].sides[direction.index()] = side;
     }
 
+    /// Whether a rule may ask something of such transactions.
+    fn asks_of(&self, protocol: Protocol, direction: Direction) -> bool {
+        let mut rules = self
+            .layers
+            .iter()
+            .filter_map(|layer| layer.transactions(protocol, direction));
+        rules.any(|rules| !rules.is_empty())
+    }
+
     /// A payload match counts for the transaction that it came with, and not for later ones.
     fn forget_payload_matches(&self, flow: &mut FlowDetect, direction: Direction) {
         flow.payload_matched.retain(|r| {
@@ -102,30 +109,6 @@ impl Ruleset {
             rule.is_some_and(|rule| !rule.directions[direction.index()])
         });
     }
-}
-
-/// Whether rules that wait for a growing buffer are tried now.
-fn may_evaluate<T: Transaction>(side: &mut TxSide, tx: &T, direction: Direction) -> bool {
-    use crate::buffer::Buffer::{FileData, HttpRequestBody, HttpResponseBody, WebSocketPayload};
-    let body = match direction {
-        Direction::ToServer => HttpRequestBody,
-        Direction::ToClient => HttpResponseBody,
-    };
-    let (mut length, mut complete) = (0, true);
-    for buffer in [body, FileData, WebSocketPayload] {
-        for instance in 0..tx.instances(buffer, direction) {
-            if let Some(view) = tx.view(buffer, direction, instance) {
-                length += view.bytes.len();
-                complete &= view.complete;
-            }
-        }
-    }
-    let now = complete || side.spent < EAGER_BYTES || length >= side.grown + side.grown / GROWTH;
-    if now && length != side.grown {
-        side.spent = side.spent.saturating_add(length);
-        side.grown = length;
-    }
-    now
 }
 
 /// What became of one buffer of a rule.
@@ -142,7 +125,6 @@ impl Round<'_> {
         rules: &TransactionRules,
         side: &mut TxSide,
         tx: &T,
-        eager: bool,
         scanned_from: usize,
     ) {
         scratch.found.clear();
@@ -191,7 +173,7 @@ impl Round<'_> {
                 // One more than the length, so that an empty buffer counts as scanned.
                 let known = (*scanned as usize).saturating_sub(1);
                 let length = view.bytes.len();
-                if (*scanned > 0 && known == length) || (growing && !plain && !eager) {
+                if (*scanned > 0 && known == length) || (growing && !plain && !side.growth.is_enough(tx, self.direction)) {
                     continue;
                 }
                 let from = if growing && plain && known <= length {
@@ -241,7 +223,6 @@ impl Round<'_> {
         flow: &mut FlowDetect,
         side: &mut TxSide,
         tx: &T,
-        eager: bool,
         hits: &mut Hits,
     ) {
         let candidates = side.candidates.iter_mut();
@@ -259,6 +240,7 @@ impl Round<'_> {
             if !ready && !rule.is_mixed() {
                 continue;
             }
+            let eager = side.growth.is_enough(tx, self.direction);
             match self.try_buffers(scratch, rule, candidate, tx, eager) {
                 Outcome::Match(evidence) if ready && self.addresses_match(scratch, rule) => {
                     candidate.state = CandidateState::Fired;
