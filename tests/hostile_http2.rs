@@ -117,6 +117,7 @@ impl Run {
                 server: end(2, 80),
                 protocol: 6,
                 app: Protocol::Undetermined,
+                original_app: None,
                 established: true,
                 stream: true,
                 stream_sizes: [1, 1],

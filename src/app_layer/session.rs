@@ -25,6 +25,8 @@ pub struct AppLayer {
     upgrade: Option<http1::Upgrade>,
     /// Of the current protocol's first transaction: those of a flow never share one.
     first_id: u64,
+    /// Spoken before another took over.
+    original: Option<Protocol>,
     server_port: u16,
     datagrams_tried: u8,
 }
@@ -85,6 +87,11 @@ impl AppLayer {
         }
     }
 
+    /// The protocol before the last change of it.
+    pub const fn original(&self) -> Option<Protocol> {
+        self.original
+    }
+
     /// What HTTP said would follow it on this flow; detection has begun anew since.
     pub const fn upgrade(&self) -> Option<http1::Upgrade> {
         self.upgrade
@@ -106,6 +113,7 @@ impl AppLayer {
         if let State::Message(parser) = &self.state
             && parser.is_over()
         {
+            self.original = Some(parser.messages().protocol());
             self.first_id = parser.messages().next_id();
             self.state = State::Fresh;
         }
@@ -419,6 +427,7 @@ impl AppLayer {
             return;
         };
         self.upgrade = Some(upgrade);
+        self.original = Some(Protocol::Http1);
         self.first_id = parser.next_id();
         let State::Http1(parser) = std::mem::take(&mut self.state) else {
             return;

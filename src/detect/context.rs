@@ -17,6 +17,8 @@ pub struct FlowContext {
     /// IANA protocol number.
     pub protocol: u8,
     pub app: Protocol,
+    /// What the flow spoke before, if it changed.
+    pub original_app: Option<Protocol>,
     /// For TCP: the handshake is over. For others: both ends have spoken.
     pub established: bool,
     /// Payload of this flow also comes as a stream ([`super::Ruleset::on_stream`]). Where it does
@@ -69,6 +71,7 @@ impl FlowContext {
             server,
             protocol: packet.ip.protocol,
             app: Protocol::Undetermined,
+            original_app: None,
             established: false,
             stream: false,
             stream_sizes: [0; 2],

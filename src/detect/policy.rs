@@ -230,6 +230,7 @@ mod tests {
             server: ("192.0.2.1".parse().unwrap(), 80),
             protocol: 6,
             app: Protocol::Unknown,
+            original_app: None,
             established: true,
             stream: true,
             stream_sizes: [0; 2],

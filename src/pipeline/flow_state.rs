@@ -136,6 +136,7 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
         server: flow.server,
         protocol: flow.key.protocol(),
         app: flow.state.app.protocol(),
+        original_app: flow.state.app.original(),
         established: flow.state.established,
         stream: flow.state.tcp.is_some(),
         stream_sizes: flow

@@ -100,6 +100,7 @@ impl Inspection<'_> {
         // The SYNs.
         self.ctx.stream_sizes = [1, 1];
         self.ctx.app = self.app.protocol();
+        self.ctx.original_app = self.app.original();
     }
 
     /// What is buffered of the flow, held against a ruleset it has not met.
@@ -163,11 +164,7 @@ impl Inspection<'_> {
         while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
             let was_open = self.app.protocol() == Protocol::Undetermined;
             let progress = self.app.data(dir, rest, &self.config.app_layer);
-            let protocol = self.app.protocol();
-            if protocol != self.ctx.app {
-                self.detect.expect_protocol();
-                self.ctx.app = protocol;
-            }
+            self.note_protocol();
             self.note_expected();
             self.note_new_transactions();
             // What the other end said before waited for the protocol as well.
@@ -224,16 +221,22 @@ impl Inspection<'_> {
         self.engine.expected.add(opener, other, expected, now);
     }
 
+    fn note_protocol(&mut self) {
+        let protocol = self.app.protocol();
+        if protocol == self.ctx.app {
+            return;
+        }
+        self.detect.expect_protocol();
+        self.ctx.app = protocol;
+        self.ctx.original_app = self.app.original();
+    }
+
     /// A datagram of a protocol whose messages come in such.
     pub fn datagram(&mut self, dir: Direction, bytes: &[u8]) {
         if !self.app.datagram(dir, bytes, &self.config.app_layer) {
             return;
         }
-        let protocol = self.app.protocol();
-        if protocol != self.ctx.app {
-            self.detect.expect_protocol();
-            self.ctx.app = protocol;
-        }
+        self.note_protocol();
         self.note_new_transactions();
         self.touched_transactions(dir);
         if self.engine.hits.is_empty() && self.engine.gate.hits.is_empty() {

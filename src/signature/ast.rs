@@ -994,6 +994,16 @@ impl SetCommand {
 pub struct ProtocolTest {
     pub protocol: app_layer::Protocol,
     pub negated: bool,
+    pub mode: ProtocolMode,
+}
+
+/// Which protocol of a flow is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProtocolMode {
+    /// The one spoken.
+    Final,
+    /// The one spoken before another took over, as HTTP/1 before WebSocket.
+    Original,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

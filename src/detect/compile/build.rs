@@ -21,8 +21,8 @@ use crate::detect::prefilter::Pattern;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
 use crate::signature::ast::{
-    BufferTests, Content, Hook, PacketHook, PacketTest, Proto, SetDefinition, Signature, Test,
-    Transform,
+    BufferTests, Content, Hook, PacketHook, PacketTest, Proto, ProtocolMode, SetDefinition,
+    Signature, Test, Transform,
 };
 use crate::signature::header_number::HeaderNumber;
 
@@ -551,6 +551,7 @@ fn places(signature: &Signature, buffers: &[BufferTests]) -> Vec<usize> {
             && signature
                 .protocols
                 .iter()
+                .filter(|t| t.mode == ProtocolMode::Final)
                 .all(|t| t.protocol.covers(protocol) != t.negated)
     };
     Protocol::ALL

@@ -11,7 +11,7 @@ use crate::detect::keywords::Program;
 use crate::direction::Direction;
 use crate::signature::ast::{
     Absent, AppHook, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto,
-    ProtocolTest, StreamSize,
+    ProtocolMode, ProtocolTest, StreamSize,
 };
 use crate::signature::header_number::HeaderNumber;
 
@@ -223,16 +223,20 @@ impl AppTest {
         self.protocol.is_some() || !self.tests.is_empty()
     }
 
-    pub(crate) fn matches(&self, app: Protocol) -> bool {
+    /// `original`: what the flow spoke before `app`, if it changed.
+    pub(crate) fn matches(&self, app: Protocol, original: Option<Protocol>) -> bool {
         if !self.is_some() {
             return true;
         }
         app != Protocol::Undetermined
             && self.protocol.is_none_or(|p| p.covers(app))
-            && self
-                .tests
-                .iter()
-                .all(|t| t.protocol.covers(app) != t.negated)
+            && self.tests.iter().all(|t| {
+                let asked = match t.mode {
+                    ProtocolMode::Final => Some(app),
+                    ProtocolMode::Original => original,
+                };
+                asked.is_some_and(|of| t.protocol.covers(of) != t.negated)
+            })
     }
 }
 

@@ -159,7 +159,7 @@ impl Round<'_> {
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
-            let matches = rule.app.matches(ctx.app)
+            let matches = rule.app.matches(ctx.app, ctx.original_app)
                 && rule
                     .header
                     .is_for_transaction(ctx.protocol, self.ends.src.0.is_ipv6())

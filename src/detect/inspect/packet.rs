@@ -201,7 +201,7 @@ impl Round<'_> {
             && is_for_packet(rule, packet)
             && (has_flow || !rule.flow.needs_flow)
             && rule.flow.matches(ctx, self.direction)
-            && rule.app.matches(ctx.app)
+            && rule.app.matches(ctx.app, ctx.original_app)
             && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))
             && rule.header.endpoints_match(&self.layer.sets, &self.ends);
         if !header {

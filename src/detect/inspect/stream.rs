@@ -151,7 +151,7 @@ impl Round<'_> {
         let (mut floor, waiting_until) =
             known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
         let ready = rule.flow.matches(ctx, self.direction)
-            && rule.app.matches(ctx.app)
+            && rule.app.matches(ctx.app, ctx.original_app)
             && (rule.is_mixed() || self.kept_matches(rule, Some(flow), None, hits));
         if ready {
             self.match_stream(

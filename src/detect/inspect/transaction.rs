@@ -269,7 +269,7 @@ impl Round<'_> {
     ) -> bool {
         let now = ctx.now.as_secs();
         rule.flow.matches(ctx, self.direction)
-            && rule.app.matches(tx.protocol())
+            && rule.app.matches(tx.protocol(), ctx.original_app)
             && self.kept_matches(rule, Some(flow), Some(tx.id()), hits)
             && rule
                 .hook

@@ -81,6 +81,7 @@ impl Rig {
                 server: SERVER,
                 protocol: 6,
                 app: Protocol::Unknown,
+                original_app: None,
                 established: true,
                 stream: true,
                 stream_sizes: [0; 2],

@@ -146,6 +146,7 @@ impl Worker {
                 server: ends.map_or(nowhere, |e| e.dst),
                 protocol: ends.map_or(0, |e| e.protocol),
                 app: Protocol::Undetermined,
+                original_app: None,
                 established: false,
                 stream: false,
                 stream_sizes: [0; 2],

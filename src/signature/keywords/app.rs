@@ -4,9 +4,9 @@ use super::size::range;
 use super::{Keyword, Kind};
 use crate::app_layer::{Event, Protocol};
 use crate::number::Number;
-use crate::signature::ast::{NumberCondition, NumberTest, ProtocolTest};
+use crate::signature::ast::{NumberCondition, NumberTest, ProtocolMode, ProtocolTest};
 use crate::signature::draft::Draft;
-use crate::signature::lex::{Fault, Opt};
+use crate::signature::lex::{Arg, Fault, Opt};
 use crate::signature::suggest::nearest;
 
 pub(super) fn keywords() -> Vec<Keyword> {
@@ -33,7 +33,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
         ),
         k(
             "app-layer-protocol",
-            "app-layer-protocol:[!]PROTOCOL|failed|unknown;",
+            "app-layer-protocol:[!]PROTOCOL|failed|unknown[,final|direction|original];",
             "The protocol found on the flow, whatever its port.",
             protocol,
         ),
@@ -90,20 +90,39 @@ fn event(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 
 fn protocol(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let (negated, value) = opt.value()?.unquoted()?.negation();
-    if value.text.contains(',') {
-        return Err(value.fault("a mode behind the protocol is not read in this version"));
-    }
-    let protocol = match value.text {
+    let (word, mode) = match value.split_once(",") {
+        None => (value, ProtocolMode::Final),
+        Some((word, mode)) => (word, protocol_mode(mode)?),
+    };
+    let protocol = match word.text {
         "failed" => Protocol::Unknown,
         "unknown" => Protocol::Undetermined,
-        word => Protocol::from_word(word)
-            .ok_or_else(|| value.fault(format!("protocol `{word}` is not read in this version")))?,
+        other => Protocol::from_word(other)
+            .ok_or_else(|| word.fault(format!("protocol `{other}` is not read in this version")))?,
     };
-    if draft.protocols.iter().any(|p| !p.negated || !negated) {
+    let mut others = draft.protocols.iter().filter(|p| p.mode == mode);
+    if others.any(|p| !p.negated || !negated) {
         return Err(opt
             .name
             .fault("only negated protocols may stand more than once"));
     }
-    draft.protocols.push(ProtocolTest { protocol, negated });
+    draft.protocols.push(ProtocolTest {
+        protocol,
+        negated,
+        mode,
+    });
     Ok(())
+}
+
+fn protocol_mode(word: Arg<'_>) -> Result<ProtocolMode, Fault> {
+    match word.text {
+        "final" | "direction" => Ok(ProtocolMode::Final),
+        "original" => Ok(ProtocolMode::Original),
+        "to_server" | "to_client" | "either" => Err(word
+            .fault("both directions of a flow have one protocol here")
+            .help("ask for `final` or `original`, and for the direction with `flow`")),
+        _ => Err(word
+            .fault(format!("unknown mode `{}`", word.text))
+            .help("write `final`, `direction` or `original`")),
+    }
 }

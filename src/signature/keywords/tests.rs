@@ -572,6 +572,8 @@ const REFUSED: &[&str] = &[
     "threshold:type backoff, track by_flow, count 1, multiplier ^1;",
     "threshold:^type limit, track by_src, count 1, multiplier 2;",
     "app-layer-protocol:tls; ^app-layer-protocol:http;",
+    "app-layer-protocol:tls,original; ^app-layer-protocol:http,original;",
+    "app-layer-protocol:tls,^last;",
 ];
 
 /// The rule around the options, and where the options begin.

@@ -31,6 +31,12 @@ const TOLD: &[(Severity, &str, &str, &str)] = &[
     ),
     (
         Severity::Error,
+        r#"alert tcp any any -> any any (app-layer-protocol:ssh,^to_client; sid:1;)"#,
+        "both directions of a flow have one protocol here",
+        "ask for `final` or `original`",
+    ),
+    (
+        Severity::Error,
         r#"alert tcp any any -> any any (msg:"a"; ^contnet:"a"; sid:1;)"#,
         "unknown keyword `contnet`",
         "did you mean `content`",
