@@ -59,7 +59,8 @@ impl Side {
         if let Some(active) = decoder {
             let body = &mut self.body;
             let result = active.finish(limits, &mut |made| fill(body, made, limit));
-            let cut = result.is_ok() && !active.is_whole() && !self.sent.is_empty();
+            // Not by what is kept as sent: of a message kept whole that is added behind each step.
+            let cut = result.is_ok() && !active.is_whole() && self.body_wire_bytes > 0;
             events = self.after_decoding(result, decoder, limits);
             if cut {
                 self.count_sent();
