@@ -245,6 +245,24 @@ impl AppLayer {
             .chain(messages.map(TxRef::Message))
     }
 
+    /// The id of the newest live transaction.
+    pub fn newest_transaction(&self) -> Option<u64> {
+        match &self.state {
+            State::Http1(parser) => parser.transactions().next_back().map(|tx| tx.id()),
+            State::Http2(parser) => parser.transactions().next_back().map(|tx| tx.id()),
+            State::Tls(parser) => Some(parser.transaction().id()),
+            State::Message(parser) => parser.messages().all().last().map(|tx| tx.id()),
+            State::Fresh | State::Detecting(_) | State::Unknown | State::Released(_) => None,
+        }
+        .or_else(|| {
+            self.before
+                .as_ref()?
+                .transactions()
+                .next_back()
+                .map(|tx| tx.id())
+        })
+    }
+
     /// The transactions that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
     pub fn touched(&self) -> impl Iterator<Item = TxRef<'_>> {
         let http1 = self.http1().into_iter().flat_map(http1::Parser::touched);

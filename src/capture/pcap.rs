@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
@@ -89,12 +90,12 @@ impl From<io::Error> for CaptureError {
     }
 }
 
-/// One record. Its bytes may be changed, as a live backend's may.
+/// One record.
 #[derive(Debug)]
 pub struct Frame<'a> {
     pub at: Timestamp,
     pub link: LinkType,
-    pub data: &'a mut [u8],
+    pub data: &'a [u8],
     /// Bytes it had on the wire; more than `data` where the capture cut it.
     pub original_len: u32,
 }
@@ -103,7 +104,9 @@ pub struct Frame<'a> {
 pub struct CaptureReader {
     reader: Box<dyn PcapReaderIterator + Send>,
     interfaces: Vec<Interface>,
-    frame: Vec<u8>,
+    /// Length of the record that was given out last: its bytes stay where they are until the next
+    /// one is asked for.
+    given: usize,
     last_at: Timestamp,
     total_bytes: u64,
 }
@@ -123,6 +126,8 @@ enum Record {
         interface: u32,
         at: Timestamp,
         original_len: u32,
+        /// Addresses of its bytes.
+        place: Range<usize>,
     },
     Nothing,
 }
@@ -151,7 +156,7 @@ impl CaptureReader {
         Ok(Self {
             reader,
             interfaces: Vec::new(),
-            frame: Vec::new(),
+            given: 0,
             last_at: Timestamp::ZERO,
             total_bytes,
         })
@@ -159,7 +164,10 @@ impl CaptureReader {
 
     /// Bytes read and bytes of the file.
     pub fn progress(&self) -> (u64, u64) {
-        (self.reader.consumed() as u64, self.total_bytes)
+        (
+            (self.reader.consumed() + self.given) as u64,
+            self.total_bytes,
+        )
     }
 
     /// The next packet; `None` at the end of the file.
@@ -168,17 +176,14 @@ impl CaptureReader {
     /// See [`CaptureError`]. Nothing more can be read then.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         loop {
+            // What is left moves once for each refill, not behind each record.
+            self.reader.consume_noshift(std::mem::take(&mut self.given));
             let at_byte = self.reader.consumed() as u64;
-            let (len, record) = match self.reader.next() {
+            let buffer_at = self.reader.data().as_ptr().addr();
+            let record = match self.reader.next() {
                 Ok((len, block)) => {
-                    let record = read_block(
-                        &block,
-                        &mut self.interfaces,
-                        &mut self.frame,
-                        self.last_at,
-                        at_byte,
-                    )?;
-                    (len, record)
+                    self.given = len;
+                    read_block(&block, &mut self.interfaces, self.last_at, at_byte)?
                 }
                 Err(PcapError::Eof) => return Ok(None),
                 Err(PcapError::Incomplete(_)) => {
@@ -195,20 +200,21 @@ impl CaptureReader {
                 }
                 Err(_) => return Err(CaptureError::Broken { at: at_byte }),
             };
-            // What is left moves once for each refill, not behind each record.
-            self.reader.consume_noshift(len);
             if let Record::Packet {
                 interface,
                 at,
                 original_len,
+                place,
             } = record
             {
                 self.last_at = at;
                 let link = self.link_of(interface, at_byte)?;
+                let place = place.start.wrapping_sub(buffer_at)..place.end.wrapping_sub(buffer_at);
+                let data = self.reader.data().get(place);
                 return Ok(Some(Frame {
                     at,
                     link,
-                    data: &mut self.frame,
+                    data: data.ok_or(CaptureError::Broken { at: at_byte })?,
                     original_len,
                 }));
             }
@@ -227,13 +233,12 @@ impl CaptureReader {
 fn read_block(
     block: &PcapBlockOwned<'_>,
     interfaces: &mut Vec<Interface>,
-    frame: &mut Vec<u8>,
     last_at: Timestamp,
     at_byte: u64,
 ) -> Result<Record, CaptureError> {
-    let mut copy = |bytes: &[u8]| {
-        frame.clear();
-        frame.extend_from_slice(bytes);
+    let place = |bytes: &[u8]| {
+        let ends = bytes.as_ptr_range();
+        ends.start.addr()..ends.end.addr()
     };
     match block {
         PcapBlockOwned::LegacyHeader(header) => {
@@ -252,11 +257,11 @@ fn read_block(
         PcapBlockOwned::Legacy(packet) => {
             let interface = interface_at(interfaces, 0, at_byte)?;
             let seconds = Timestamp::from_secs(u64::from(packet.ts_sec));
-            copy(packet.data);
             return Ok(Record::Packet {
                 interface: 0,
                 at: seconds + interface.duration(u64::from(packet.ts_usec)),
                 original_len: packet.origlen,
+                place: place(packet.data),
             });
         }
         PcapBlockOwned::NG(Block::SectionHeader(_)) => interfaces.clear(),
@@ -274,20 +279,20 @@ fn read_block(
         PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
             let interface = interface_at(interfaces, packet.if_id, at_byte)?;
             let units = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-            copy(packet.packet_data());
             return Ok(Record::Packet {
                 interface: packet.if_id,
                 at: interface.timestamp(units),
                 original_len: packet.origlen,
+                place: place(packet.packet_data()),
             });
         }
         PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-            copy(packet.packet_data());
             return Ok(Record::Packet {
                 interface: 0,
                 // The format gives these packets no time of their own.
                 at: last_at,
                 original_len: packet.origlen,
+                place: place(packet.packet_data()),
             });
         }
         PcapBlockOwned::NG(_) => {}

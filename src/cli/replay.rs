@@ -144,7 +144,7 @@ impl Replay {
         let bar = progress(reader.progress().1);
         let mut packets: u64 = 0;
         loop {
-            let mut frame = match reader.next_frame() {
+            let frame = match reader.next_frame() {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,
                 // What was recorded before is as good as ever.
@@ -157,7 +157,7 @@ impl Replay {
                 }
                 Err(error) => return Err(error.into()),
             };
-            self.frame(&mut frame)?;
+            self.frame(&frame)?;
             packets += 1;
             if packets.is_multiple_of(PACKETS_PER_UPDATE) {
                 bar.set_position(reader.progress().0);
@@ -167,7 +167,7 @@ impl Replay {
         Ok(())
     }
 
-    fn frame(&mut self, frame: &mut Frame<'_>) -> std::result::Result<(), Failure> {
+    fn frame(&mut self, frame: &Frame<'_>) -> std::result::Result<(), Failure> {
         self.now = self.now.max(frame.at);
         self.first.get_or_insert(self.now);
         if self.now.since(self.last_tick) >= TICK {
@@ -184,11 +184,14 @@ impl Replay {
         self.counters
             .add(Counter::FragmentsSent, sent_on.len() as u64);
         if let Some(file) = &mut self.forwarded {
-            if let Verdict::Rewrite(edit) = verdict {
-                apply_edit(&edit, frame.data);
-            }
-            if matches!(verdict, Verdict::Forward | Verdict::Rewrite(_)) {
-                file.write(frame.at, frame.link, frame.data)?;
+            match verdict {
+                Verdict::Forward => file.write(frame.at, frame.link, frame.data)?,
+                Verdict::Rewrite(edit) => {
+                    let mut edited = frame.data.to_vec();
+                    apply_edit(&edit, &mut edited);
+                    file.write(frame.at, frame.link, &edited)?;
+                }
+                Verdict::Drop(_) | Verdict::Held => {}
             }
             for fragment in sent_on {
                 file.write(frame.at, fragment.link, &fragment.bytes)?;

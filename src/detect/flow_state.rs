@@ -185,6 +185,7 @@ impl FlowDetect {
     }
 
     /// Another ruleset: rule numbers mean something else now. Flowbits stay: their names do too.
+    #[inline]
     pub(crate) fn sync(&mut self, epoch: u64, scratch: &mut Scratch) {
         if self.epoch != epoch {
             self.forget(scratch);

@@ -33,9 +33,8 @@ impl Growth {
             return known;
         }
         let (length, complete) = growing(tx, direction);
-        let enough = complete
-            || self.spent < EAGER_BYTES
-            || length >= self.length + self.length / PART;
+        let enough =
+            complete || self.spent < EAGER_BYTES || length >= self.length + self.length / PART;
         if enough && length != self.length {
             self.spent = self.spent.saturating_add(length);
             self.length = length;

@@ -16,6 +16,9 @@ use crate::time::Timestamp;
 const CHUNK: usize = 64;
 /// In a full table, this part of a timeout is left ([`FlowTableConfig::pressure_percent`]).
 const LEAST_PART: u32 = 16;
+/// A flow that goes on keeps its place in the order of its list for so long: the order, and with it
+/// when a timeout is noticed, is no more exact than this.
+const ORDER_GRAIN: Duration = Duration::from_millis(100);
 /// Silent flows let go for each that comes, while the table is under pressure: as many more go as
 /// come, and no packet waits for many.
 const EXPIRE_PER_INSERT: usize = 2;
@@ -182,6 +185,8 @@ struct Slot<S> {
     /// The next slot of its chain in the index.
     chained: u32,
     class: TimeoutClass,
+    /// When it became the newest of its list.
+    placed: Timestamp,
     flow: Option<Flow<S>>,
 }
 
@@ -316,6 +321,7 @@ impl<S> FlowTable<S> {
         slot.hash = hash;
         slot.chained = self.index.push(hash, number);
         slot.class = new.class;
+        slot.placed = now;
         slot.flow = Some(Flow {
             key: new.key,
             id,
@@ -348,6 +354,11 @@ impl<S> FlowTable<S> {
         if let Some(flow) = slot.flow.as_mut() {
             flow.last_seen = now;
         }
+        // Its neighbours' memory is far away.
+        if before == class && now.since(slot.placed) < ORDER_GRAIN {
+            return;
+        }
+        slot.placed = now;
         self.lists[before.index()].remove(&mut self.slab, id.slot);
         self.lists[class.index()].push_newest(&mut self.slab, id.slot);
     }
@@ -467,6 +478,7 @@ impl<S> FlowTable<S> {
                     hash: 0,
                     chained: NONE,
                     class: TimeoutClass::New,
+                    placed: Timestamp::ZERO,
                     flow: None,
                 })
                 .take(CHUNK)

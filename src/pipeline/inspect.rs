@@ -247,7 +247,7 @@ impl Inspection<'_> {
     /// Raw signatures get their whole depth again with each transaction: padding a
     /// connection does not blind them to what comes later on it.
     fn note_new_transactions(&mut self) {
-        let newest = self.app.transactions().last().map(|tx| tx.id());
+        let newest = self.app.newest_transaction();
         if newest.is_some() && newest != *self.newest_tx {
             self.counters.add(Counter::Transactions, 1);
             *self.newest_tx = newest;

@@ -88,7 +88,7 @@ impl Step {
 
 impl Parser {
     /// Live transactions, oldest first.
-    pub fn transactions(&self) -> impl Iterator<Item = &Transaction> {
+    pub fn transactions(&self) -> impl DoubleEndedIterator<Item = &Transaction> {
         self.live.iter()
     }
 

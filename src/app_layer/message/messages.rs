@@ -5,7 +5,7 @@ use crate::direction::Direction;
 use crate::protocol::Protocol;
 
 /// Of ended transactions so many are kept, for the next ones, with no more room than this.
-const SPARE: usize = 2;
+const SPARE: usize = 1;
 const SPARE_BYTES: usize = 2048;
 
 /// Transactions that were not taken out yet, oldest first, and which the last call changed.
@@ -112,8 +112,11 @@ impl Messages {
 
     /// Takes out those that are complete both ways.
     pub fn take_finished(&mut self) {
-        let is_over = |tx: &mut Transaction| Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
-        for ended in self.live.extract_if(.., is_over) {
+        let is_over = |tx: &Transaction| Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        let Some(first) = self.live.iter().position(is_over) else {
+            return;
+        };
+        for ended in self.live.extract_if(first.., |tx| is_over(tx)) {
             if self.spare.len() < SPARE && ended.held_bytes() <= SPARE_BYTES {
                 self.spare.push(ended);
             }

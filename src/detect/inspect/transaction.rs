@@ -173,7 +173,9 @@ impl Round<'_> {
                 // One more than the length, so that an empty buffer counts as scanned.
                 let known = (*scanned as usize).saturating_sub(1);
                 let length = view.bytes.len();
-                if (*scanned > 0 && known == length) || (growing && !plain && !side.growth.is_enough(tx, self.direction)) {
+                if (*scanned > 0 && known == length)
+                    || (growing && !plain && !side.growth.is_enough(tx, self.direction))
+                {
                     continue;
                 }
                 let from = if growing && plain && known <= length {
@@ -212,10 +214,6 @@ impl Round<'_> {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "what one transaction brings along"
-    )]
     fn try_candidates<T: Transaction>(
         &self,
         scratch: &mut Scratch,
