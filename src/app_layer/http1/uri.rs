@@ -41,7 +41,8 @@ impl Side {
             let text = host.of(&self.arena);
             faults.host_invalid = !is_host(text);
             faults.port_invalid = !is_port(port.of(&self.arena));
-            self.head.uri_host = Some(host);
+            // A path where CONNECT should name a host (RFC 3986 section 3.2) names none.
+            self.head.uri_host = Some(host).filter(|_| !text.starts_with(b"/"));
         }
         let start = self.arena.len();
         if authority_form {
@@ -278,6 +279,7 @@ mod tests {
             ("http://[::1]:80/", false, Some("[::1]"), true),
             ("http://a b/", false, Some("a b"), false),
             ("ex.com:443", true, Some("ex.com"), true),
+            ("/", true, None, false),
             ("/a:b//c", false, None, true),
         ] {
             let (side, faults) = parse(target.as_bytes(), authority_form);
