@@ -58,7 +58,7 @@ fn attacks_never_reach_the_server_and_their_twins_do() -> Fallible<()> {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    let blocks = daemon.blocks();
+    let blocks = daemon.blocks(blocked);
     println!("{blocked} attacks, {} blocks in the log", blocks.len());
     assert_eq!(blocks.len(), blocked, "one record for each blocked flow");
     daemon.stop()?;

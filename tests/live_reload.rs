@@ -130,7 +130,7 @@ fn a_new_rule_reaches_open_connections() -> Fallible<()> {
             .all(|r| !r.answered())
     );
     assert!(next.is_err() && rest.is_err());
-    assert_eq!(daemon.blocks().len(), 2);
+    assert_eq!(daemon.blocks(2).len(), 2);
     daemon.stop()?;
     Ok(())
 }

@@ -16,6 +16,8 @@ use super::{Fallible, wait_for};
 
 /// How long a start may take; a debug build compiling the bundled packs is the slow case.
 const START: Duration = Duration::from_secs(60);
+/// Until a record is in the log.
+const LOGGED: Duration = Duration::from_secs(5);
 /// How long a stop may take, whatever the load.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -271,10 +273,15 @@ impl Daemon {
         eve::read(&self.log_dir.join("eve.json"))
     }
 
-    /// Alert records that say the traffic was stopped.
-    pub fn blocks(&self) -> Vec<Event> {
-        let mut events = self.events();
-        events.retain(|e| e.kind() == "alert" && e.text("/alert/action") == "blocked");
+    /// Alert records that say the traffic was stopped. A thread of its own writes them: as long as
+    /// there are fewer than `expected`, they are waited for.
+    pub fn blocks(&self, expected: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        wait_for(LOGGED, || {
+            events = self.events();
+            events.retain(|e| e.kind() == "alert" && e.text("/alert/action") == "blocked");
+            (events.len() >= expected).then_some(())
+        });
         events
     }
 
