@@ -65,22 +65,34 @@ pub(super) enum Expected {
     Either,
 }
 
+/// Why a datagram is refused, with its header where that could be read and its options are at fault.
+pub(super) struct Fault<'a> {
+    pub reason: DropReason,
+    pub ip: Option<IpHeader<'a>>,
+}
+
+impl From<DropReason> for Fault<'_> {
+    fn from(reason: DropReason) -> Self {
+        Self { reason, ip: None }
+    }
+}
+
 /// The header, and the datagram without what the link added behind it.
 pub(super) fn parse<'a>(
     bytes: &'a [u8],
     expected: Expected,
     trust: ChecksumTrust,
     events: &mut DecodeEvents,
-) -> Result<(IpHeader<'a>, &'a [u8]), DropReason> {
+) -> Result<(IpHeader<'a>, &'a [u8]), Fault<'a>> {
     match (bytes.first().map(|b| b >> 4), expected) {
         (Some(4), Expected::V4 | Expected::Either) => parse_v4(bytes, trust, events),
-        (Some(6), Expected::V6 | Expected::Either) => parse_v6(bytes, trust, events),
+        (Some(6), Expected::V6 | Expected::Either) => Ok(parse_v6(bytes, trust, events)?),
         (None, _) => {
             events.add(match expected {
                 Expected::V6 => DecodeEvent::Ipv6TooSmall,
                 Expected::V4 | Expected::Either => DecodeEvent::Ipv4TooSmall,
             });
-            Err(DropReason::DecodeTruncated)
+            Err(DropReason::DecodeTruncated.into())
         }
         // A receiver gives the frame to the protocol that the layer around names.
         (Some(_), _) => {
@@ -89,7 +101,7 @@ pub(super) fn parse<'a>(
                 Expected::V6 => DecodeEvent::Ipv6WrongVersion,
                 Expected::Either => DecodeEvent::RawVersion,
             });
-            Err(DropReason::DecodeIpHeader)
+            Err(DropReason::DecodeIpHeader.into())
         }
     }
 }
@@ -98,10 +110,10 @@ fn parse_v4<'a>(
     bytes: &'a [u8],
     trust: ChecksumTrust,
     events: &mut DecodeEvents,
-) -> Result<(IpHeader<'a>, &'a [u8]), DropReason> {
-    let mut refuse = |event, reason| {
+) -> Result<(IpHeader<'a>, &'a [u8]), Fault<'a>> {
+    let mut refuse = |event, reason: DropReason| {
         events.add(event);
-        Err(reason)
+        Err(reason.into())
     };
     let Some(fixed) = bytes.first_chunk::<20>() else {
         return refuse(DecodeEvent::Ipv4TooSmall, DropReason::DecodeTruncated);
@@ -124,10 +136,7 @@ fn parse_v4<'a>(
     };
     let header = &datagram[..header_length];
     if trust == ChecksumTrust::Unverified && !Sum::default().add(header).is_valid() {
-        return Err(DropReason::DecodeIpChecksum);
-    }
-    if header_length > 20 {
-        check_v4_options(&header[20..], events)?;
+        return Err(DropReason::DecodeIpChecksum.into());
     }
     let flags_and_offset = u16::from_be_bytes([fixed[6], fixed[7]]);
     let offset_bytes = u32::from(flags_and_offset & 0x1fff) * 8;
@@ -145,6 +154,12 @@ fn parse_v4<'a>(
         bytes: header,
         fragment,
     };
+    if header_length > 20 {
+        check_v4_options(&header[20..], events).map_err(|reason| Fault {
+            reason,
+            ip: Some(ip),
+        })?;
+    }
     if fragment.is_some() {
         if offset_bytes as usize + total > MAX_DATAGRAM {
             events.add(DecodeEvent::Ipv4FragmentTooLarge);

@@ -183,7 +183,7 @@ pub struct Malformed<'a> {
     pub reason: DropReason,
     pub events: DecodeEvents,
     pub vlan: [u16; 3],
-    /// `None`: the IP header itself is at fault.
+    /// `None`: the IP header itself is at fault, beyond its options.
     pub ip: Option<IpHeader<'a>>,
 }
 
@@ -241,10 +241,11 @@ fn decode_datagram(
 ) -> Result<Packet<'_>, Malformed<'_>> {
     let (ip, datagram) = match ip::parse(bytes, expected, trust, &mut events) {
         Ok(found) => found,
-        Err(reason) => {
+        Err(fault) => {
             return Err(Malformed {
                 vlan,
-                ..Malformed::early(reason, events)
+                ip: fault.ip,
+                ..Malformed::early(fault.reason, events)
             });
         }
     };

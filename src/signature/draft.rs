@@ -255,7 +255,12 @@ impl<'c> Draft<'c> {
 
     /// Adds a test of a buffer without touching the sticky buffer.
     pub fn add_aside(&mut self, buffer: Buffer, test: Test) {
-        let group = self.group_for(buffer, Vec::new());
+        self.add_aside_transformed(buffer, Vec::new(), test);
+    }
+
+    /// The same of a buffer that is transformed first.
+    pub fn add_aside_transformed(&mut self, buffer: Buffer, by: Vec<Transform>, test: Test) {
+        let group = self.group_for(buffer, by);
         self.push(group, test);
     }
 

@@ -13,6 +13,7 @@ pub const MAX_VALUE_BYTES: usize = 4096;
 pub enum SetKind {
     String,
     Md5,
+    Sha1,
     Sha256,
     Ipv4,
     /// Of either version; an IPv4 address is one with its IPv6-mapped form (RFC 4291 section 2.5.5.2).
@@ -20,13 +21,21 @@ pub enum SetKind {
 }
 
 impl SetKind {
-    pub const ALL: [Self; 5] = [Self::String, Self::Md5, Self::Sha256, Self::Ipv4, Self::Ip];
+    pub const ALL: [Self; 6] = [
+        Self::String,
+        Self::Md5,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Ipv4,
+        Self::Ip,
+    ];
 
     /// As rules write it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
             Self::Md5 => "md5",
+            Self::Sha1 => "sha1",
             Self::Sha256 => "sha256",
             Self::Ipv4 => "ipv4",
             Self::Ip => "ip",
@@ -43,6 +52,7 @@ impl SetKind {
         match (self, bytes.len()) {
             (Self::String, 0..=MAX_VALUE_BYTES)
             | (Self::Md5, 16)
+            | (Self::Sha1, 20)
             | (Self::Sha256, 32)
             | (Self::Ipv4, 4)
             | (Self::Ip, 16) => Some(bytes),
@@ -65,6 +75,7 @@ impl SetKind {
                 (written && value.len() <= MAX_VALUE_BYTES).then(|| value.into())
             }
             Self::Md5 => hex(text, 16),
+            Self::Sha1 => hex(text, 20),
             Self::Sha256 => hex(text, 32),
             Self::Ipv4 => text.parse::<Ipv4Addr>().ok().map(|a| a.octets().into()),
             Self::Ip => {
@@ -86,7 +97,9 @@ impl SetKind {
     pub fn line_of(self, value: &[u8]) -> String {
         match self {
             Self::String => base64::encode(value),
-            Self::Md5 | Self::Sha256 => value.iter().map(|b| format!("{b:02x}")).collect(),
+            Self::Md5 | Self::Sha1 | Self::Sha256 => {
+                value.iter().map(|b| format!("{b:02x}")).collect()
+            }
             Self::Ipv4 | Self::Ip => {
                 match (<[u8; 4]>::try_from(value), <[u8; 16]>::try_from(value)) {
                     (Ok(v4), _) => Ipv4Addr::from(v4).to_string(),
@@ -206,8 +219,9 @@ fn entry(kind: SetKind, format: &SetFormat, line: &str) -> Result<SetEntry, Stri
     let no_value = |text: &str| format!("`{text}` is no {} here", kind.as_str());
     match format {
         SetFormat::Lines => {
-            // What follows a comma is another kind of set's.
-            let text = line.split(',').next().unwrap_or(line).trim();
+            // What follows a comma is another kind of set's; behind a hash there may be a file's name.
+            let ends = |c: char| c == ',' || (kind != SetKind::String && c.is_whitespace());
+            let text = line.split(ends).next().unwrap_or(line).trim();
             let value = kind.of_line(text).ok_or_else(|| no_value(text))?;
             Ok((value, SetFact::Nothing))
         }
@@ -281,6 +295,13 @@ mod tests {
                 "000102030405060708090a0b0c0d0e0f",
                 &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
             ),
+            (
+                SetKind::Sha1,
+                "000102030405060708090a0b0c0d0e0f10111213",
+                &[
+                    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+                ],
+            ),
             (SetKind::Ipv4, "192.0.2.1", &[192, 0, 2, 1]),
             (
                 SetKind::Ip,
@@ -303,6 +324,13 @@ mod tests {
             v4,
             parse(SetKind::Ip, SetFormat::Lines, "::ffff:192.0.2.1").unwrap()[0]
         );
+    }
+
+    #[test]
+    fn a_name_may_follow_a_hash() {
+        let text = "000102030405060708090a0b0c0d0e0f  ./bad.exe\n# old\n";
+        let read = parse(SetKind::Md5, SetFormat::Lines, text).unwrap();
+        assert_eq!(read.len(), 1);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     Timestamp, Verdict, Worker, judge,
 };
 use crate::app_layer::{AppLayer, Protocol};
-use crate::decode::{DecodeEvents, Malformed};
+use crate::decode::{DecodeEvents, Malformed, Packet, Transport};
 use crate::detect::{FlowContext, FlowCounts, OddPacket};
 use crate::direction::Direction;
 use crate::pipeline::event::Shown;
@@ -43,12 +43,22 @@ impl Worker {
             icmp: None,
             tunnel: outer,
         });
-        if !malformed.events.is_empty() {
-            let shown = self
-                .config
-                .shown_unread(frame, self.counters.get(Counter::Received));
-            self.rule_on(malformed.events, ends, shown, now, sink);
+        let shown = self
+            .config
+            .shown_unread(frame, self.counters.get(Counter::Received));
+        if let Some(ip) = malformed.ip {
+            self.hold_rules_on_ip(&Packet {
+                datagram: ip.bytes,
+                vlan: malformed.vlan,
+                tunnel: 0,
+                ip,
+                transport: Transport::Other,
+                payload: &[],
+                events: malformed.events,
+                reassembled: false,
+            });
         }
+        self.rule_on(malformed.events, ends, shown, now, sink);
         let reason = malformed.reason;
         sink.event(Event::Drop(DropEvent {
             at: now,
@@ -61,6 +71,18 @@ impl Worker {
             signature: None,
         }));
         Verdict::Drop(reason)
+    }
+
+    /// Of a packet whose IP header is sound alone, rules about that are told all the same.
+    fn hold_rules_on_ip(&mut self, packet: &Packet<'_>) {
+        let engine = &mut self.engine;
+        self.ruleset.on_packet(
+            &mut engine.scratch,
+            None,
+            Direction::ToServer,
+            packet,
+            &mut engine.hits,
+        );
     }
 
     pub(super) fn rule_on_oddities(

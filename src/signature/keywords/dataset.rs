@@ -19,14 +19,14 @@ pub(super) fn keywords() -> Vec<Keyword> {
         Keyword::option(
             Kind::Payload,
             "dataset",
-            "dataset:set|unset|isset|isnotset,NAME[,type string|md5|sha256|ipv4|ip][,load FILE|state FILE|save FILE][,memcap BYTES][,format json|jsonline,value_key KEY,context_key NAME[,array_key PATH][,remove_key]];",
+            "dataset:set|unset|isset|isnotset,NAME[,type string|md5|sha1|sha256|ipv4|ip][,load FILE|state FILE|save FILE][,memcap BYTES][,format json|jsonline,value_key KEY,context_key NAME[,array_key PATH][,remove_key]];",
             "Looks the whole buffer up in a set. `set` and `unset` change it, and match where that made a difference. `load` reads a file beside the rules, `state` a file that is kept; with JSON, what the file says of the value is shown in the alert.",
             dataset,
         ),
         Keyword::option(
             Kind::Payload,
             "datarep",
-            "datarep:NAME,<|>|<=|>=|=,SCORE[,load FILE,type string|md5|sha256|ipv4|ip][,memcap BYTES];",
+            "datarep:NAME,<|>|<=|>=|=,SCORE[,load FILE,type string|md5|sha1|sha256|ipv4|ip][,memcap BYTES];",
             "The whole buffer is in the set, and its score there compares so.",
             datarep,
         ),
@@ -234,7 +234,7 @@ fn add(
     let Some(kind) = options.kind.or_else(|| surroundings.kind_of(name.text)) else {
         return Err(name
             .fault(format!("no rule before says what `{}` holds", name.text))
-            .help("write `type string`, md5, sha256, ipv4 or ip behind the name"));
+            .help("write `type string`, md5, sha1, sha256, ipv4 or ip behind the name"));
     };
     if let Err(before) = surroundings.note_kind(name.text, kind) {
         return Err(name.fault(format!(

@@ -137,6 +137,21 @@ const ROWS: &[Row] = &[
         "Bounded by `memcap` and `[datasets]`; values up to 4096 bytes; waits for the whole buffer.",
     ),
     (
+        "filemd5",
+        "filemd5:bad.lst;",
+        "Of files that are kept whole (`body_bytes` and the like); waits for the end of the file. Cannot be negated.",
+    ),
+    (
+        "filesha1",
+        "filesha1:bad.lst;",
+        "Of files that are kept whole (`body_bytes` and the like); waits for the end of the file. Cannot be negated.",
+    ),
+    (
+        "filesha256",
+        "filesha256:bad.lst;",
+        "Of files that are kept whole (`body_bytes` and the like); waits for the end of the file. Cannot be negated.",
+    ),
+    (
         "datarep",
         "http.host; datarep:hosts,>,200,type string;",
         "Scores from 0 to 65535.",
@@ -383,7 +398,20 @@ mod tests {
     use super::super::KEYWORDS;
     use super::*;
     use crate::signature::header::protocol_words;
-    use crate::signature::{Classes, Surroundings, Variables, parse_bytes_in};
+    use crate::signature::{Classes, RuleFiles, Surroundings, Variables, parse_bytes_in};
+
+    /// Whatever file a rule names is there, and empty.
+    struct EmptyFiles;
+
+    impl RuleFiles for EmptyFiles {
+        fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+            Ok(Vec::new())
+        }
+
+        fn read_kept(&self, _: &str) -> Result<Option<Vec<u8>>, String> {
+            Ok(None)
+        }
+    }
 
     #[test]
     fn every_keyword_has_an_example_that_is_read() {
@@ -401,6 +429,7 @@ mod tests {
             let read = protocol_words().any(|(word, _)| {
                 let mut surroundings = Surroundings::new(&variables, &classes);
                 surroundings.categories = &categories;
+                surroundings.files = &EmptyFiles;
                 let rule = format!("alert {word} any any -> any any ({example}{sid})");
                 let parsed = parse_bytes_in("e.rules", rule.as_bytes(), &surroundings);
                 parsed.failures.is_empty() && parsed.signatures.len() == 1

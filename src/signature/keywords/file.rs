@@ -1,11 +1,16 @@
 //! Files: older words for their names, and what asks for a file at all.
 
+use sha2::{Digest, Sha256};
+
 use super::content::pattern;
 use super::{Keyword, Kind};
 use crate::buffer::Buffer;
-use crate::signature::ast::{IsDataAt, Test, Value};
+use crate::signature::ast::{
+    DatasetTest, IsDataAt, SetCommand, SetDefinition, Test, Transform, Value,
+};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Fault, Opt};
+use crate::signature::set::{SetFormat, SetKind};
 
 pub(super) fn keywords() -> Vec<Keyword> {
     let k = |name, syntax, help, parse| Keyword::option(Kind::Payload, name, syntax, help, parse);
@@ -28,7 +33,80 @@ pub(super) fn keywords() -> Vec<Keyword> {
             "There is a file; nothing is stored, with a warning.",
             filestore,
         ),
+        k(
+            "filemd5",
+            "filemd5:FILE;",
+            "MD5 of a transferred file, in a list beside the rules: a hash a line, in hexadecimal.",
+            filemd5,
+        ),
+        k(
+            "filesha1",
+            "filesha1:FILE;",
+            "SHA-1 of a transferred file, in a list beside the rules: a hash a line, in hexadecimal.",
+            filesha1,
+        ),
+        k(
+            "filesha256",
+            "filesha256:FILE;",
+            "SHA-256 of a transferred file, in a list beside the rules: a hash a line, in hexadecimal.",
+            filesha256,
+        ),
     ]
+}
+
+fn filemd5(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    hashed(draft, opt, SetKind::Md5, Transform::ToMd5)
+}
+
+fn filesha1(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    hashed(draft, opt, SetKind::Sha1, Transform::ToSha1)
+}
+
+fn filesha256(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
+    hashed(draft, opt, SetKind::Sha256, Transform::ToSha256)
+}
+
+/// The same as the hash of `file.data` in a data set that the list is loaded into.
+fn hashed(
+    draft: &mut Draft<'_>,
+    opt: &Opt<'_>,
+    kind: SetKind,
+    transform: Transform,
+) -> Result<(), Fault> {
+    let file = opt.value()?.unquoted()?.trim();
+    if file.text.starts_with('!') {
+        return Err(file
+            .fault("what is in no list cannot be told of files that are kept in part")
+            .help("list what is to be stopped"));
+    }
+    let content = draft
+        .surroundings
+        .load(file.text, kind, &SetFormat::Lines)
+        .map_err(|why| file.fault(format!("{}: {why}", file.text)))?;
+    // By what it holds, so that lists of one name in two packs are two. Sets that rules name have no
+    // space in their names.
+    let mut digest = Sha256::new();
+    for (value, _) in &content.entries {
+        digest.update(value);
+    }
+    let mut name = format!("{} ", opt.name.text);
+    for byte in digest.finalize() {
+        name.push_str(&format!("{byte:02x}"));
+    }
+    let set = SetDefinition {
+        name,
+        kind,
+        memory_bytes: content.bytes(),
+        content: Some(content),
+        kept_in: None,
+    };
+    let test = Test::Dataset(DatasetTest {
+        set,
+        command: SetCommand::IsSet,
+        context: None,
+    });
+    draft.add_aside_transformed(Buffer::FileData, vec![transform], test);
+    Ok(())
 }
 
 fn filename(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {

@@ -6,6 +6,9 @@ use crate::signature::lex::{Arg, Fault, Opt};
 /// The version of the rule language that is read here.
 const VERSION: [u32; 3] = [8, 0, 0];
 
+/// What other engines may be built without, and is always here.
+const FEATURES: &[&str] = &["ja3", "ja4"];
+
 /// Whether this engine is one that the rule asks for.
 pub(in crate::signature) fn are_met(opt: &Opt<'_>) -> Result<bool, Fault> {
     let mut met = true;
@@ -16,8 +19,7 @@ pub(in crate::signature) fn are_met(opt: &Opt<'_>) -> Result<bool, Fault> {
         met &= match key.text {
             "version" => version(value)?,
             "keyword" => find(value.text).is_some(),
-            // None is named here.
-            "feature" => false,
+            "feature" => FEATURES.contains(&value.text),
             _ => return Err(key.fault("expected `version`, `keyword` or `feature`")),
         };
     }
@@ -84,6 +86,7 @@ mod tests {
             ("version >= 8, keyword foobar", false),
             ("version < 8.0.1-dev", true),
             ("feature output::file-store", false),
+            ("version >= 8, feature ja4", true),
         ] {
             let rule = format!("t (requires: {text};)");
             let statement = statement(&rule).unwrap();

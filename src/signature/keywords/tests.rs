@@ -119,6 +119,9 @@ const CASES: &[(&str, &str, &str)] = &[
     ("filename", "filename:\"a b\";", "filename:^a;"),
     ("fileext", "fileext:!\"exe\";", "fileext:^\"\";"),
     ("filestore", "filestore;", "filestore:^sideways;"),
+    ("filemd5", "", "filemd5:^!a.lst;"),
+    ("filesha1", "", "filesha1:^no-such.lst;"),
+    ("filesha256", "", "filesha256:^no-such.lst;"),
     (
         "http2.frametype",
         "http2.frametype:GOAWAY; http2.frametype:!0;",
