@@ -37,6 +37,7 @@ pub struct FlowContext {
 /// What was counted of a flow, the packet in hand included. By direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounts {
+    pub first_seen: Timestamp,
     pub age_secs: u64,
     pub packets: [u64; 2],
     pub bytes: [u64; 2],

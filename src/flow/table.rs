@@ -146,7 +146,7 @@ pub struct Flow<S> {
     pub last_seen: Timestamp,
     /// By direction.
     pub packets: [u64; 2],
-    /// By direction; of whole datagrams.
+    /// By direction; of whole packets, as they were captured.
     pub bytes: [u64; 2],
     pub state: S,
 }

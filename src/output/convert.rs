@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::app_object::AppObject;
 use super::record::{
     Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Ether,
-    Evidence, FlowRecord, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef, Record,
-    Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
+    Evidence, FlowRecord, FlowSoFar, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef,
+    Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{Protocol, TxRef, http1, tls};
@@ -43,6 +43,13 @@ impl From<&AlertEvent<'_>> for AlertRecord {
                 direction: Some(event.direction),
                 ..envelope(event.at, event.ends.as_ref())
             },
+            flow: event.flow.map(|flow| FlowSoFar {
+                client: flow.client,
+                server: flow.server,
+                packets: flow.counts.packets,
+                bytes: flow.counts.bytes,
+                start: flow.counts.first_seen,
+            }),
             tx_id: event.tx.map(|tx| tx.id()),
             alert: Alert {
                 context: context(event.captured),

@@ -66,6 +66,7 @@ pub struct Tunnel {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertRecord {
     pub envelope: Envelope,
+    pub flow: Option<FlowSoFar>,
     /// Number of the transaction in its flow.
     pub tx_id: Option<u64>,
     pub alert: Alert,
@@ -78,6 +79,18 @@ pub struct AlertRecord {
     pub app: Option<AppObject>,
     pub variables: Variables,
     pub traffic: Traffic,
+}
+
+/// The flow of an alert, the packet in hand counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowSoFar {
+    pub client: (IpAddr, u16),
+    pub server: (IpAddr, u16),
+    /// By direction.
+    pub packets: [u64; 2],
+    /// By direction.
+    pub bytes: [u64; 2],
+    pub start: Timestamp,
 }
 
 /// The traffic that an alert is about, as far as it is asked for.
@@ -441,6 +454,7 @@ impl Record {
                 app: r.app.as_ref(),
                 metadata: Some(&r.variables).filter(|v| !v.is_empty()),
                 traffic: Some(&r.traffic),
+                flow_so_far: r.flow.map(|flow| FlowSoFarLine::of(&flow, &r.envelope)),
                 ..Line::of(&r.envelope, "alert")
             },
             Self::Drop(r) => Line {
@@ -531,6 +545,9 @@ struct Line<'a> {
     traffic: Option<&'a Traffic>,
     #[serde(skip_serializing_if = "Option::is_none")]
     flow: Option<FlowLine>,
+    /// Of a flow that has not ended; never beside the other.
+    #[serde(rename = "flow", skip_serializing_if = "Option::is_none")]
+    flow_so_far: Option<FlowSoFarLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stats: Option<StatsLine<'a>>,
 }
@@ -567,6 +584,7 @@ impl<'a> Line<'a> {
             app: None,
             traffic: None,
             flow: None,
+            flow_so_far: None,
             stats: None,
         }
     }
@@ -629,6 +647,40 @@ struct DropLine<'a> {
     #[serde(flatten)]
     packet: &'a PacketFacts,
     reason: &'static str,
+}
+
+#[derive(Serialize)]
+struct FlowSoFarLine {
+    pkts_toserver: u64,
+    pkts_toclient: u64,
+    bytes_toserver: u64,
+    bytes_toclient: u64,
+    #[serde(serialize_with = "timestamp")]
+    start: Timestamp,
+    src_ip: Address,
+    dest_ip: Address,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    src_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dest_port: Option<u16>,
+}
+
+impl FlowSoFarLine {
+    fn of(flow: &FlowSoFar, envelope: &Envelope) -> Self {
+        let has_ports = envelope.protocol.is_some_and(|p| Proto(p).has_ports());
+        let port = |(_, port): (IpAddr, u16)| has_ports.then_some(port);
+        Self {
+            pkts_toserver: flow.packets[0],
+            pkts_toclient: flow.packets[1],
+            bytes_toserver: flow.bytes[0],
+            bytes_toclient: flow.bytes[1],
+            start: flow.start,
+            src_ip: Address(flow.client.0),
+            dest_ip: Address(flow.server.0),
+            src_port: port(flow.client),
+            dest_port: port(flow.server),
+        }
+    }
 }
 
 #[derive(Serialize)]

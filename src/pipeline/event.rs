@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::app_layer::{Protocol, TxRef};
 use crate::decode::{LinkType, Packet, Wrapping};
 use crate::defrag::Cut;
-use crate::detect::{Captured, CompiledSignature, Evidence, Leniency};
+use crate::detect::{Captured, CompiledSignature, Evidence, FlowCounts, Leniency};
 use crate::direction::Direction;
 use crate::time::Timestamp;
 use crate::verdict::{Action, DropReason, Mode};
@@ -85,6 +85,8 @@ pub struct AlertEvent<'a> {
     pub flow_id: Option<u64>,
     /// `None`: a packet whose IP header cannot be read.
     pub ends: Option<Ends>,
+    /// The flow so far, where there is one.
+    pub flow: Option<FlowSoFar>,
     pub direction: Direction,
     pub app: Protocol,
     pub signature: &'a CompiledSignature,
@@ -105,6 +107,14 @@ pub struct AlertEvent<'a> {
     pub captured: &'a [Captured],
 }
 
+/// A flow that goes on, the packet in hand counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowSoFar {
+    pub client: (IpAddr, u16),
+    pub server: (IpAddr, u16),
+    pub counts: FlowCounts,
+}
+
 /// A packet with its link header.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
@@ -122,6 +132,11 @@ impl<'a> Frame<'a> {
             header: &[],
             datagram: bytes,
         }
+    }
+
+    /// Its length, the link header included where there is one.
+    pub const fn bytes(&self) -> u64 {
+        (self.header.len() + self.datagram.len()) as u64
     }
 }
 

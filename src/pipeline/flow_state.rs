@@ -145,6 +145,7 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
             .as_ref()
             .map_or([0; 2], TcpSession::sequence_spans),
         counts: FlowCounts {
+            first_seen: flow.first_seen,
             age_secs: now.since(flow.first_seen).as_secs(),
             packets: flow.packets,
             bytes: flow.bytes,

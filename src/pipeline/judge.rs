@@ -1,6 +1,6 @@
 //! From hits to one ruling: action order, modes, thresholds.
 
-use super::event::{AlertEvent, Ends, Event, EventSink, Shown};
+use super::event::{AlertEvent, Ends, Event, EventSink, FlowSoFar, Shown};
 use super::gate::Gate;
 use crate::app_layer::{AppLayer, TxRef};
 use crate::counters::{Counter, Counters};
@@ -247,6 +247,11 @@ impl Told<'_> {
             at: case.ctx.now,
             flow_id: case.flow_id,
             ends: case.ends(hit),
+            flow: case.flow_id.map(|_| FlowSoFar {
+                client: case.ctx.client,
+                server: case.ctx.server,
+                counts: case.ctx.counts,
+            }),
             direction: hit.direction,
             app: case.ctx.app,
             signature,

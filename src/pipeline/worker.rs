@@ -618,7 +618,7 @@ impl Worker {
         self.current = Some(id);
         let flow = self.flows.get_mut(id)?;
         let dir = flow.direction_of(passage.packet);
-        flow.count(dir, passage.packet.datagram.len() as u64);
+        flow.count(dir, passage.frame.bytes());
         Some(dir)
     }
 

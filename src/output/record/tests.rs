@@ -62,6 +62,7 @@ fn patch() -> PatchRef {
 #[test]
 fn an_alert_is_written_as_eve() {
     let record = Record::Alert(Box::new(AlertRecord {
+        flow: None,
         envelope: envelope(),
         tx_id: Some(0),
         alert: alert(),
@@ -99,6 +100,7 @@ fn an_alert_is_written_as_eve() {
 #[test]
 fn an_alert_over_tls_and_ipv6_is_written_as_eve() {
     let record = Record::Alert(Box::new(AlertRecord {
+        flow: None,
         envelope: Envelope {
             in_iface: Some("eth0".into()),
             vlan: [7, 0, 0],
@@ -294,6 +296,7 @@ proptest::proptest! {
     fn no_bytes_break_a_line(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
         let text = Text::from_bytes(&bytes, 60);
         let record = Record::Alert(Box::new(AlertRecord {
+        flow: None,
             envelope: envelope(),
             tx_id: None,
             alert: Alert { signature: text.clone(), ..alert() },
