@@ -220,6 +220,13 @@ impl FlowDetect {
         Some(self.txs.len() - 1)
     }
 
+    /// Nothing more will come of a transaction: its state goes when the next one begins.
+    pub(crate) fn end_transaction(&mut self, id: u64) {
+        if let Some(known) = self.txs.iter_mut().find(|tx| tx.id == id) {
+            known.over = true;
+        }
+    }
+
     /// Lets go of states below `id` that have nothing left to ask.
     fn retire(&mut self, id: u64, scratch: &mut Scratch) {
         let mut at = 0;

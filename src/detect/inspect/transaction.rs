@@ -46,15 +46,20 @@ impl Ruleset {
         scratch.enter(self);
         flow.sync(self.epoch, scratch);
         self.announce_protocol(scratch, ctx, flow, direction, hits);
+        let over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
         // Of most protocols no rule asks anything.
         if !self.asks_of(tx.protocol(), direction) {
+            // The other direction may have been asked about.
+            if over {
+                flow.end_transaction(tx.id());
+            }
             return;
         }
         let Some(at) = flow.transaction(tx.id(), scratch) else {
             return;
         };
         let state = &mut flow.txs[at];
-        state.over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
+        state.over = over;
         let side = &mut state.sides[direction.index()];
         let seen = Some((tx.revision(direction), flow.generation));
         if side.done || side.seen == seen {
