@@ -103,6 +103,8 @@ pub struct TcpSession {
     /// Which way a reset went that its receiver may have taken.
     reset: Option<Direction>,
     reset_is_certain: bool,
+    /// Who sent it has not been heard since.
+    reset_is_news: bool,
     /// It stands in place of a refused flow, whose data must not pass for its own.
     needs_answer: bool,
     other_syns: OtherSyns,
@@ -129,6 +131,7 @@ impl TcpSession {
             timestamps: false,
             reset: None,
             reset_is_certain: false,
+            reset_is_news: false,
             needs_answer: false,
             other_syns: OtherSyns::default(),
             other_syn_ack: None,
@@ -154,6 +157,7 @@ impl TcpSession {
             timestamps: false,
             reset: None,
             reset_is_certain: false,
+            reset_is_news: false,
             needs_answer: false,
             other_syns: OtherSyns::default(),
             other_syn_ack: None,
@@ -272,7 +276,8 @@ impl TcpSession {
                 return Ok(());
             }
         }
-        if self.reset == Some(segment.dir.opposite()) && !segment.payload.is_empty() {
+        if self.reset_is_news && self.reset == Some(segment.dir) {
+            self.reset_is_news = false;
             events.note(StreamEvent::SuspectedRstInject);
         }
         self.check_first(segment)?;

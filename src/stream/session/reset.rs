@@ -52,6 +52,7 @@ impl TcpSession {
         let nothing_on_the_way =
             half.acked() == half.next() && half.buffer.first_island().is_none();
         self.reset = Some(segment.dir);
+        self.reset_is_news = true;
         self.reset_is_certain |= behind_fin || nothing_on_the_way;
         Ok(())
     }
