@@ -95,6 +95,35 @@ impl Ruleset {
     }
 }
 
+impl Ruleset {
+    /// Holds header rules against a packet that is refused before it belongs to a flow.
+    pub fn on_refused_packet(
+        &self,
+        scratch: &mut Scratch,
+        packet: &Packet<'_>,
+        now: Timestamp,
+        hits: &mut Hits,
+    ) {
+        scratch.enter(self);
+        let direction = Direction::ToServer;
+        let ctx = FlowContext {
+            now,
+            ..FlowContext::without_flow(packet, direction)
+        };
+        let mut found = std::mem::take(&mut scratch.found);
+        for round in self.rounds(Endpoints::of(packet), direction, now) {
+            found.clear();
+            round.find_packet_rules(scratch, &ctx, true, packet, &mut found);
+            found.sort_unstable();
+            found.dedup();
+            for &number in &found {
+                round.try_packet(scratch, number, &ctx, false, None, true, packet, hits);
+            }
+        }
+        scratch.found = found;
+    }
+}
+
 const fn traffic_of(packet: &Packet<'_>) -> Traffic {
     match packet.transport {
         Transport::Tcp(_) => Traffic::TcpPacket,

@@ -47,7 +47,7 @@ impl Worker {
             .config
             .shown_unread(frame, self.counters.get(Counter::Received));
         if let Some(ip) = malformed.ip {
-            self.hold_rules_on_ip(&Packet {
+            let packet = Packet {
                 datagram: ip.bytes,
                 vlan: malformed.vlan,
                 tunnel: 0,
@@ -56,7 +56,8 @@ impl Worker {
                 payload: &[],
                 events: malformed.events,
                 reassembled: false,
-            });
+            };
+            self.hold_rules_on_ip(&packet, now);
         }
         self.rule_on(malformed.events, ends, shown, now, sink);
         let reason = malformed.reason;
@@ -74,15 +75,10 @@ impl Worker {
     }
 
     /// Of a packet whose IP header is sound alone, rules about that are told all the same.
-    fn hold_rules_on_ip(&mut self, packet: &Packet<'_>) {
+    fn hold_rules_on_ip(&mut self, packet: &Packet<'_>, now: Timestamp) {
         let engine = &mut self.engine;
-        self.ruleset.on_packet(
-            &mut engine.scratch,
-            None,
-            Direction::ToServer,
-            packet,
-            &mut engine.hits,
-        );
+        self.ruleset
+            .on_refused_packet(&mut engine.scratch, packet, now, &mut engine.hits);
     }
 
     pub(super) fn rule_on_oddities(

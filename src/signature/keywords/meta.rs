@@ -69,7 +69,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
         k(
             "requires",
             "requires:version >=|>|<=|< VERSION ...[ | ...], keyword NAME, feature NAME;",
-            "Leaves the rule out where the engine is another one, or has no such keyword; this one is version 8 and names no features.",
+            "Leaves the rule out where the engine is another one, or has no such keyword; this one is version 8 and has the features `ja3` and `ja4`.",
             |_, _| Ok(()),
         ),
         k(
