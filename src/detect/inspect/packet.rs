@@ -30,38 +30,19 @@ impl Ruleset {
         hits: &mut Hits,
     ) {
         scratch.enter(self);
-        let ends = Endpoints::of(packet);
-        let (has_flow, ctx, mut flow) = match flow {
+        let (ctx, mut flow) = match flow {
             Some((ctx, flow)) => {
                 flow.sync(self.epoch, scratch);
                 self.announce_protocol(scratch, ctx, flow, direction, hits);
-                (true, *ctx, Some(flow))
+                (*ctx, Some(flow))
             }
-            None => (false, FlowContext::without_flow(packet, direction), None),
+            None => (FlowContext::without_flow(packet, direction), None),
         };
         let first = flow
             .as_ref()
             .is_none_or(|f| !f.addresses_done[direction.index()]);
-        let mut found = std::mem::take(&mut scratch.found);
-        for round in self.rounds(ends, direction, ctx.now) {
-            found.clear();
-            round.find_packet_rules(scratch, &ctx, first, packet, &mut found);
-            found.sort_unstable();
-            found.dedup();
-            for &number in &found {
-                round.try_packet(
-                    scratch,
-                    number,
-                    &ctx,
-                    has_flow,
-                    flow.as_deref_mut(),
-                    first,
-                    packet,
-                    hits,
-                );
-            }
-        }
-        scratch.found = found;
+        let asked = flow.as_deref_mut();
+        self.hold_packet_rules(scratch, &ctx, asked, direction, first, packet, hits);
         if let Some(flow) = flow {
             flow.addresses_done[direction.index()] = true;
         }
@@ -93,9 +74,7 @@ impl Ruleset {
             }
         }
     }
-}
 
-impl Ruleset {
     /// Holds header rules against a packet that is refused before it belongs to a flow.
     pub fn on_refused_packet(
         &self,
@@ -110,14 +89,30 @@ impl Ruleset {
             now,
             ..FlowContext::without_flow(packet, direction)
         };
+        self.hold_packet_rules(scratch, &ctx, None, direction, true, packet, hits);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what one packet brings along")]
+    fn hold_packet_rules(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        mut flow: Option<&mut FlowDetect>,
+        direction: Direction,
+        first: bool,
+        packet: &Packet<'_>,
+        hits: &mut Hits,
+    ) {
+        let has_flow = flow.is_some();
         let mut found = std::mem::take(&mut scratch.found);
-        for round in self.rounds(Endpoints::of(packet), direction, now) {
+        for round in self.rounds(Endpoints::of(packet), direction, ctx.now) {
             found.clear();
-            round.find_packet_rules(scratch, &ctx, true, packet, &mut found);
+            round.find_packet_rules(scratch, ctx, first, packet, &mut found);
             found.sort_unstable();
             found.dedup();
             for &number in &found {
-                round.try_packet(scratch, number, &ctx, false, None, true, packet, hits);
+                let flow = flow.as_deref_mut();
+                round.try_packet(scratch, number, ctx, has_flow, flow, first, packet, hits);
             }
         }
         scratch.found = found;
