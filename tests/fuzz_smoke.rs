@@ -3,15 +3,19 @@
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 
+use std::env;
 use std::fs;
 use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::path::Path;
 
+use stopgap::signature::keywords::KEYWORDS;
 use targets::TURN;
 
 const ROUNDS: usize = 20_000;
 const LONGEST_INPUT_BYTES: usize = 2048;
+/// Where the seeds are left, too, in a folder for each target.
+const SEEDS_FOLDER: &str = "STOPGAP_FUZZ_SEEDS";
 
 /// xorshift64.
 struct Random(u64);
@@ -63,7 +67,10 @@ impl Random {
     }
 }
 
-fn smoke(target: fn(&[u8]), seeds: &[Vec<u8>]) {
+fn smoke(name: &str, target: fn(&[u8]), seeds: &[Vec<u8>]) {
+    if let Some(folder) = env::var_os(SEEDS_FOLDER) {
+        keep(&Path::new(&folder).join(name), seeds);
+    }
     let mut random = Random(0x5eed_57a6);
     for seed in seeds {
         target(seed);
@@ -73,6 +80,14 @@ fn smoke(target: fn(&[u8]), seeds: &[Vec<u8>]) {
         if catch_unwind(|| target(&input)).is_err() {
             panic!("round {round}: {:?}", input.escape_ascii().to_string());
         }
+    }
+}
+
+/// What a coverage-guided search starts from.
+fn keep(folder: &Path, seeds: &[Vec<u8>]) {
+    fs::create_dir_all(folder).unwrap();
+    for (n, seed) in seeds.iter().enumerate() {
+        fs::write(folder.join(format!("seed-{n}")), seed).unwrap();
     }
 }
 
@@ -136,7 +151,7 @@ fn decode() {
         seeds.push([&[8, 0, 0, 0, 0, 0, 7, 0], &framed[..]].concat());
         seeds.push([&[0, 0, 8, 0, 0, 0, 7, 0], &inner[..]].concat());
     }
-    smoke(targets::decode, &seeds);
+    smoke("decode", targets::decode, &seeds);
 }
 
 #[test]
@@ -177,7 +192,7 @@ fn defrag() {
             .map(Vec::as_slice)
             .concat(),
     ];
-    smoke(targets::defrag, &seeds);
+    smoke("defrag", targets::defrag, &seeds);
 }
 
 #[test]
@@ -201,7 +216,7 @@ fn capture() {
             seeds.push(bytes);
         }
     }
-    smoke(targets::capture, &seeds);
+    smoke("capture", targets::capture, &seeds);
 }
 
 #[test]
@@ -211,7 +226,7 @@ fn stream() {
         .collect();
     let reversed: Vec<u8> = (0..32_u8).rev().flat_map(|n| [10, n * 4, 0, 4]).collect();
     let with_flags: Vec<u8> = (0..32_u8).flat_map(|n| [n * 2, n, 0, 9]).collect();
-    smoke(targets::stream, &[in_order, reversed, with_flags]);
+    smoke("stream", targets::stream, &[in_order, reversed, with_flags]);
 }
 
 #[test]
@@ -231,6 +246,7 @@ fn http1() {
     let tunnel =
         b"HTTP/1.1 204 x\r\nContent-Length: 5\r\n\r\nhellostray\r\nHTTP/1.1 101 x\r\n\r\nx";
     smoke(
+        "http1",
         targets::http1,
         &[
             conversation(1, get, odd),
@@ -271,7 +287,7 @@ fn content() {
     .into_iter()
     .map(|(coding, body)| [&[coding, 7][..], body].concat())
     .collect();
-    smoke(targets::content, &seeds);
+    smoke("content", targets::content, &seeds);
 }
 
 #[test]
@@ -303,6 +319,7 @@ fn quic() {
     ]
     .concat();
     smoke(
+        "quic",
         targets::quic,
         &[
             [
@@ -335,6 +352,7 @@ fn http2() {
     let response = b"\0\0\0\x04\0\0\0\0\0\0\0\x01\x01\x04\0\0\0\x01\x88\0\0\x02\0\x01\0\0\0\x01ok";
     let control = b"\0\0\x04\x08\0\0\0\0\0\0\0\x10\0\0\0\x04\x03\0\0\0\0\x03\0\0\0\x08\0\0\x08\x07\0\0\0\0\0\0\0\0\x03\0\0\0\0";
     smoke(
+        "http2",
         targets::http2,
         &[
             conversation(0, &[&preface[..], request].concat(), response),
@@ -354,6 +372,7 @@ fn websocket() {
     let pieces = b"\x01\x02ab\x89\0\x80\x7e\0\x03cde";
     let compressed = b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\0\xc1\x05\xf2\0\x11\0\0";
     smoke(
+        "websocket",
         targets::websocket,
         &[
             conversation(0, text, pieces),
@@ -381,6 +400,7 @@ fn tls() {
     ]
     .concat();
     smoke(
+        "tls",
         targets::tls,
         &[
             conversation(0, &[&hello[..], &heartbeat].concat(), &server_hello),
@@ -398,6 +418,7 @@ fn app_layer() {
     let publish = b"\x32\x07\x00\x01a\x00\x01\x00x\xc0\x00\xe0\x00";
     let connack = b"\x20\x03\x00\x00\x00\x40\x02\x00\x01";
     smoke(
+        "app_layer",
         targets::app_layer,
         &[
             on_port(0, 3, &[&connect[..], publish].concat(), connack),
@@ -418,6 +439,7 @@ fn sip() {
     let options = b"\r\n\r\nOPTIONS sip:a@b SIP/2.0\nTo: x\nContent-Length: 0\n\n";
     let response = b"SIP/2.0 200 OK\r\nFrom: <sip:a@b>\r\n\r\n";
     smoke(
+        "sip",
         targets::sip,
         &[
             conversation(0, &[&register[..], options].concat(), response),
@@ -431,6 +453,7 @@ fn ssh() {
     let offer = b"SSH-2.0-x y\r\n\0\0\0\x4d\x04\x14AAAAAAAAAAAAAAAA\0\0\0\x03kex\0\0\0\x01b\0\0\0\x01c\0\0\0\x01d\0\0\0\x01e\
 \0\0\0\x01f\0\0\0\x01g\0\0\0\x01h\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x06\x04\x15\0\0\0\0rest";
     smoke(
+        "ssh",
         targets::ssh,
         &[
             conversation(0, offer, offer),
@@ -446,6 +469,7 @@ fn smb() {
     let wrote = b"\x00\x00\x00t\xfeSMB@\x00\x00\x00\x00\x00\x00\x00\x09\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00p\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00data";
     let tree = b"\x00\x00\x005\xffSMBu\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x09\x00\x00\x00\x04\x00\x04\xff\x00\x00\x00\x00\x00\x01\x00\x0a\x00\x00\x5c\x5ch\x5cd\x00A:\x00";
     smoke(
+        "smb",
         targets::smb,
         &[
             conversation(0, &[&open[..], wrote].concat(), opened),
@@ -460,6 +484,7 @@ fn ftp() {
         b"USER a\r\nPASV\r\nRETR x\r\nPORT 1,2,3,4,5,6\r\nSTOR y\r\nEPRT |1|a|5|\r\nAUTH TLS\r\n";
     let server = b"220-hi\r\n220 x\r\n331 y\r\n227 (1,2,3,4,5,6)\r\n150 a\r\n226 b\r\n229 (|||7|)\r\n234 c\r\n";
     smoke(
+        "ftp",
         targets::ftp,
         &[
             conversation(0, client, server),
@@ -476,6 +501,7 @@ Content-Disposition: attachment; filename=x\r\nContent-Transfer-Encoding: base64
         b"HELO a\nMAIL FROM:<a>\nBDAT 14\nSubject: hi\r\n\r\nBDAT 2 LAST\nxyRSET\nSTARTTLS\n";
     let replies = b"220 x\r\n250-a\r\n250 b\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
     smoke(
+        "smtp",
         targets::smtp,
         &[
             conversation(0, mail, replies),
@@ -491,6 +517,7 @@ fn dns() {
     let answer = b"\0\x2d\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x07example\x03org\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x01\x2c\0\x04\xc0\0\x02\x07";
     let circle = b"\0\x16\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x01a\xc0\x0c\0\x10\0\x01";
     smoke(
+        "dns",
         targets::dns,
         &[
             conversation(0, query, answer),
@@ -511,8 +538,12 @@ fn rules() {
         .flat_map(|file| file.split(|&b| b == b'\n'))
         .filter(|line| line.len() > 20)
         .map(<[u8]>::to_vec)
+        .chain(KEYWORDS.iter().map(|keyword| {
+            let example = keyword.example();
+            format!("alert ip any any -> any any ({example} sid:1;)").into_bytes()
+        }))
         .collect();
-    smoke(targets::rules, &seeds);
+    smoke("rules", targets::rules, &seeds);
 }
 
 #[test]
@@ -524,24 +555,28 @@ fn control() {
         r#"{"command":"except_add","exception":{"network":"192.0.2.0/24","patch":"p","side":"client"}}"#,
         r#"{"command":"flows","limit":10}"#,
     ];
-    smoke(targets::control, &seeds.map(|s| s.as_bytes().to_vec()));
+    smoke(
+        "control",
+        targets::control,
+        &seeds.map(|s| s.as_bytes().to_vec()),
+    );
 }
 
 #[test]
 fn scenario() {
     let mut seeds = files("signatures/core/openssl-heartbleed", ".toml");
     seeds.extend(files("signatures/core/apache-path-traversal", ".toml"));
-    smoke(targets::scenario, &seeds);
+    smoke("scenario", targets::scenario, &seeds);
 }
 
 #[test]
 fn pack() {
     let mut seeds = files("signatures", "pack.toml");
     seeds.extend(files("signatures", "patch.toml"));
-    smoke(targets::pack, &seeds);
+    smoke("pack", targets::pack, &seeds);
 }
 
 #[test]
 fn config() {
-    smoke(targets::config, &files("config", ".toml"));
+    smoke("config", targets::config, &files("config", ".toml"));
 }
