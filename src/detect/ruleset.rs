@@ -7,7 +7,7 @@ use super::context::FlowContext;
 use super::hit::Hit;
 use super::policy::Policy;
 use super::state::{Kept, Reputation, State};
-use crate::decode::protocol;
+use crate::decode::Packet;
 use crate::direction::Direction;
 
 /// What a worker holds, swapped whole by a reload.
@@ -19,6 +19,7 @@ pub struct Ruleset {
     pub policy: Arc<Policy>,
     /// What rules keep beyond a flow.
     pub kept: Arc<Kept>,
+    packets_asked: PacketsAsked,
 }
 
 impl Ruleset {
@@ -31,22 +32,40 @@ impl Ruleset {
         reputation: Arc<Reputation>,
     ) -> Self {
         let kept = Arc::new(state.for_layers(&layers, reputation));
+        Self::with_kept(epoch, layers, policy, kept)
+    }
+
+    /// Layers under an epoch, whose rules share what is kept already.
+    pub fn with_kept(
+        epoch: u64,
+        layers: Vec<Arc<Layer>>,
+        policy: Arc<Policy>,
+        kept: Arc<Kept>,
+    ) -> Self {
+        let packets_asked = PacketsAsked::by(&layers);
         Self {
             epoch,
             layers,
             policy,
             kept,
+            packets_asked,
         }
     }
 
     /// A ruleset without signatures.
     pub fn empty(epoch: u64) -> Self {
-        Self {
-            epoch,
-            layers: Vec::new(),
-            policy: Arc::new(Policy::default()),
-            kept: Arc::default(),
-        }
+        Self::with_kept(epoch, Vec::new(), Arc::default(), Arc::default())
+    }
+
+    /// Whether any rule could say something of a packet like this: if none can,
+    /// [`Ruleset::on_packet`] need not be asked. `in_stream`: its payload also comes by
+    /// [`Ruleset::on_stream`].
+    pub fn asks_of_packet(&self, packet: &Packet<'_>, in_stream: bool) -> bool {
+        let traffic = Traffic::of(packet);
+        self.packets_asked.0[traffic as usize]
+            || traffic == Traffic::TcpPacket
+                && !in_stream
+                && self.packets_asked.0[Traffic::TcpStream as usize]
     }
 
     /// The signature that matched; `None` for a hit of another ruleset.
@@ -60,16 +79,26 @@ impl Ruleset {
     }
 
     /// How many bytes before the new ones rules for this flow need to see again. Zero: nothing
-    /// needs to be kept.
-    pub fn stream_window_bytes(&self, ctx: &FlowContext, direction: Direction) -> usize {
-        if ctx.protocol != protocol::TCP {
-            return 0;
-        }
+    /// needs to be kept. `None`: no rule looks at the stream, and [`Ruleset::on_stream`] need not
+    /// be asked.
+    pub fn stream_window_bytes(&self, ctx: &FlowContext, direction: Direction) -> Option<usize> {
+        let waits_for_protocol = self.layers.iter().any(|l| !l.protocol_only.is_empty());
         let groups = self.layers.iter().flat_map(|layer| {
             layer
                 .payload(Traffic::TcpStream, direction)
                 .of(ctx.client.1, ctx.server.1)
         });
-        groups.map(|g| g.lookback as usize).max().unwrap_or(0)
+        let looks_back = groups.map(|g| g.lookback as usize).max();
+        looks_back.or(waits_for_protocol.then_some(0))
+    }
+}
+
+/// The kinds of payload with which single packets are of interest to a rule.
+#[derive(Debug)]
+struct PacketsAsked([bool; Traffic::COUNT]);
+
+impl PacketsAsked {
+    fn by(layers: &[Arc<Layer>]) -> Self {
+        Self(Traffic::ALL.map(|traffic| layers.iter().any(|l| l.asks_of_packets(traffic))))
     }
 }

@@ -409,7 +409,10 @@ impl Inspection<'_> {
     }
 
     fn on_stream(&mut self, dir: Direction, window: &mut Window, bytes: &[u8], rules: StreamRules) {
-        let keep = self.ruleset.stream_window_bytes(&self.ctx, dir);
+        let Some(keep) = self.ruleset.stream_window_bytes(&self.ctx, dir) else {
+            window.skip(bytes.len() as u64);
+            return;
+        };
         let mut assembled = std::mem::take(&mut self.engine.assembled);
         let start_offset = window.start_offset();
         let (shown, new_from) = if window.bytes().is_empty() {

@@ -301,14 +301,18 @@ impl Worker {
         let Some(flow) = self.flows.get_mut(id) else {
             return;
         };
+        let in_stream = flow.state.tcp.is_some();
+        if !in_stream {
+            self.counters
+                .add(Counter::InspectedBytes, passage.packet.payload.len() as u64);
+        }
+        if !self.ruleset.asks_of_packet(passage.packet, in_stream) {
+            return;
+        }
         let ctx = FlowContext {
             established,
             ..context(flow, passage.now)
         };
-        if flow.state.tcp.is_none() {
-            self.counters
-                .add(Counter::InspectedBytes, passage.packet.payload.len() as u64);
-        }
         self.ruleset.on_packet(
             &mut self.engine.scratch,
             Some((&ctx, &mut flow.state.detect)),

@@ -42,6 +42,10 @@ impl AddressIndex {
         index
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.wide.is_empty() && self.by_src.rules.is_empty() && self.by_dst.rules.is_empty()
+    }
+
     /// Adds to `found` the rules that these addresses may concern.
     pub(crate) fn lookup(&self, src: IpAddr, dst: IpAddr, found: &mut Vec<u32>) {
         found.extend_from_slice(&self.wide);

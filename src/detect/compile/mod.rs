@@ -19,6 +19,7 @@ use super::policy::PatchInfo;
 use super::prefilter::Kind;
 use crate::app_layer::{Event, Protocol};
 use crate::buffer::Buffer;
+use crate::decode::{Packet, Transport};
 use crate::direction::Direction;
 use crate::signature::ast::{SetDefinition, Signature, SignatureId, Transform};
 use crate::verdict::Action;
@@ -142,8 +143,8 @@ pub(crate) enum Traffic {
 }
 
 impl Traffic {
-    const COUNT: usize = 6;
-    const ALL: [Self; Self::COUNT] = [
+    pub(crate) const COUNT: usize = 6;
+    pub(crate) const ALL: [Self; Self::COUNT] = [
         Self::TcpStream,
         Self::TcpPacket,
         Self::Udp,
@@ -151,6 +152,17 @@ impl Traffic {
         Self::Icmp6,
         Self::Other,
     ];
+
+    /// The kind that a packet by itself is.
+    pub(crate) const fn of(packet: &Packet<'_>) -> Self {
+        match packet.transport {
+            Transport::Tcp(_) => Self::TcpPacket,
+            Transport::Udp(_) => Self::Udp,
+            Transport::Icmp4(_) => Self::Icmp4,
+            Transport::Icmp6(_) => Self::Icmp6,
+            Transport::Fragment | Transport::Other => Self::Other,
+        }
+    }
 }
 
 /// A buffer as rules want it: of one direction, transformed.
@@ -193,6 +205,16 @@ impl Layer {
 
     pub fn summary(&self) -> Summary {
         self.summary
+    }
+
+    /// Whether a rule may be held against single packets with this kind of payload.
+    pub(crate) fn asks_of_packets(&self, traffic: Traffic) -> bool {
+        !self.first_packet.is_empty()
+            || !self.each_packet.is_empty()
+            || !self.protocol_only.is_empty()
+            || Direction::BOTH
+                .iter()
+                .any(|&direction| !self.payload(traffic, direction).groups().is_empty())
     }
 
     pub(crate) fn payload(&self, traffic: Traffic, direction: Direction) -> &PortGroups {

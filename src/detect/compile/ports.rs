@@ -63,6 +63,9 @@ impl Group {
     }
 }
 
+/// Where no rule stands.
+const NO_GROUP: u32 = u32::MAX;
+
 /// Groups by one port.
 #[derive(Debug, Default)]
 struct Partition {
@@ -177,11 +180,15 @@ impl Shared {
                 .iter()
                 .filter_map(|&i| entries.get(i as usize).map(|&(entry, _)| entry))
                 .collect();
-            let key = here.iter().map(|e| e.rule).collect();
-            let id = *self.ids.entry(key).or_insert_with(|| {
-                self.groups.push(Group::build(&here, kind));
-                self.groups.len() as u32 - 1
-            });
+            let id = if here.is_empty() {
+                NO_GROUP
+            } else {
+                let key = here.iter().map(|e| e.rule).collect();
+                *self.ids.entry(key).or_insert_with(|| {
+                    self.groups.push(Group::build(&here, kind));
+                    self.groups.len() as u32 - 1
+                })
+            };
             if partition.groups.last() != Some(&id) {
                 partition.starts.push(stretch.start);
                 partition.groups.push(id);

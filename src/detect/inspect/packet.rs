@@ -119,16 +119,6 @@ impl Ruleset {
     }
 }
 
-const fn traffic_of(packet: &Packet<'_>) -> Traffic {
-    match packet.transport {
-        Transport::Tcp(_) => Traffic::TcpPacket,
-        Transport::Udp(_) => Traffic::Udp,
-        Transport::Icmp4(_) => Traffic::Icmp4,
-        Transport::Icmp6(_) => Traffic::Icmp6,
-        Transport::Fragment | Transport::Other => Traffic::Other,
-    }
-}
-
 impl Round<'_> {
     fn find_packet_rules(
         &self,
@@ -149,7 +139,7 @@ impl Round<'_> {
         if packet.payload.is_empty() {
             return;
         }
-        let traffic = traffic_of(packet);
+        let traffic = Traffic::of(packet);
         self.find_payload_rules(scratch, traffic, ctx, packet.payload, found);
         if traffic == Traffic::TcpPacket && !ctx.stream {
             self.find_payload_rules(scratch, Traffic::TcpStream, ctx, packet.payload, found);

@@ -115,6 +115,10 @@ impl Rig {
     pub(super) fn stream(&mut self, direction: Direction, bytes: &[u8]) -> Vec<u32> {
         let keep = self.ruleset.stream_window_bytes(&self.ctx, direction);
         let sent = &mut self.sent[direction.index()];
+        let Some(keep) = keep else {
+            sent.extend_from_slice(bytes);
+            return Vec::new();
+        };
         let start = sent.len().saturating_sub(keep);
         let new_from = sent.len() - start;
         sent.extend_from_slice(bytes);
@@ -154,7 +158,10 @@ impl Rig {
         let flow = Some((&self.ctx, &mut self.flow));
         self.ruleset
             .on_packet(&mut self.scratch, flow, direction, &packet, &mut self.hits);
-        self.take()
+        let found = self.take();
+        // Whom nobody asks about must have nothing to be found.
+        assert!(found.is_empty() || self.ruleset.asks_of_packet(&packet, self.ctx.stream));
+        found
     }
 
     /// A packet that belongs to no flow.

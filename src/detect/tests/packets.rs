@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::fixture::{Rig, icmp, inputs, tcp, udp, ways};
 use crate::app_layer::Protocol;
+use crate::decode::{ChecksumTrust, decode_ip};
 use crate::detect::{CompileOptions, Except, Layer, PatchInfo, Policy, Response, RuleInput, Side};
 use crate::direction::Direction::{ToClient, ToServer};
 use crate::verdict::{Mode, Scope};
@@ -30,6 +31,38 @@ fn datagrams_are_held_against_rules_of_their_protocol_and_port() {
         assert_eq!(rig.packet(ToServer, &udp(40_000, 53, b"abcdx")), [1, 3, 7]);
         assert_eq!(rig.packet(ToServer, &udp(40_000, 53, b"abc")), NONE);
         assert_eq!(rig.lone_packet(&icmp(b"abcd")), [3, 5]);
+    }
+}
+
+#[test]
+fn packets_that_no_rule_can_concern_are_not_asked_about() {
+    let on_streams = r#"alert tcp any any -> any any (msg:"t"; content:"abcd"; sid:1;)"#;
+    let on_udp = r#"alert udp any any -> any 53 (msg:"t"; content:"abcd"; sid:1;)"#;
+    let on_ports = r#"alert tcp any any -> any 9 (msg:"t"; sid:1;)"#;
+    let on_protocol = r#"alert http any any -> any any (msg:"t"; sid:1;)"#;
+    // Asked about a segment of a stream, one of none, and a datagram.
+    for (rules, asked) in [
+        (on_streams, [false, true, false]),
+        (on_udp, [false, false, true]),
+        (on_ports, [true; 3]),
+        (on_protocol, [true; 3]),
+    ] {
+        let rig = Rig::new(rules, &ways()[4]);
+        let asks = |datagram: &[u8], in_stream| {
+            let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
+            rig.ruleset.asks_of_packet(&packet, in_stream)
+        };
+        let segment = tcp(b"abcd");
+        let datagram = udp(40_000, 53, b"abcd");
+        assert_eq!(
+            [
+                asks(&segment, true),
+                asks(&segment, false),
+                asks(&datagram, false)
+            ],
+            asked,
+            "{rules}"
+        );
     }
 }
 

@@ -58,12 +58,12 @@ accept:flow tcp:all any any <> any 80 (flow:established; alert; sid:2;)
     let mut lab = Lab::new(firewall);
     let mut both = ruleset(2, DROP_EVIL).layers.clone();
     both.extend(ruleset(2, firewall).layers.clone());
-    lab.worker.set_ruleset(Arc::new(Ruleset {
-        kept: Arc::default(),
-        epoch: 2,
-        layers: both,
-        policy: Arc::new(Policy::default()),
-    }));
+    lab.worker.set_ruleset(Arc::new(Ruleset::with_kept(
+        2,
+        both,
+        Arc::default(),
+        Arc::default(),
+    )));
     lab.open();
     assert_eq!(lab.request("/good"), Verdict::Forward);
     assert_eq!(lab.request("/good"), Verdict::Forward);
@@ -122,15 +122,15 @@ fn a_flow_denied_at_its_start_stays_denied() {
 fn in_detect_mode_a_firewall_denies_nothing() {
     let mut lab = Lab::new(HTTP);
     let layers = ruleset(2, HTTP).layers.clone();
-    lab.worker.set_ruleset(Arc::new(Ruleset {
-        kept: Arc::default(),
-        epoch: 2,
+    lab.worker.set_ruleset(Arc::new(Ruleset::with_kept(
+        2,
         layers,
-        policy: Arc::new(Policy {
+        Arc::new(Policy {
             ceiling: crate::verdict::Mode::Detect,
             ..Policy::default()
         }),
-    }));
+        Arc::default(),
+    )));
     lab.open();
     assert_eq!(lab.request("/evil"), Verdict::Forward);
     assert!(lab.seen.alerts.contains(&3) && lab.seen.drops.is_empty());
