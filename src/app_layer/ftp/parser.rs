@@ -35,6 +35,8 @@ struct Reader {
     lines: Lines,
     /// Bytes are missing: what comes up to the next line's end says nothing.
     lost: bool,
+    /// Bytes of lines beyond what is read of one.
+    beyond: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +83,9 @@ impl message::Parser for Parser {
                     ToClient => self.reply(line),
                 }
             }
+            if !line.first {
+                self.readers[at].beyond += line.text.len() as u64;
+            }
             if line.is_last() {
                 break;
             }
@@ -125,6 +130,10 @@ impl message::Parser for Parser {
 
     fn is_over(&self) -> bool {
         self.over
+    }
+
+    fn beyond_limit(&self, direction: Direction) -> u64 {
+        self.readers[direction.index()].beyond
     }
 
     fn held_bytes(&self) -> usize {

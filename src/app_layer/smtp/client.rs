@@ -138,11 +138,14 @@ impl Parser {
     fn command_line(&mut self, bytes: &[u8], limits: &Limits) -> usize {
         let mut client = std::mem::take(&mut self.client.lines);
         let (taken, piece) = client.feed(bytes, limits.smtp_line_bytes);
-        if let Some(piece) = piece.filter(|piece| piece.first) {
-            let too_long = !piece.is_last();
-            self.command(piece.text, limits);
-            if too_long {
-                self.raise(ToServer, Event::LongCommand);
+        if let Some(piece) = piece {
+            if piece.first {
+                self.command(piece.text, limits);
+                if !piece.is_last() {
+                    self.raise(ToServer, Event::LongCommand);
+                }
+            } else {
+                self.client.beyond += piece.text.len() as u64;
             }
         }
         self.client.lines = client;

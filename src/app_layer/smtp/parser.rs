@@ -103,7 +103,7 @@ impl message::Parser for Parser {
     fn beyond_limit(&self, direction: Direction) -> u64 {
         match direction {
             Direction::ToServer => self.client.beyond(),
-            Direction::ToClient => 0,
+            Direction::ToClient => self.server.beyond,
         }
     }
 

@@ -13,6 +13,8 @@ pub(super) struct Server {
     pub welcomed: bool,
     /// Bytes are missing: what comes up to the next line's end says nothing.
     lost: bool,
+    /// Bytes of lines beyond what is looked at of one.
+    pub beyond: u64,
 }
 
 impl Server {
@@ -52,6 +54,9 @@ impl Parser {
             let Some(piece) = piece else {
                 return taken;
             };
+            if !piece.first {
+                self.server.beyond += piece.text.len() as u64;
+            }
             let line = piece.first.then(|| Line::of(piece.text, !piece.is_last()));
             let empty = piece.text.is_empty();
             let ended = piece.is_last();

@@ -1,0 +1,317 @@
+//! Protocols of lines and of messages that say how long they are: greetings, commands and messages
+//! that never end, and more of them than anyone would answer.
+
+use stopgap::app_layer::Protocol;
+
+use super::run::Run;
+
+const ENDLESS: usize = 8 << 20;
+const MANY: usize = 100_000;
+
+/// What both ends say, and what it has to be taken for.
+struct Case {
+    name: &'static str,
+    protocol: Protocol,
+    port: u16,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+}
+
+impl Case {
+    /// The flow is what it seems, and costs no more than the bounds.
+    fn is_bounded(&self) -> Run {
+        let mut run = Run::on_port(self.port);
+        run.exchange(&self.to_server, &self.to_client);
+        run.holds(self.name);
+        assert_eq!(run.app.protocol(), self.protocol, "{}", self.name);
+        assert!(run.cost.alerts.is_empty(), "{}: {:?}", self.name, run.cost);
+        run
+    }
+
+    /// What was not kept is told besides.
+    fn is_cut(&self) {
+        let cost = self.is_bounded().cost;
+        assert!(
+            cost.failed || cost.beyond > 0 || !cost.events.is_empty(),
+            "{}: nothing tells of it: {cost:?}",
+            self.name
+        );
+    }
+}
+
+/// `start` and then the same byte without end.
+fn endless(start: &[u8]) -> Vec<u8> {
+    [start, &vec![b'a'; ENDLESS]].concat()
+}
+
+fn many(start: &[u8], line: &[u8]) -> Vec<u8> {
+    [start, &line.repeat(MANY)].concat()
+}
+
+/// What precedes an endless field of a message that says how long it is.
+fn smb_frame(length: u32) -> Vec<u8> {
+    let mut start = length.to_be_bytes().to_vec();
+    start.extend_from_slice(b"\xffSMB\x72\0\0\0\0\x18\x01\x20");
+    start
+}
+
+fn ssh_packet(length: u32) -> Vec<u8> {
+    [&b"SSH-2.0-a\r\n"[..], &length.to_be_bytes(), &[4, 20]].concat()
+}
+
+/// RFC 8446 section 5.1: a handshake message over any number of records.
+fn tls_record(handshake: &[u8]) -> Vec<u8> {
+    let length = (handshake.len() as u16).to_be_bytes();
+    [&[22, 3, 1, length[0], length[1]], handshake].concat()
+}
+
+/// The beginning of a hello of 16 MB.
+const LONG_HELLO: [u8; 6] = [1, 0xff, 0xff, 0xff, 3, 3];
+
+fn dns_query(id: u16) -> Vec<u8> {
+    let mut query = id.to_be_bytes().to_vec();
+    query.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
+    query.extend_from_slice(b"\x01a\x04test\0\0\x01\0\x01");
+    [&(query.len() as u16).to_be_bytes()[..], &query].concat()
+}
+
+#[test]
+fn greetings_and_first_lines_that_never_end_are_cut() {
+    let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let nothing = || Vec::new();
+    for (name, protocol, port, to_server, to_client) in [
+        (
+            "SSH: a server's version",
+            Protocol::Ssh,
+            22,
+            nothing(),
+            endless(b"SSH-2.0-"),
+        ),
+        (
+            "SSH: a client's version",
+            Protocol::Ssh,
+            22,
+            endless(b"SSH-2.0-"),
+            nothing(),
+        ),
+        (
+            "SMTP: a greeting",
+            Protocol::Smtp,
+            25,
+            nothing(),
+            endless(b"220 a.test ESMTP "),
+        ),
+        (
+            "SMTP: a client's name",
+            Protocol::Smtp,
+            25,
+            endless(b"EHLO "),
+            b"220 a.test ESMTP\r\n".to_vec(),
+        ),
+        (
+            "FTP: a greeting",
+            Protocol::Ftp,
+            21,
+            nothing(),
+            endless(b"220 FTP "),
+        ),
+        (
+            "FTP: a user",
+            Protocol::Ftp,
+            21,
+            endless(b"USER "),
+            b"220 FTP\r\n".to_vec(),
+        ),
+        (
+            "HTTP/1: a reason",
+            Protocol::Http1,
+            80,
+            get.to_vec(),
+            endless(b"HTTP/1.1 200 "),
+        ),
+        (
+            "SIP: a header",
+            Protocol::Sip,
+            5060,
+            endless(b"INVITE sip:a SIP/2.0\r\nVia: "),
+            nothing(),
+        ),
+    ] {
+        let case = Case {
+            name,
+            protocol,
+            port,
+            to_server,
+            to_client,
+        };
+        case.is_cut();
+    }
+}
+
+#[test]
+fn greetings_of_lines_without_end_are_bounded() {
+    let nothing = || Vec::new();
+    for (name, protocol, port, to_server, to_client) in [
+        (
+            "SMTP: lines of a greeting",
+            Protocol::Smtp,
+            25,
+            nothing(),
+            many(b"220-a.test ESMTP\r\n", b"220-a\r\n"),
+        ),
+        (
+            "SMTP: lines of a reply",
+            Protocol::Smtp,
+            25,
+            b"EHLO a\r\n".to_vec(),
+            many(b"220 a.test ESMTP\r\n", b"250-a\r\n"),
+        ),
+        (
+            "SMTP: commands nobody answers",
+            Protocol::Smtp,
+            25,
+            many(b"EHLO a\r\n", b"NOOP\r\n"),
+            b"220 a.test ESMTP\r\n".to_vec(),
+        ),
+        (
+            "SMTP: recipients",
+            Protocol::Smtp,
+            25,
+            many(
+                b"EHLO a\r\nMAIL FROM:<a@a.test>\r\n",
+                b"RCPT TO:<b@b.test>\r\n",
+            ),
+            b"220 a.test ESMTP\r\n".to_vec(),
+        ),
+        (
+            "FTP: lines of a greeting",
+            Protocol::Ftp,
+            21,
+            nothing(),
+            many(b"220-FTP\r\n", b"220-a\r\n"),
+        ),
+        (
+            "FTP: commands nobody answers",
+            Protocol::Ftp,
+            21,
+            many(b"USER a\r\n", b"NOOP\r\n"),
+            b"220 FTP\r\n".to_vec(),
+        ),
+        (
+            "SIP: headers",
+            Protocol::Sip,
+            5060,
+            many(b"INVITE sip:a SIP/2.0\r\n", b"Via: a\r\n"),
+            nothing(),
+        ),
+        (
+            "DNS: queries nobody answers",
+            Protocol::Dns,
+            53,
+            many(&dns_query(0), &dns_query(1)),
+            nothing(),
+        ),
+        (
+            "DNS: answers to nobody",
+            Protocol::Dns,
+            53,
+            dns_query(0),
+            many(&dns_query(0), &dns_query(1)),
+        ),
+    ] {
+        let case = Case {
+            name,
+            protocol,
+            port,
+            to_server,
+            to_client,
+        };
+        case.is_bounded();
+    }
+}
+
+#[test]
+fn messages_that_say_to_be_huge_are_cut() {
+    let nothing = || Vec::new();
+    let one_by_one: Vec<u8> = LONG_HELLO
+        .iter()
+        .chain(&[7; 60_000])
+        .flat_map(|&b| tls_record(&[b]))
+        .collect();
+    let whole_records = [
+        tls_record(&[&LONG_HELLO[..], &[7; 16_000]].concat()),
+        tls_record(&[7; 16_000]).repeat(500),
+    ]
+    .concat();
+    for (name, protocol, port, to_server, to_client) in [
+        (
+            "TLS: a hello of 16 MB",
+            Protocol::Tls,
+            443,
+            whole_records,
+            nothing(),
+        ),
+        (
+            "TLS: a hello in records of a byte",
+            Protocol::Tls,
+            443,
+            one_by_one,
+            nothing(),
+        ),
+        (
+            "SMB: a message of 16 MB",
+            Protocol::Smb,
+            445,
+            endless(&smb_frame(0xff_ffff)),
+            nothing(),
+        ),
+        (
+            "SSH: a key exchange of 2 GB",
+            Protocol::Ssh,
+            22,
+            endless(&ssh_packet(0x7fff_ffff)),
+            nothing(),
+        ),
+        (
+            "MQTT: a client of 256 MB",
+            Protocol::Mqtt,
+            1883,
+            endless(b"\x10\xff\xff\xff\x7f\x00\x04MQTT\x04\x02\x00\x3c\xff\xff"),
+            nothing(),
+        ),
+        (
+            "RFB: a reason of 4 GB",
+            Protocol::Rfb,
+            5900,
+            b"RFB 003.003\n".to_vec(),
+            endless(b"RFB 003.003\n\0\0\0\0\xff\xff\xff\xff"),
+        ),
+    ] {
+        let case = Case {
+            name,
+            protocol,
+            port,
+            to_server,
+            to_client,
+        };
+        case.is_cut();
+    }
+}
+
+#[test]
+fn what_begins_like_nothing_is_not_kept() {
+    for (name, to_server, to_client) in [
+        ("bytes of no protocol", endless(b""), endless(b"")),
+        (
+            "lines of no protocol",
+            many(b"", b"a\r\n"),
+            many(b"", b"b\r\n"),
+        ),
+    ] {
+        let mut run = Run::on_port(9);
+        run.exchange(&to_server, &to_client);
+        run.holds(name);
+        assert_eq!(run.app.protocol(), Protocol::Unknown, "{name}");
+        assert_eq!(run.app.held_bytes(), 0, "{name}");
+    }
+}
