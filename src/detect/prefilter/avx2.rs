@@ -1,9 +1,10 @@
 //! The bitmap test for eight grams at once.
 
 use std::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_castsi256_ps, _mm256_i32gather_epi32,
-    _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_sllv_epi32, _mm256_srl_epi32, _mm256_srli_epi32, _mm256_xor_si256,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_castsi256_ps,
+    _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mullo_epi32,
+    _mm256_or_si256, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sllv_epi32, _mm256_srl_epi32,
+    _mm256_srli_epi32, _mm256_xor_si256,
 };
 
 use super::gram::{Gram, LETTERS, SPREAD};
@@ -50,6 +51,9 @@ fn scan<const STRIDE: usize>(
     first: usize,
     candidate: &mut impl FnMut(usize, Gram),
 ) -> usize {
+    let (bitmap, shift) = table.bitmap.parts();
+    let shift = _mm_cvtsi32_si128(shift as i32);
+    let mask = _mm256_set1_epi32(table.mask as i32);
     let mut position = first;
     while let Some(round) = haystack
         .get(position..)
@@ -58,7 +62,7 @@ fn scan<const STRIDE: usize>(
         let mut hits = [_mm256_setzero_si256(); 4];
         let mut any = _mm256_setzero_si256();
         for at in (0..4).step_by(STRIDE) {
-            hits[at] = test(table, round, at);
+            hits[at] = test((bitmap, shift), mask, round, at);
             any = _mm256_or_si256(any, hits[at]);
         }
         if sign_bits(any) != 0 {
@@ -81,22 +85,22 @@ fn scan<const STRIDE: usize>(
 }
 
 /// Eight grams, four bytes apart, the first at `at` (0 to 3): the sign bit of each lane is the
-/// bitmap's bit of that lane's gram.
+/// bitmap's bit of that lane's gram. `bitmap` is what `Bitmap::parts` gives.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn test(table: &Table, round: &[u8; REACH], at: usize) -> __m256i {
+fn test(bitmap: (&[u32], __m128i), mask: __m256i, round: &[u8; REACH], at: usize) -> __m256i {
     debug_assert!(at + STEP <= REACH);
     // SAFETY: 32 bytes are read from `at`, at most 3, of an array of 35; the load needs no alignment.
     let words = unsafe { _mm256_loadu_si256(round.as_ptr().add(at).cast()) };
     let letters = _mm256_and_si256(words, _mm256_set1_epi32(LETTERS as i32));
     let folded = _mm256_or_si256(words, _mm256_srli_epi32::<1>(letters));
-    let grams = _mm256_and_si256(folded, _mm256_set1_epi32(table.mask as i32));
+    let grams = _mm256_and_si256(folded, mask);
     let product = _mm256_mullo_epi32(grams, _mm256_set1_epi32(SPREAD as i32));
-    let hash = _mm256_srl_epi32(product, _mm_cvtsi32_si128(table.shift as i32));
+    let hash = _mm256_srl_epi32(product, bitmap.1);
     let index = _mm256_srli_epi32::<5>(hash);
-    // SAFETY: `shift` is at least 12, so a hash is below 2^20 and its index below 2^15, which is
-    // the number of words in the bitmap. `Table::build` clamps the shift.
-    let words = unsafe { _mm256_i32gather_epi32::<4>(table.bitmap.as_ptr().cast(), index) };
+    // SAFETY: a bitmap has as many bits as there are products after its shift, at most 2^20, and so
+    // a word for each index.
+    let words = unsafe { _mm256_i32gather_epi32::<4>(bitmap.0.as_ptr().cast(), index) };
     let bit = _mm256_and_si256(hash, _mm256_set1_epi32(31));
     let left = _mm256_xor_si256(bit, _mm256_set1_epi32(31));
     _mm256_sllv_epi32(words, left)

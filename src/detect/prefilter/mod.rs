@@ -12,6 +12,7 @@
 mod automaton;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod bitmap;
 mod gram;
 mod naive;
 mod qgram;

@@ -140,11 +140,11 @@ fn scan_words<const STRIDE: usize>(
         let gram = |at: usize| Gram::of_word((word >> (8 * at)) as u32, table.mask);
         let mut any = false;
         for at in (0..4).step_by(STRIDE) {
-            any |= table.may_hold(gram(at));
+            any |= table.bitmap.may_hold(gram(at));
         }
         if any {
             for at in (0..4).step_by(STRIDE) {
-                if table.may_hold(gram(at)) {
+                if table.bitmap.may_hold(gram(at)) {
                     candidate(position + at, gram(at));
                 }
             }
@@ -155,7 +155,7 @@ fn scan_words<const STRIDE: usize>(
     // The last bytes, where no whole word can be read.
     let mut at = 0;
     while let Some(gram) = rest.get(at..).and_then(|r| Gram::of(r, table.shape.width)) {
-        if table.may_hold(gram) {
+        if table.bitmap.may_hold(gram) {
             candidate(position + at, gram);
         }
         at += STRIDE;

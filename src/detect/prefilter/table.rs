@@ -7,18 +7,12 @@
 
 use std::collections::HashMap;
 
+use super::bitmap::Bitmap;
 use super::gram::{self, Gram};
 use super::rarity::{commonness, is_everyday};
 use super::store::{Scan, Store};
 use super::{Pattern, PatternId, Scratch};
 
-/// The bitmap always has room for 2^20 bits (128 KiB), of which few patterns use but a part: that
-/// part is what takes up cache.
-pub(super) const BITMAP_WORDS: usize = 1 << 15;
-const MOST_BITS_LOG2: u32 = 20;
-const FEWEST_BITS_LOG2: u32 = 12;
-/// Bits for each gram, as a power of two: one position in 64 passes by chance.
-const SPARSENESS_LOG2: u32 = 6;
 /// What one more pattern on the same gram costs, in the units of [`commonness`].
 const CROWDING: u32 = 6;
 
@@ -50,8 +44,7 @@ struct Entry {
 pub(super) struct Table {
     pub(super) shape: Shape,
     pub(super) mask: u32,
-    pub(super) shift: u32,
-    pub(super) bitmap: Box<[u32; BITMAP_WORDS]>,
+    pub(super) bitmap: Bitmap,
     bucket_shift: u32,
     /// Where each bucket's entries begin; one more at the end.
     buckets: Vec<u32>,
@@ -82,19 +75,12 @@ impl Table {
             }
         }
         let size = entries.len().max(1).next_power_of_two().ilog2();
-        let bits = (size + SPARSENESS_LOG2).clamp(FEWEST_BITS_LOG2, MOST_BITS_LOG2);
-        let shift = 32 - bits;
-        let mut bitmap = Box::new([0; BITMAP_WORDS]);
-        for entry in &entries {
-            let hash = entry.gram.hash(shift);
-            bitmap[(hash >> 5) % BITMAP_WORDS] |= 1 << (hash & 31);
-        }
+        let bitmap = Bitmap::of(entries.iter().map(|e| e.gram));
         let bucket_shift = 32 - (size + 1).min(20);
         let buckets = sort_into_buckets(&mut entries, bucket_shift);
         Self {
             shape,
             mask: gram::mask(shape.width),
-            shift,
             bitmap,
             bucket_shift,
             buckets,
@@ -104,7 +90,7 @@ impl Table {
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.bitmap)
+        self.bitmap.memory_bytes()
             + self.buckets.capacity() * size_of::<u32>()
             + self.entries.capacity() * size_of::<Entry>()
     }
@@ -112,12 +98,6 @@ impl Table {
     /// The first position whose gram can belong to an occurrence that ends after `from`.
     pub(super) fn first_position(&self, from: usize) -> usize {
         (from + 1).saturating_sub(self.longest)
-    }
-
-    #[inline]
-    pub(super) fn may_hold(&self, gram: Gram) -> bool {
-        let hash = gram.hash(self.shift);
-        self.bitmap[(hash >> 5) % BITMAP_WORDS] >> (hash & 31) & 1 != 0
     }
 
     /// Confirms the patterns that have `gram`, met at `position`.
