@@ -241,7 +241,11 @@ impl Parser {
         let reader = self.reader(direction);
         let as_sent = (reader.kept_as_sent == AsSent::Everything).then_some(reader.tx);
         let step = self.read_on(direction, bytes, limits);
-        if let Some(tx) = as_sent.and_then(|id| self.find_mut(id)) {
+        let idle = self.reader(direction).state == State::Idle;
+        if let Some(tx) = as_sent.and_then(|id| self.find_mut(id))
+            // Of an interim response nothing is left, its last bytes neither.
+            && (!idle || tx.is_complete(direction))
+        {
             let taken = bytes.get(..step.taken).unwrap_or_default();
             tx.side_mut(direction)
                 .keep_sent(taken, limits.body_bytes(direction));
