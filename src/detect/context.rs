@@ -61,7 +61,7 @@ impl FlowCounts {
 
 impl FlowContext {
     /// What a rule that needs no flow may ask about.
-    pub(crate) fn without_flow(packet: &Packet<'_>, direction: Direction) -> Self {
+    pub(crate) fn without_flow(packet: &Packet<'_>, direction: Direction, now: Timestamp) -> Self {
         let ends = Endpoints::of(packet);
         let (client, server) = match direction {
             Direction::ToServer => (ends.src, ends.dst),
@@ -79,7 +79,7 @@ impl FlowContext {
             counts: FlowCounts::default(),
             stream_events: StreamEvents::NONE,
             flow_id: 0,
-            now: Timestamp::ZERO,
+            now,
         }
     }
 

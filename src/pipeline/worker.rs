@@ -315,7 +315,8 @@ impl Worker {
         };
         self.ruleset.on_packet(
             &mut self.engine.scratch,
-            Some((&ctx, &mut flow.state.detect)),
+            &ctx,
+            Some(&mut flow.state.detect),
             dir,
             passage.packet,
             &mut self.engine.hits,

@@ -50,43 +50,31 @@ impl Ruleset {
         &self,
         table: PacketTable,
         scratch: &mut Scratch,
-        flow: Option<(&FlowContext, &mut FlowDetect)>,
+        ctx: &FlowContext,
+        mut flow: Option<&mut FlowDetect>,
         direction: Direction,
         first: bool,
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) -> Ruled {
         scratch.enter(self);
-        let ends = Endpoints::of(packet);
-        let (has_flow, ctx, mut flow) = match flow {
-            Some((ctx, flow)) => {
-                flow.sync(self.epoch, scratch);
-                (true, *ctx, Some(flow))
-            }
-            None => (false, FlowContext::without_flow(packet, direction), None),
-        };
-        for round in self.rounds(ends, direction, ctx.now) {
+        if let Some(flow) = flow.as_deref_mut() {
+            flow.sync(self.epoch, scratch);
+        }
+        for round in self.rounds(Endpoints::of(packet), direction, ctx.now) {
             let Some(firewall) = &round.layer.firewall else {
                 continue;
             };
             for &number in firewall.packet(table) {
-                let matched = round.packet_match(
-                    scratch,
-                    number,
-                    &ctx,
-                    has_flow,
-                    flow.as_deref(),
-                    first,
-                    packet,
-                    hits,
-                );
+                let matched =
+                    round.packet_match(scratch, number, ctx, flow.as_deref(), first, packet, hits);
                 if let Some(found) = matched
                     && let Some(ruled) = round.decided(
                         scratch,
                         number,
                         None,
                         found.evidence,
-                        &ctx,
+                        ctx,
                         flow.as_deref_mut(),
                         hits,
                     )
@@ -96,7 +84,7 @@ impl Ruleset {
             }
         }
         if table == PacketTable::Filter {
-            self.by_default(Scope::Packet, &ctx)
+            self.by_default(Scope::Packet, ctx)
         } else {
             ACCEPT
         }

@@ -24,32 +24,33 @@ impl Ruleset {
     pub fn on_packet(
         &self,
         scratch: &mut Scratch,
-        flow: Option<(&FlowContext, &mut FlowDetect)>,
+        ctx: &FlowContext,
+        mut flow: Option<&mut FlowDetect>,
         direction: Direction,
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
         scratch.enter(self);
-        let (ctx, mut flow) = match flow {
-            Some((ctx, flow)) => {
-                flow.sync(self.epoch, scratch);
-                self.announce_protocol(scratch, ctx, flow, direction, hits);
-                (*ctx, Some(flow))
-            }
-            None => (FlowContext::without_flow(packet, direction), None),
-        };
-        let first = flow
-            .as_ref()
-            .is_none_or(|f| !f.addresses_done[direction.index()]);
-        let asked = flow.as_deref_mut();
-        self.hold_packet_rules(scratch, &ctx, asked, direction, first, packet, hits);
-        if let Some(flow) = flow {
-            flow.addresses_done[direction.index()] = true;
+        let mut first = true;
+        if let Some(flow) = flow.as_deref_mut() {
+            flow.sync(self.epoch, scratch);
+            self.announce_protocol(scratch, ctx, flow, direction, hits);
+            first = !std::mem::replace(&mut flow.addresses_done[direction.index()], true);
         }
+        let mut found = std::mem::take(&mut scratch.found);
+        for round in self.rounds(Endpoints::of(packet), direction, ctx.now) {
+            found.clear();
+            round.find_packet_rules(scratch, ctx, first, packet, &mut found);
+            found.sort_unstable();
+            found.dedup();
+            for &number in &found {
+                let flow = flow.as_deref_mut();
+                round.try_packet(scratch, number, ctx, flow, first, packet, hits);
+            }
+        }
+        scratch.found = found;
     }
-}
 
-impl Ruleset {
     pub fn asks_about_fragments(&self) -> bool {
         self.layers.iter().any(|layer| !layer.fragments.is_empty())
     }
@@ -64,58 +65,12 @@ impl Ruleset {
     ) {
         scratch.enter(self);
         let direction = Direction::ToServer;
-        let ctx = FlowContext {
-            now,
-            ..FlowContext::without_flow(packet, direction)
-        };
+        let ctx = FlowContext::without_flow(packet, direction, now);
         for round in self.rounds(Endpoints::of(packet), direction, now) {
             for &number in &round.layer.fragments {
-                round.try_packet(scratch, number, &ctx, false, None, true, packet, hits);
+                round.try_packet(scratch, number, &ctx, None, true, packet, hits);
             }
         }
-    }
-
-    /// Holds header rules against a packet that is refused before it belongs to a flow.
-    pub fn on_refused_packet(
-        &self,
-        scratch: &mut Scratch,
-        packet: &Packet<'_>,
-        now: Timestamp,
-        hits: &mut Hits,
-    ) {
-        scratch.enter(self);
-        let direction = Direction::ToServer;
-        let ctx = FlowContext {
-            now,
-            ..FlowContext::without_flow(packet, direction)
-        };
-        self.hold_packet_rules(scratch, &ctx, None, direction, true, packet, hits);
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what one packet brings along")]
-    fn hold_packet_rules(
-        &self,
-        scratch: &mut Scratch,
-        ctx: &FlowContext,
-        mut flow: Option<&mut FlowDetect>,
-        direction: Direction,
-        first: bool,
-        packet: &Packet<'_>,
-        hits: &mut Hits,
-    ) {
-        let has_flow = flow.is_some();
-        let mut found = std::mem::take(&mut scratch.found);
-        for round in self.rounds(Endpoints::of(packet), direction, ctx.now) {
-            found.clear();
-            round.find_packet_rules(scratch, ctx, first, packet, &mut found);
-            found.sort_unstable();
-            found.dedup();
-            for &number in &found {
-                let flow = flow.as_deref_mut();
-                round.try_packet(scratch, number, ctx, has_flow, flow, first, packet, hits);
-            }
-        }
-        scratch.found = found;
     }
 }
 
@@ -173,22 +128,12 @@ impl Round<'_> {
         scratch: &mut Scratch,
         number: u32,
         ctx: &FlowContext,
-        has_flow: bool,
         flow: Option<&mut FlowDetect>,
         first: bool,
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
-        let found = self.packet_match(
-            scratch,
-            number,
-            ctx,
-            has_flow,
-            flow.as_deref(),
-            first,
-            packet,
-            hits,
-        );
+        let found = self.packet_match(scratch, number, ctx, flow.as_deref(), first, packet, hits);
         if let Some(found) = found {
             let (scope, evidence) = (found.scope, found.evidence);
             self.fire(scratch, number, None, scope, evidence, flow, hits);
@@ -202,7 +147,6 @@ impl Round<'_> {
         scratch: &mut Scratch,
         number: u32,
         ctx: &FlowContext,
-        has_flow: bool,
         flow: Option<&FlowDetect>,
         first: bool,
         packet: &Packet<'_>,
@@ -213,7 +157,7 @@ impl Round<'_> {
             && (first || !rule.first_only)
             && !rule.has_transaction_part()
             && is_for_packet(rule, packet)
-            && (has_flow || !rule.flow.needs_flow)
+            && (flow.is_some() || !rule.flow.needs_flow)
             && rule.flow.matches(ctx, self.direction)
             && rule.app.matches(ctx.app, ctx.original_app)
             && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))

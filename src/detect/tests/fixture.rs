@@ -155,9 +155,14 @@ impl Rig {
     /// A packet of the flow.
     pub(super) fn packet(&mut self, direction: Direction, datagram: &[u8]) -> Vec<u32> {
         let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
-        let flow = Some((&self.ctx, &mut self.flow));
-        self.ruleset
-            .on_packet(&mut self.scratch, flow, direction, &packet, &mut self.hits);
+        self.ruleset.on_packet(
+            &mut self.scratch,
+            &self.ctx,
+            Some(&mut self.flow),
+            direction,
+            &packet,
+            &mut self.hits,
+        );
         let found = self.take();
         // Whom nobody asks about must have nothing to be found.
         assert!(found.is_empty() || self.ruleset.asks_of_packet(&packet, self.ctx.stream));
@@ -168,8 +173,10 @@ impl Rig {
     pub(super) fn lone_packet(&mut self, datagram: &[u8]) -> Vec<u32> {
         let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
         let to_server = Direction::ToServer;
+        let ctx = FlowContext::without_flow(&packet, to_server, self.ctx.now);
+        let (scratch, hits) = (&mut self.scratch, &mut self.hits);
         self.ruleset
-            .on_packet(&mut self.scratch, None, to_server, &packet, &mut self.hits);
+            .on_packet(scratch, &ctx, None, to_server, &packet, hits);
         self.take()
     }
 }

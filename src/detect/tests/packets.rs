@@ -101,9 +101,9 @@ fn a_rule_on_packet_and_stream_fires_once_for_one_packet() {
     let datagram = tcp(b"abcd");
     let packet =
         crate::decode::decode_ip(&datagram, crate::decode::ChecksumTrust::Ignored).unwrap();
-    let flow = Some((&rig.ctx, &mut rig.flow));
+    let (scratch, flow) = (&mut rig.scratch, Some(&mut rig.flow));
     rig.ruleset
-        .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
+        .on_packet(scratch, &rig.ctx, flow, ToServer, &packet, &mut rig.hits);
     assert_eq!(rig.stream(ToServer, b"abcd"), [1]);
 }
 
@@ -163,9 +163,9 @@ fn scope_is_the_packet_only_where_nothing_but_the_packet_matched() {
     let datagram = tcp(b"abcd");
     let packet =
         crate::decode::decode_ip(&datagram, crate::decode::ChecksumTrust::Ignored).unwrap();
-    let flow = Some((&rig.ctx, &mut rig.flow));
+    let (scratch, flow) = (&mut rig.scratch, Some(&mut rig.flow));
     rig.ruleset
-        .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
+        .on_packet(scratch, &rig.ctx, flow, ToServer, &packet, &mut rig.hits);
     let scopes: Vec<_> = rig
         .hits
         .as_slice()
@@ -272,9 +272,9 @@ fn a_rule_about_one_packet_is_no_rule_about_the_flow() {
     let mut rig = Rig::new(rules, &CompileOptions::default());
     let packet = tcp(b"");
     let packet = crate::decode::decode_ip(&packet, crate::decode::ChecksumTrust::Ignored).unwrap();
-    let flow = Some((&rig.ctx, &mut rig.flow));
+    let (scratch, flow) = (&mut rig.scratch, Some(&mut rig.flow));
     rig.ruleset
-        .on_packet(&mut rig.scratch, flow, ToServer, &packet, &mut rig.hits);
+        .on_packet(scratch, &rig.ctx, flow, ToServer, &packet, &mut rig.hits);
     assert_eq!(rig.hits.as_slice()[0].scope, Scope::Packet);
 }
 

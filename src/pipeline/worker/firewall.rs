@@ -25,9 +25,11 @@ impl Worker {
             return None;
         }
         engine.gate.asks_hooks = true;
+        let ctx = FlowContext::without_flow(passage.packet, Direction::ToServer, passage.now);
         let ruled = self.ruleset.firewall_on_packet(
             PacketTable::PreFlow,
             &mut engine.scratch,
+            &ctx,
             None,
             Direction::ToServer,
             true,
@@ -36,11 +38,6 @@ impl Worker {
         );
         engine.gate.take(ruled);
         let denial = engine.gate.denial?;
-        let ctx = FlowContext::without_flow(passage.packet, Direction::ToServer);
-        let ctx = FlowContext {
-            now: passage.now,
-            ..ctx
-        };
         self.tell_gate(ctx, None, Direction::ToServer, passage, sink);
         let reason = DropReason::FirewallPreFlow;
         Some(self.deny_packet(reason, denial, None, Direction::ToServer, passage, sink))
@@ -64,7 +61,8 @@ impl Worker {
             let ruled = self.ruleset.firewall_on_packet(
                 table,
                 &mut self.engine.scratch,
-                Some((ctx, &mut *detect)),
+                ctx,
+                Some(&mut *detect),
                 direction,
                 first,
                 passage.packet,
@@ -103,8 +101,7 @@ impl Worker {
         let ctx = FlowContext {
             stream: state.tcp.is_some(),
             established: state.established,
-            now: passage.now,
-            ..FlowContext::without_flow(passage.packet, direction)
+            ..FlowContext::without_flow(passage.packet, direction, passage.now)
         };
         let reason = self.filter(&ctx, &mut state.detect, direction, true, passage)?;
         let denial = self.engine.gate.denial?;

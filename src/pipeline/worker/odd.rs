@@ -77,8 +77,16 @@ impl Worker {
     /// Of a packet whose IP header is sound alone, rules about that are told all the same.
     fn hold_rules_on_ip(&mut self, packet: &Packet<'_>, now: Timestamp) {
         let engine = &mut self.engine;
-        self.ruleset
-            .on_refused_packet(&mut engine.scratch, packet, now, &mut engine.hits);
+        let direction = Direction::ToServer;
+        let ctx = FlowContext::without_flow(packet, direction, now);
+        self.ruleset.on_packet(
+            &mut engine.scratch,
+            &ctx,
+            None,
+            direction,
+            packet,
+            &mut engine.hits,
+        );
     }
 
     pub(super) fn rule_on_oddities(

@@ -108,6 +108,22 @@ fn early_hooks_come_before_flow_and_stream() {
     assert_eq!(lab.request("/good"), denied(DropReason::FirewallPreStream));
 }
 
+/// Rules asked before the flow took every packet for one of the year 1970, when no mark had run out.
+#[test]
+fn what_ran_out_does_not_count_before_the_flow_either() {
+    let mut lab = Lab::new(
+        "\
+drop:packet tcp:pre_flow any any -> any 80 (xbits:isset,met,track ip_src; sid:1;)
+accept:packet tcp:all any any <> any 80 (xbits:set,met,track ip_src,expire 5; sid:2;)
+",
+    );
+    assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+    let again = lab.segment(0, "S", b"");
+    assert_eq!(again, denied(DropReason::FirewallPreFlow));
+    lab.now = lab.now + Duration::from_secs(10);
+    assert_eq!(lab.segment(0, "S", b""), Verdict::Forward);
+}
+
 #[test]
 fn a_flow_denied_at_its_start_stays_denied() {
     let mut lab = Lab::new("drop:flow tcp:flow_start any any -> any any (tcp.flags:S; sid:1;)\n");
