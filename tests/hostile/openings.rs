@@ -17,6 +17,22 @@ struct Case {
     to_client: Vec<u8>,
 }
 
+fn case(
+    name: &'static str,
+    protocol: Protocol,
+    port: u16,
+    to_server: impl Into<Vec<u8>>,
+    to_client: impl Into<Vec<u8>>,
+) -> Case {
+    Case {
+        name,
+        protocol,
+        port,
+        to_server: to_server.into(),
+        to_client: to_client.into(),
+    }
+}
+
 impl Case {
     /// The flow is what it seems, and costs no more than the bounds.
     fn is_bounded(&self) -> Run {
@@ -78,102 +94,93 @@ fn dns_query(id: u16) -> Vec<u8> {
 #[test]
 fn greetings_and_first_lines_that_never_end_are_cut() {
     let get = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-    let nothing = || Vec::new();
-    for (name, protocol, port, to_server, to_client) in [
-        (
+    for case in [
+        case(
             "SSH: a server's version",
             Protocol::Ssh,
             22,
-            nothing(),
+            b"",
             endless(b"SSH-2.0-"),
         ),
-        (
+        case(
             "SSH: a client's version",
             Protocol::Ssh,
             22,
             endless(b"SSH-2.0-"),
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "SMTP: a greeting",
             Protocol::Smtp,
             25,
-            nothing(),
+            b"",
             endless(b"220 a.test ESMTP "),
         ),
-        (
+        case(
             "SMTP: a client's name",
             Protocol::Smtp,
             25,
             endless(b"EHLO "),
-            b"220 a.test ESMTP\r\n".to_vec(),
+            b"220 a.test ESMTP\r\n",
         ),
-        (
+        case(
             "FTP: a greeting",
             Protocol::Ftp,
             21,
-            nothing(),
+            b"",
             endless(b"220 FTP "),
         ),
-        (
+        case(
             "FTP: a user",
             Protocol::Ftp,
             21,
             endless(b"USER "),
-            b"220 FTP\r\n".to_vec(),
+            b"220 FTP\r\n",
         ),
-        (
+        case(
             "HTTP/1: a reason",
             Protocol::Http1,
             80,
-            get.to_vec(),
+            get,
             endless(b"HTTP/1.1 200 "),
         ),
-        (
+        case(
             "SIP: a header",
             Protocol::Sip,
             5060,
             endless(b"INVITE sip:a SIP/2.0\r\nVia: "),
-            nothing(),
+            b"",
         ),
     ] {
-        let case = Case {
-            name,
-            protocol,
-            port,
-            to_server,
-            to_client,
-        };
         case.is_cut();
     }
 }
 
 #[test]
 fn greetings_of_lines_without_end_are_bounded() {
-    let nothing = || Vec::new();
-    for (name, protocol, port, to_server, to_client) in [
-        (
+    for case in [
+        case(
             "SMTP: lines of a greeting",
             Protocol::Smtp,
             25,
-            nothing(),
+            b"",
             many(b"220-a.test ESMTP\r\n", b"220-a\r\n"),
         ),
-        (
+        case(
             "SMTP: lines of a reply",
             Protocol::Smtp,
             25,
-            b"EHLO a\r\n".to_vec(),
+            b"EHLO a\r\n",
             many(b"220 a.test ESMTP\r\n", b"250-a\r\n"),
         ),
-        (
+        case(
             "SMTP: commands nobody answers",
             Protocol::Smtp,
             25,
             many(b"EHLO a\r\n", b"NOOP\r\n"),
-            b"220 a.test ESMTP\r\n".to_vec(),
+            b"220 a.test ESMTP\r\n",
         ),
-        (
+        case(
             "SMTP: recipients",
             Protocol::Smtp,
             25,
@@ -181,37 +188,37 @@ fn greetings_of_lines_without_end_are_bounded() {
                 b"EHLO a\r\nMAIL FROM:<a@a.test>\r\n",
                 b"RCPT TO:<b@b.test>\r\n",
             ),
-            b"220 a.test ESMTP\r\n".to_vec(),
+            b"220 a.test ESMTP\r\n",
         ),
-        (
+        case(
             "FTP: lines of a greeting",
             Protocol::Ftp,
             21,
-            nothing(),
+            b"",
             many(b"220-FTP\r\n", b"220-a\r\n"),
         ),
-        (
+        case(
             "FTP: commands nobody answers",
             Protocol::Ftp,
             21,
             many(b"USER a\r\n", b"NOOP\r\n"),
-            b"220 FTP\r\n".to_vec(),
+            b"220 FTP\r\n",
         ),
-        (
+        case(
             "SIP: headers",
             Protocol::Sip,
             5060,
             many(b"INVITE sip:a SIP/2.0\r\n", b"Via: a\r\n"),
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "DNS: queries nobody answers",
             Protocol::Dns,
             53,
             many(&dns_query(0), &dns_query(1)),
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "DNS: answers to nobody",
             Protocol::Dns,
             53,
@@ -219,20 +226,12 @@ fn greetings_of_lines_without_end_are_bounded() {
             many(&dns_query(0), &dns_query(1)),
         ),
     ] {
-        let case = Case {
-            name,
-            protocol,
-            port,
-            to_server,
-            to_client,
-        };
         case.is_bounded();
     }
 }
 
 #[test]
 fn messages_that_say_to_be_huge_are_cut() {
-    let nothing = || Vec::new();
     let one_by_one: Vec<u8> = LONG_HELLO
         .iter()
         .chain(&[7; 60_000])
@@ -243,57 +242,50 @@ fn messages_that_say_to_be_huge_are_cut() {
         tls_record(&[7; 16_000]).repeat(500),
     ]
     .concat();
-    for (name, protocol, port, to_server, to_client) in [
-        (
+    for case in [
+        case(
             "TLS: a hello of 16 MB",
             Protocol::Tls,
             443,
             whole_records,
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "TLS: a hello in records of a byte",
             Protocol::Tls,
             443,
             one_by_one,
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "SMB: a message of 16 MB",
             Protocol::Smb,
             445,
             endless(&smb_frame(0xff_ffff)),
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "SSH: a key exchange of 2 GB",
             Protocol::Ssh,
             22,
             endless(&ssh_packet(0x7fff_ffff)),
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "MQTT: a client of 256 MB",
             Protocol::Mqtt,
             1883,
             endless(b"\x10\xff\xff\xff\x7f\x00\x04MQTT\x04\x02\x00\x3c\xff\xff"),
-            nothing(),
+            b"",
         ),
-        (
+        case(
             "RFB: a reason of 4 GB",
             Protocol::Rfb,
             5900,
-            b"RFB 003.003\n".to_vec(),
+            b"RFB 003.003\n",
             endless(b"RFB 003.003\n\0\0\0\0\xff\xff\xff\xff"),
         ),
     ] {
-        let case = Case {
-            name,
-            protocol,
-            port,
-            to_server,
-            to_client,
-        };
         case.is_cut();
     }
 }

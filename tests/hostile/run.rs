@@ -98,7 +98,7 @@ pub struct Run {
     detect: FlowDetect,
     pub app: AppLayer,
     ctx: FlowContext,
-    pub limits: Limits,
+    limits: Limits,
     /// Heap that the flow and what inspects it hold.
     heap: isize,
     /// By the transaction; `None`: of the packet in hand, where none was live.
@@ -113,12 +113,12 @@ impl Run {
 
     pub fn on_port(port: u16) -> Self {
         let end = |last, port| (IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), port);
+        // Or the rules would count as the flow's memory.
         LazyLock::force(&RULESET);
         let mut app = AppLayer::new();
         app.set_server_port(port);
-        let scratch = Scratch::new();
         Self {
-            scratch,
+            scratch: Scratch::new(),
             detect: FlowDetect::new(),
             app,
             ctx: FlowContext {
