@@ -63,21 +63,18 @@ impl Group {
     }
 }
 
-/// Where no rule stands.
-const NO_GROUP: u32 = u32::MAX;
-
 /// Groups by one port.
 #[derive(Debug, Default)]
 struct Partition {
-    /// Stretch `i` begins at port `starts[i]` and has group `groups[i]`.
+    /// Stretch `i` begins at port `starts[i]` and has group `groups[i]`; none where no rule stands.
     starts: Vec<u16>,
-    groups: Vec<u32>,
+    groups: Vec<Option<u32>>,
 }
 
 impl Partition {
     fn at(&self, port: u16) -> Option<u32> {
         let after = self.starts.partition_point(|&s| s <= port);
-        self.groups.get(after.checked_sub(1)?).copied()
+        *self.groups.get(after.checked_sub(1)?)?
     }
 }
 
@@ -180,15 +177,13 @@ impl Shared {
                 .iter()
                 .filter_map(|&i| entries.get(i as usize).map(|&(entry, _)| entry))
                 .collect();
-            let id = if here.is_empty() {
-                NO_GROUP
-            } else {
-                let key = here.iter().map(|e| e.rule).collect();
+            let key: Vec<u32> = here.iter().map(|e| e.rule).collect();
+            let id = (!here.is_empty()).then(|| {
                 *self.ids.entry(key).or_insert_with(|| {
                     self.groups.push(Group::build(&here, kind));
                     self.groups.len() as u32 - 1
                 })
-            };
+            });
             if partition.groups.last() != Some(&id) {
                 partition.starts.push(stretch.start);
                 partition.groups.push(id);
