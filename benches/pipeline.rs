@@ -10,12 +10,10 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, LinkType};
-use stopgap::detect::CompileOptions;
 use stopgap::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use stopgap::reload::{Builder, Holds, Sources, Strictness};
-use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
-use stopgap::verdict::{ActionOrder, Mode, Verdict};
+use stopgap::verdict::Verdict;
 use support::{CLIENT, SERVER, handshake, segment};
 
 struct Silent;
@@ -36,14 +34,7 @@ impl EventSink for Silent {
 fn worker() -> Worker {
     let sources = Sources {
         packs: vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("signatures")],
-        rules: Vec::new(),
-        variables: Variables::default(),
-        classes: Classes::default(),
-        test_packs: false,
-        ceiling: Mode::Prevent,
-        action_order: ActionOrder::default(),
-        options: CompileOptions::default(),
-        keeping: stopgap::reload::Keeping::default(),
+        ..Sources::default()
     };
     let built = Builder::new(sources, Holds::default())
         .build(Strictness::Start)

@@ -13,9 +13,8 @@ use stopgap::counters::{Counter, Counters};
 use stopgap::decode::{ChecksumTrust, LinkType};
 use stopgap::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use stopgap::reload::{Builder, Holds, RulesFile, Sources, Strictness};
-use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
-use stopgap::verdict::{ActionOrder, Mode, Verdict};
+use stopgap::verdict::Verdict;
 
 struct Counting;
 
@@ -144,13 +143,7 @@ fn worker(rules: Option<&Path>) -> (Worker, Arc<Counters>) {
     let sources = Sources {
         packs: vec![root.join("signatures")],
         rules: rules.map(RulesFile::whole).into_iter().collect(),
-        variables: Variables::default(),
-        classes: Classes::default(),
-        test_packs: false,
-        ceiling: Mode::Prevent,
-        action_order: ActionOrder::default(),
-        options: stopgap::detect::CompileOptions::default(),
-        keeping: stopgap::reload::Keeping::default(),
+        ..Sources::default()
     };
     let built = Builder::new(sources, Holds::default())
         .build(Strictness::Start)

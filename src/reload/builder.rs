@@ -37,6 +37,23 @@ pub struct Sources {
     pub keeping: Keeping,
 }
 
+impl Default for Sources {
+    /// Nothing to load, and nothing held back.
+    fn default() -> Self {
+        Self {
+            packs: Vec::new(),
+            rules: Vec::new(),
+            variables: Variables::default(),
+            classes: Classes::default(),
+            test_packs: false,
+            ceiling: Mode::Prevent,
+            action_order: ActionOrder::default(),
+            options: CompileOptions::default(),
+            keeping: Keeping::default(),
+        }
+    }
+}
+
 /// What an error means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strictness {

@@ -11,9 +11,7 @@ use stopgap::app_layer::{AppLayer, Limits, Protocol};
 use stopgap::detect::{FlowContext, FlowCounts, FlowDetect, Hits, Ruleset, Scratch};
 use stopgap::direction::Direction::{self, ToClient, ToServer};
 use stopgap::reload::{Builder, Holds, RulesFile, Sources, Strictness};
-use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
-use stopgap::verdict::{ActionOrder, Mode};
 
 pub const MEBIBYTE: usize = 1 << 20;
 /// Builds without optimisation get ten times the time.
@@ -59,15 +57,8 @@ static RULESET: LazyLock<Arc<Ruleset>> = LazyLock::new(|| {
     let path = folder.path().join("hostile.rules");
     std::fs::write(&path, RULES).unwrap();
     let sources = Sources {
-        packs: Vec::new(),
         rules: vec![RulesFile::whole(&path)],
-        variables: Variables::default(),
-        classes: Classes::default(),
-        test_packs: false,
-        ceiling: Mode::Prevent,
-        action_order: ActionOrder::default(),
-        options: stopgap::detect::CompileOptions::default(),
-        keeping: stopgap::reload::Keeping::default(),
+        ..Sources::default()
     };
     Builder::new(sources, Holds::default())
         .build(Strictness::Whole)

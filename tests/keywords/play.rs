@@ -10,9 +10,7 @@ use stopgap::pipeline::{
     Event, EventSink, Midstream, RawPacket, Reassembled, Reset, Worker, WorkerConfig,
 };
 use stopgap::reload::{Builder, Holds, Keeping, RulesFile, Sources, Strictness};
-use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
-use stopgap::verdict::{ActionOrder, Mode};
 
 use super::traffic::Traffic;
 
@@ -50,19 +48,13 @@ pub fn alerts(rules: &[String], traffic: &Traffic) -> Result<usize, String> {
 fn worker(rules: &Path) -> Result<Worker, String> {
     let folder = rules.parent().unwrap();
     let sources = Sources {
-        packs: Vec::new(),
         rules: vec![RulesFile::whole(rules)],
-        variables: Variables::default(),
-        classes: Classes::default(),
-        test_packs: false,
-        ceiling: Mode::Prevent,
-        action_order: ActionOrder::default(),
-        options: stopgap::detect::CompileOptions::default(),
         keeping: Keeping {
             categories_file: Some(folder.join("categories")),
             reputation: vec![folder.join("reputation")],
             ..Keeping::default()
         },
+        ..Sources::default()
     };
     let built = Builder::new(sources, Holds::default())
         .build(Strictness::Whole)

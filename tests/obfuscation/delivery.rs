@@ -7,12 +7,10 @@ use std::sync::Arc;
 use etherparse::PacketBuilder;
 use stopgap::counters::Counters;
 use stopgap::decode::{ChecksumTrust, LinkType};
-use stopgap::detect::{CompileOptions, Ruleset};
+use stopgap::detect::Ruleset;
 use stopgap::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
 use stopgap::reload::{Builder, Holds, Sources, Strictness};
-use stopgap::signature::{Classes, Variables};
 use stopgap::time::Timestamp;
-use stopgap::verdict::{ActionOrder, Mode};
 
 use crate::encode;
 use crate::request::Request;
@@ -57,14 +55,7 @@ impl Gateway {
     pub fn new() -> Self {
         let sources = Sources {
             packs: vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("signatures")],
-            rules: Vec::new(),
-            variables: Variables::default(),
-            classes: Classes::default(),
-            test_packs: false,
-            ceiling: Mode::Prevent,
-            action_order: ActionOrder::default(),
-            options: CompileOptions::default(),
-            keeping: stopgap::reload::Keeping::default(),
+            ..Sources::default()
         };
         let built = Builder::new(sources, Holds::default())
             .build(Strictness::Start)
