@@ -479,6 +479,22 @@ fn smb() {
 }
 
 #[test]
+fn dnp3() {
+    let read = b"\x05\x64\x0b\xc4\x0a\x00\x01\x00\xac\xd1\xc0\xc0\x01\x3c\x02\x06\x54\xe0";
+    let first = b"\x05\x64\x0c\xc4\x0a\x00\x01\x00\x92\x0f\x40\xc0\x02\x6e\x05\x00\x00\x3a\x45";
+    let second = b"\x05\x64\x0c\xc4\x0a\x00\x01\x00\x92\x0f\x81\x00\x68\x65\x6c\x6c\x6f\x9c\xfb";
+    let answered = b"\x05\x64\x12\x44\x01\x00\x0a\x00\x73\xc7\xc0\xc0\x81\x82\x00\x02\x01\x28\x01\x00\x00\x00\x01\xad\x31";
+    smoke(
+        "dnp3",
+        targets::dnp3,
+        &[
+            conversation(0, read, answered),
+            conversation(7, &[&first[..], read, second].concat(), answered),
+        ],
+    );
+}
+
+#[test]
 fn ftp() {
     let client =
         b"USER a\r\nPASV\r\nRETR x\r\nPORT 1,2,3,4,5,6\r\nSTOR y\r\nEPRT |1|a|5|\r\nAUTH TLS\r\n";

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, Limits, TxRef, content, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls,
+    AppLayer, Limits, TxRef, content, dnp3, dns, ftp, http1, http2, quic, sip, smb, smtp, ssh, tls,
     websocket,
 };
 use stopgap::buffer::Buffer;
@@ -572,6 +572,15 @@ pub fn ftp(data: &[u8]) {
         ..Limits::default()
     };
     messages::<ftp::Parser>(data, &limits);
+}
+
+pub fn dnp3(data: &[u8]) {
+    let limits = Limits {
+        dnp3_message_bytes: 64,
+        dnp3_requests: 4,
+        ..Limits::default()
+    };
+    messages::<dnp3::Parser>(data, &limits);
 }
 
 /// Messages do not depend on how they are cut.

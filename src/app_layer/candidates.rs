@@ -2,8 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp, quic,
-    rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+    Limits, Protocol, dcerpc, dhcp, dnp3, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp,
+    quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -61,6 +61,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| dcerpc::detect(o.bytes),
         datagram: |o| dcerpc::is_datagram(o.bytes),
         parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Dnp3,
+        stream: dnp3::detect,
+        datagram: never,
+        parser: Start::Message(|| Box::<dnp3::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Http2,

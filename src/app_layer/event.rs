@@ -95,6 +95,7 @@ protocols_events! {
     Rfb(rfb) { "rfb" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
+    Dnp3(dnp3) { "dnp3" }
 }
 
 #[cfg(test)]

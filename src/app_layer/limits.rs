@@ -78,6 +78,10 @@ pub struct Limits {
     pub smtp_nesting: usize,
     /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
     pub dns_name_bytes: usize,
+    /// Bytes of one message of DNP3. A longer one is passed over (`too_long_reassembly`).
+    pub dnp3_message_bytes: usize,
+    /// Requests of DNP3 since the last response (`flooded`).
+    pub dnp3_requests: usize,
 }
 
 impl Default for Limits {
@@ -115,6 +119,8 @@ impl Default for Limits {
             smtp_mail_bytes: 768 * 1024,
             smtp_nesting: 16,
             dns_name_bytes: 128 * 1024,
+            dnp3_message_bytes: 16_065,
+            dnp3_requests: 500,
         }
     }
 }

@@ -12,6 +12,7 @@
 pub mod content;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod dnp3;
 pub mod dns;
 pub mod ftp;
 pub mod http1;

@@ -26,6 +26,7 @@ pub struct AppLayer {
     pub smb: Smb,
     pub smtp: Smtp,
     pub dns: Dns,
+    pub dnp3: Dnp3,
 }
 
 impl Default for AppLayer {
@@ -42,6 +43,7 @@ impl Default for AppLayer {
             smb: Smb::default(),
             smtp: Smtp::default(),
             dns: Dns::default(),
+            dnp3: Dnp3::default(),
             tls: Tls::default(),
         }
     }
@@ -307,6 +309,28 @@ impl Default for Dns {
     fn default() -> Self {
         Self {
             name_bytes: 128 << 10,
+        }
+    }
+}
+
+/// `[app_layer.dnp3]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Dnp3 {
+    /// Bytes of one message, put together. A longer one is an event.
+    #[serde(deserialize_with = "within::<_, _, 2_048, 16_777_216>")]
+    pub message_bytes: usize,
+    /// Requests of one connection since the last response. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+}
+
+impl Default for Dnp3 {
+    fn default() -> Self {
+        Self {
+            message_bytes: 16_065,
+            requests: 500,
         }
     }
 }

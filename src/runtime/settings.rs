@@ -154,6 +154,8 @@ pub fn worker(config: &Config) -> WorkerConfig {
             smtp_mail_bytes: smtp.mail_bytes,
             smtp_nesting: smtp.nesting,
             dns_name_bytes: config.app_layer.dns.name_bytes,
+            dnp3_message_bytes: config.app_layer.dnp3.message_bytes,
+            dnp3_requests: config.app_layer.dnp3.requests,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,

@@ -38,7 +38,6 @@ pub fn protocol_words() -> impl Iterator<Item = (&'static str, Proto)> {
 const NOT_READ: &[&str] = &[
     "arp",
     "bittorrent-dht",
-    "dnp3",
     "doh2",
     "enip",
     "ether",

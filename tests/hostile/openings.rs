@@ -84,6 +84,10 @@ fn tls_record(handshake: &[u8]) -> Vec<u8> {
 /// The beginning of a hello of 16 MB.
 const LONG_HELLO: [u8; 6] = [1, 0xff, 0xff, 0xff, 3, 3];
 
+/// IEEE 1815 clause 8: the first of several segments.
+const DNP3_FIRST_SEGMENT: &[u8] =
+    b"\x05\x64\x0f\xc4\x0a\x00\x01\x00\xc2\x9c\x40\x61\x61\x61\x61\x61\x61\x61\x61\x61\x4f\xe9";
+
 fn dns_query(id: u16) -> Vec<u8> {
     let mut query = id.to_be_bytes().to_vec();
     query.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -209,6 +213,13 @@ fn greetings_of_lines_without_end_are_bounded() {
             Protocol::Sip,
             5060,
             many(b"INVITE sip:a SIP/2.0\r\n", b"Via: a\r\n"),
+            b"",
+        ),
+        case(
+            "DNP3: messages that never end",
+            Protocol::Dnp3,
+            20000,
+            DNP3_FIRST_SEGMENT.repeat(MANY),
             b"",
         ),
         case(

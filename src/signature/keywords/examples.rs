@@ -103,6 +103,12 @@ const ROWS: &[Row] = &[
         "http2.settings:SETTINGS_MAX_FRAME_SIZE >20000;",
         "",
     ),
+    ("dnp3_obj", "dnp3_obj:12,1;", ""),
+    (
+        "dnp3_ind",
+        "dnp3_ind:device_trouble,config_corrupt;",
+        "One of those named is enough; write it twice for both.",
+    ),
     (
         "ike.chosen_sa_attribute",
         "ike.chosen_sa_attribute:alg_enc=3;",

@@ -7,6 +7,7 @@ mod content;
 mod dataset;
 mod dcerpc;
 mod decode;
+mod dnp3;
 mod examples;
 mod file;
 mod flow;
@@ -244,6 +245,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         app::keywords(),
         number::keywords(),
         dcerpc::keywords(),
+        dnp3::keywords(),
         size::keywords(),
         file::keywords(),
         decode::keywords(),
