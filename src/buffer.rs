@@ -220,7 +220,10 @@ impl Owner {
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
     Protocol::Http.covers(protocol)
-        || matches!(protocol, Protocol::Smtp | Protocol::FtpData | Protocol::Smb)
+        || matches!(
+            protocol,
+            Protocol::Smtp | Protocol::FtpData | Protocol::Smb | Protocol::Nfs
+        )
 }
 
 impl Buffer {

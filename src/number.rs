@@ -94,6 +94,7 @@ const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
     ("clean_session", 0x02),
 ];
 const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
+const TO_SERVER: Option<Direction> = Some(Direction::ToServer);
 const SHORT: u64 = u16::MAX as u64;
 const LONG: u64 = u32::MAX as u64;
 /// Seconds since 1970 of the year 9999.
@@ -456,6 +457,8 @@ numbers! {
     Dnp3Function { "dnp3_func", &[], Dnp3, None, BYTE, Values::Named(DNP3_FUNCTIONS), "Function of a message." }
     Dnp3Indications { "dnp3_ind", &[], Dnp3, None, SHORT, Values::AnyOf(DNP3_INDICATIONS), "Internal indications of a response; one of those named is enough." }
     Dnp3Object { "dnp3_obj", &[], Dnp3, None, SHORT, Values::Own, "Group and variation of each object header of a message." }
+    NfsVersion { "nfs.version", &["nfs_version"], Nfs, TO_SERVER, LONG, Values::Plain, "Version of an NFS call." }
+    NfsProcedure { "nfs_procedure", &[], Nfs, TO_SERVER, LONG, Values::Own, "Procedure of an NFS call; of version 4, each of its operations." }
     MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
     MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
     MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }

@@ -2,8 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dcerpc, dhcp, dnp3, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp,
-    quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+    Limits, Protocol, dcerpc, dhcp, dnp3, dns, ftp, http1, http2, ike, krb5, message, mqtt, nfs,
+    ntp, quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -110,6 +110,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| krb5::detect(o.bytes),
         datagram: |o| krb5::is_datagram(o.bytes),
         parser: Start::Message(|| Box::new(krb5::parser())),
+    },
+    Candidate {
+        protocol: Protocol::Nfs,
+        stream: nfs::detect,
+        datagram: nfs::is_datagram,
+        parser: Start::Message(|| Box::<nfs::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Snmp,

@@ -96,6 +96,7 @@ protocols_events! {
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
     Dnp3(dnp3) { "dnp3" }
+    Nfs(nfs) { "nfs" }
 }
 
 #[cfg(test)]

@@ -82,6 +82,12 @@ pub struct Limits {
     pub dnp3_message_bytes: usize,
     /// Requests of DNP3 since the last response (`flooded`).
     pub dnp3_requests: usize,
+    /// Bytes kept of one message of NFS; what is beyond is not read.
+    pub nfs_message_bytes: usize,
+    /// Calls of NFS without their reply (`too_many_transactions`).
+    pub nfs_calls: usize,
+    /// Bytes kept of a file that NFS reads or writes.
+    pub nfs_file_bytes: usize,
 }
 
 impl Default for Limits {
@@ -121,6 +127,9 @@ impl Default for Limits {
             dns_name_bytes: 128 * 1024,
             dnp3_message_bytes: 16_065,
             dnp3_requests: 500,
+            nfs_message_bytes: 128 * 1024,
+            nfs_calls: 256,
+            nfs_file_bytes: 100 * 1024,
         }
     }
 }

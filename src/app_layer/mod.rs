@@ -22,6 +22,7 @@ pub mod krb5;
 pub mod message;
 pub mod mime;
 pub mod mqtt;
+pub mod nfs;
 pub mod ntp;
 pub mod quic;
 pub mod rfb;

@@ -27,6 +27,7 @@ pub struct AppLayer {
     pub smtp: Smtp,
     pub dns: Dns,
     pub dnp3: Dnp3,
+    pub nfs: Nfs,
 }
 
 impl Default for AppLayer {
@@ -44,6 +45,7 @@ impl Default for AppLayer {
             smtp: Smtp::default(),
             dns: Dns::default(),
             dnp3: Dnp3::default(),
+            nfs: Nfs::default(),
             tls: Tls::default(),
         }
     }
@@ -331,6 +333,32 @@ impl Default for Dnp3 {
         Self {
             message_bytes: 16_065,
             requests: 500,
+        }
+    }
+}
+
+/// `[app_layer.nfs]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Nfs {
+    /// Bytes of one message that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
+    /// Calls of one flow that wait for their reply. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub calls: usize,
+    /// Bytes of one file that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub file_bytes: usize,
+}
+
+impl Default for Nfs {
+    fn default() -> Self {
+        Self {
+            message_bytes: 128 << 10,
+            calls: 256,
+            file_bytes: 100 << 10,
         }
     }
 }

@@ -45,7 +45,6 @@ const NOT_READ: &[&str] = &[
     "ldap",
     "mdns",
     "modbus",
-    "nfs",
     "pgsql",
     "pop3",
     "rdp",

@@ -103,6 +103,11 @@ const ROWS: &[Row] = &[
         "http2.settings:SETTINGS_MAX_FRAME_SIZE >20000;",
         "",
     ),
+    (
+        "nfs_procedure",
+        "nfs_procedure:7<>9;",
+        "`<>` includes both ends.",
+    ),
     ("dnp3_obj", "dnp3_obj:12,1;", ""),
     (
         "dnp3_ind",

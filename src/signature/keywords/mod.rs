@@ -14,6 +14,7 @@ mod flow;
 mod groups;
 mod kept;
 mod meta;
+mod nfs;
 mod number;
 mod packet;
 pub(super) mod pcre;
@@ -246,6 +247,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         number::keywords(),
         dcerpc::keywords(),
         dnp3::keywords(),
+        nfs::keywords(),
         size::keywords(),
         file::keywords(),
         decode::keywords(),

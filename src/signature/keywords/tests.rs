@@ -47,6 +47,11 @@ const CASES: &[(&str, &str, &str)] = &[
         "dnp3_ind:need_time,local_control;",
         "dnp3_ind:need_time,^no_time;",
     ),
+    (
+        "nfs_procedure",
+        "nfs_procedure:2<>4;",
+        "nfs_procedure:^4<>2;",
+    ),
     ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
     (
         "mqtt.flags",
