@@ -26,40 +26,38 @@ const HEAD: usize = IDENTIFIER + CALL.len();
 /// `None`: more bytes are needed. Calls name their program; a reply names nothing, so it tells on the protocol's own
 /// port alone.
 pub(in crate::app_layer) fn detect(opening: &Opening<'_>) -> Option<bool> {
-    match head(opening.bytes) {
-        Some(head) => is_message(opening, &head),
+    let mut head = [0; HEAD];
+    match join_head(opening.bytes, &mut head) {
+        Some(length) => is_message(opening, head.get(..length)?),
         None => Some(false),
     }
 }
 
-/// As much of a message's head as is there, its fragments put together (RFC 5531 section 11). `None`: there are no such
-/// fragments.
-fn head(bytes: &[u8]) -> Option<Vec<u8>> {
-    let mut head = Vec::with_capacity(HEAD);
-    let mut rest = bytes;
+/// Puts the fragments of a message's head together (RFC 5531 section 11), and gives how much of it is there. `None`:
+/// there are no such fragments.
+fn join_head(bytes: &[u8], head: &mut [u8; HEAD]) -> Option<usize> {
+    let (mut length, mut rest) = (0, bytes);
     for _ in 0..MOST_FRAGMENTS {
         let Some((mark, behind)) = rest.split_first_chunk() else {
             // The highest byte of a length, and whether it is that of the last fragment.
             let may_be_mark = rest.first().is_none_or(|first| first & 0x7f == 0);
-            return may_be_mark.then_some(head);
+            return may_be_mark.then_some(length);
         };
         let mark = u32::from_be_bytes(*mark);
-        let length = mark & !LAST;
-        if length > LONGEST_FRAGMENT {
-            return None;
+        let whole = Some(mark & !LAST).filter(|whole| *whole <= LONGEST_FRAGMENT)?;
+        let whole = usize::try_from(whole).ok()?;
+        let there = behind.get(..whole).unwrap_or(behind);
+        for (place, byte) in head.iter_mut().skip(length).zip(there) {
+            *place = *byte;
+            length += 1;
         }
-        let length = usize::try_from(length).ok()?;
-        let there = behind.get(..length).unwrap_or(behind);
-        let missing = HEAD - head.len();
-        head.extend_from_slice(there.get(..missing).unwrap_or(there));
-        let goes_on = there.len() < length;
-        if head.len() == HEAD || goes_on {
-            return Some(head);
+        if length == HEAD || there.len() < whole {
+            return Some(length);
         }
         if mark & LAST != 0 {
             return None;
         }
-        rest = behind.get(length..).unwrap_or_default();
+        rest = behind.get(whole..).unwrap_or_default();
     }
     None
 }

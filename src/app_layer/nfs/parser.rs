@@ -20,13 +20,13 @@ impl message::Parser for Parser {
         let records = &mut self.records[direction.index()];
         let (taken, piece) = records.feed(bytes, limits.nfs_message_bytes);
         if let Piece::Record { bytes, is_cut } = piece {
-            self.message(direction, &bytes, is_cut, limits);
+            message(&mut self.conversation, direction, bytes, is_cut, limits);
         }
         taken
     }
 
     fn datagram(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) {
-        self.message(direction, bytes, false, limits);
+        message(&mut self.conversation, direction, bytes, false, limits);
     }
 
     fn gap(&mut self, direction: Direction, length: u64) {
@@ -60,22 +60,26 @@ impl message::Parser for Parser {
     }
 }
 
-impl Parser {
-    fn message(&mut self, from: Direction, bytes: &[u8], is_cut: bool, limits: &Limits) {
-        let conversation = &mut self.conversation;
-        // Which way a message goes is told by where it comes from; a server may call its client back.
-        let is_good = match (from, rpc::is_call(bytes)) {
-            (Direction::ToServer, Some(true)) => {
-                rpc::call(bytes).is_some_and(|call| conversation.call(&call, limits))
-            }
-            (Direction::ToClient, Some(false)) => {
-                rpc::reply(bytes).is_some_and(|reply| conversation.reply(&reply, limits))
-            }
-            (_, Some(_)) => true,
-            (_, None) => false,
-        };
-        if !is_good && !is_cut {
-            conversation.raise(from, Event::MalformedData);
+/// One message, or where `is_cut` its first bytes.
+fn message(
+    conversation: &mut Conversation,
+    from: Direction,
+    bytes: &[u8],
+    is_cut: bool,
+    limits: &Limits,
+) {
+    // Which way a message goes is told by where it comes from; a server may call its client back.
+    let is_good = match (from, rpc::is_call(bytes)) {
+        (Direction::ToServer, Some(true)) => {
+            rpc::call(bytes).is_some_and(|call| conversation.call(&call, limits))
         }
+        (Direction::ToClient, Some(false)) => {
+            rpc::reply(bytes).is_some_and(|reply| conversation.reply(&reply, limits))
+        }
+        (_, Some(_)) => true,
+        (_, None) => false,
+    };
+    if !is_good && !is_cut {
+        conversation.raise(from, Event::MalformedData);
     }
 }

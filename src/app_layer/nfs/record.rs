@@ -5,12 +5,12 @@ const MARK: usize = 4;
 pub(super) const LAST: u32 = 1 << 31;
 
 /// What came of some bytes.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
     More,
     /// A whole record, or where `is_cut` its first bytes.
     Record {
-        bytes: Vec<u8>,
+        bytes: &'a [u8],
         is_cut: bool,
     },
 }
@@ -23,6 +23,8 @@ pub(super) struct Records {
     left: u64,
     is_last: bool,
     kept: Vec<u8>,
+    /// `kept` was given out as a record.
+    is_given: bool,
     is_cut: bool,
     /// Bytes of the record in hand are missing.
     is_torn: bool,
@@ -33,7 +35,10 @@ pub(super) struct Records {
 impl Records {
     /// Takes bytes up to the end of a record, and keeps at most `most` of one. Gives the bytes taken: at least one of
     /// a slice that is not empty.
-    pub(super) fn feed(&mut self, bytes: &[u8], most: usize) -> (usize, Piece) {
+    pub(super) fn feed(&mut self, bytes: &[u8], most: usize) -> (usize, Piece<'_>) {
+        if self.is_given {
+            self.begin();
+        }
         if self.failed {
             self.beyond += bytes.len() as u64;
             return (bytes.len(), Piece::More);
@@ -48,8 +53,11 @@ impl Records {
             } else {
                 taken += self.read_fragment(rest, most);
             }
-            if let Some(record) = self.ended() {
-                return (taken, record);
+            if self.has_ended() {
+                self.is_given = true;
+                let is_cut = self.is_cut;
+                let bytes = &self.kept;
+                return (taken, Piece::Record { bytes, is_cut });
             }
         }
         (taken, Piece::More)
@@ -106,26 +114,25 @@ impl Records {
         count
     }
 
-    /// The record, where its last fragment has ended.
-    fn ended(&mut self) -> Option<Piece> {
+    /// Whether a record has ended that is whole.
+    fn has_ended(&mut self) -> bool {
         if self.left > 0 {
-            return None;
+            return false;
         }
         self.mark.clear();
-        if !self.is_last {
-            return None;
+        if self.is_last && self.is_torn {
+            self.begin();
         }
-        let (is_torn, is_cut) = (self.is_torn, self.is_cut);
-        let bytes = self.begin();
-        (!is_torn).then_some(Piece::Record { bytes, is_cut })
+        self.is_last
     }
 
-    /// Another record begins. Gives what was kept of the last one.
-    fn begin(&mut self) -> Vec<u8> {
+    /// Another record begins.
+    fn begin(&mut self) {
+        self.kept.clear();
+        self.is_given = false;
         self.is_last = false;
         self.is_torn = false;
         self.is_cut = false;
-        std::mem::take(&mut self.kept)
     }
 }
 
@@ -141,7 +148,7 @@ mod tests {
                 let (taken, what) = records.feed(piece, most);
                 assert!(taken > 0);
                 if let Piece::Record { bytes, .. } = what {
-                    found.push(bytes);
+                    found.push(bytes.to_vec());
                 }
                 piece = &piece[taken..];
             }
@@ -168,7 +175,7 @@ mod tests {
         records.feed(b"\x80\0\0\x09abc", 99);
         records.gap(6);
         let (_, piece) = records.feed(b"\x80\0\0\x01d", 99);
-        let bytes = b"d".into();
+        let bytes = b"d";
         let is_cut = false;
         assert_eq!(piece, Piece::Record { bytes, is_cut });
         records.gap(1);
