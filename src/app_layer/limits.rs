@@ -49,6 +49,9 @@ pub struct Limits {
     /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
     /// of a longer one is passed over.
     pub message_bytes: usize,
+    /// Bytes kept of one unit of frames, such as a record; only where a rule asks for frames. What is beyond
+    /// them is counted.
+    pub frame_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
     /// Bytes kept of one message of SMB; what is beyond is not read.
@@ -101,6 +104,7 @@ impl Default for Limits {
             quic_crypto_bytes: 16 * 1024,
             quic_connections: 8,
             message_bytes: 64 * 1024,
+            frame_bytes: 128 * 1024,
             sip_header_bytes: 64 * 1024,
             smb_message_bytes: 128 * 1024,
             smb_requests: 256,

@@ -16,6 +16,9 @@ pub struct AppLayer {
     /// one is passed over.
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub message_bytes: usize,
+    /// Bytes kept of one unit of frames (`frame`), such as a record. What is beyond them is counted.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub frame_bytes: usize,
     pub http: Http,
     pub http2: Http2,
     pub websocket: WebSocket,
@@ -33,6 +36,7 @@ impl Default for AppLayer {
         Self {
             memory_bytes: 256 << 20,
             message_bytes: 64 << 10,
+            frame_bytes: 128 << 10,
             http: Http::default(),
             quic: Quic::default(),
             http2: Http2::default(),

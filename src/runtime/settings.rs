@@ -140,6 +140,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             quic_crypto_bytes: quic.crypto_bytes,
             quic_connections: quic.connections,
             message_bytes: config.app_layer.message_bytes,
+            frame_bytes: config.app_layer.frame_bytes,
             sip_header_bytes: sip.header_bytes,
             smb_message_bytes: smb.message_bytes,
             smb_requests: smb.requests,

@@ -49,6 +49,11 @@ const ROWS: &[Row] = &[
     ("prefilter", "itype:8; prefilter;", ""),
     ("flow", "flow:established,to_server;", ""),
     (
+        "frame",
+        r#"frame:tls.hdr; content:"|18|"; startswith;"#,
+        "No payload, transaction or event beside it; `[app_layer] frame_bytes` of a record or message; a hole in the stream ends one.",
+    ),
+    (
         "flowbits",
         "flowbits:isset,login|admin;",
         "Names are the same in all rules files and across reloads.",
