@@ -209,6 +209,11 @@ buffers! {
     IkeVendor { "ike.vendor", &[], TO_SERVER, Ike, "Each vendor ID of an IKE message, in hexadecimal digits." }
     IkeKeyExchange { "ike.key_exchange_payload", &[], None, Ike, "Public value of an IKE key exchange." }
     IkeNonce { "ike.nonce_payload", &[], None, Ike, "Nonce of an IKE message." }
+    LdapRequestDn { "ldap.request.dn", &[], TO_SERVER, Ldap, "Distinguished name that an LDAP request is about." }
+    LdapResponsesDn { "ldap.responses.dn", &[], TO_CLIENT, Ldap, "Distinguished name of each LDAP response; empty where it has none." }
+    LdapResponsesMessage { "ldap.responses.message", &[], TO_CLIENT, Ldap, "Diagnostic message of each LDAP response; empty where it has none." }
+    LdapRequestAttributeType { "ldap.request.attribute_type", &[], TO_SERVER, Ldap, "Each attribute that an LDAP request names." }
+    LdapResponsesAttributeType { "ldap.responses.attribute_type", &[], TO_CLIENT, Ldap, "Each attribute of the entries in LDAP responses." }
     RfbName { "rfb.name", &[], TO_CLIENT, Rfb, "Name of an RFB server's desktop." }
     NtpReferenceId { "ntp.reference_id", &[], None, Ntp, "Reference identifier of an NTP packet: four bytes." }
     FrameHttp1Request { "frame:http1.request", &[], TO_SERVER, FrameHttp1, "A request as sent, from its first line to the end of its body." }
@@ -304,6 +309,10 @@ impl Buffer {
                 | Self::FtpCompletionCode
                 | Self::EmailUrl
                 | Self::EmailReceived
+                | Self::LdapResponsesDn
+                | Self::LdapResponsesMessage
+                | Self::LdapRequestAttributeType
+                | Self::LdapResponsesAttributeType
         )
     }
 

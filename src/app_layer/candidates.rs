@@ -2,8 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, message, mqtt, ntp, quic,
-    rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, ldap, message, mqtt, ntp,
+    quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -104,6 +104,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| krb5::detect(o.bytes),
         datagram: |o| krb5::is_datagram(o.bytes),
         parser: Start::Message(|| Box::new(krb5::parser())),
+    },
+    Candidate {
+        protocol: Protocol::Ldap,
+        stream: |o| ldap::detect(o.direction, o.bytes),
+        datagram: |o| ldap::is_datagram(o.direction, o.bytes),
+        parser: Start::Message(|| Box::<ldap::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Snmp,

@@ -95,6 +95,7 @@ protocols_events! {
     Rfb(rfb) { "rfb" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
+    Ldap(ldap) { "ldap" }
 }
 
 #[cfg(test)]

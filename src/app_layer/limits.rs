@@ -81,6 +81,12 @@ pub struct Limits {
     pub smtp_nesting: usize,
     /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
     pub dns_name_bytes: usize,
+    /// Requests of LDAP without their last response (`too_many_transactions`).
+    pub ldap_requests: usize,
+    /// Responses of one transaction of LDAP; the next one begins another.
+    pub ldap_responses: usize,
+    /// Attributes of one message of LDAP; what is beyond is not read (`too_many_attributes`).
+    pub ldap_attributes: usize,
 }
 
 impl Default for Limits {
@@ -119,6 +125,9 @@ impl Default for Limits {
             smtp_mail_bytes: 768 * 1024,
             smtp_nesting: 16,
             dns_name_bytes: 128 * 1024,
+            ldap_requests: 256,
+            ldap_responses: 256,
+            ldap_attributes: 1024,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod http1;
 pub mod http2;
 pub mod ike;
 pub mod krb5;
+pub mod ldap;
 pub mod message;
 pub mod mime;
 pub mod mqtt;

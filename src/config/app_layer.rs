@@ -29,6 +29,7 @@ pub struct AppLayer {
     pub smb: Smb,
     pub smtp: Smtp,
     pub dns: Dns,
+    pub ldap: Ldap,
 }
 
 impl Default for AppLayer {
@@ -46,6 +47,7 @@ impl Default for AppLayer {
             smb: Smb::default(),
             smtp: Smtp::default(),
             dns: Dns::default(),
+            ldap: Ldap::default(),
             tls: Tls::default(),
         }
     }
@@ -311,6 +313,33 @@ impl Default for Dns {
     fn default() -> Self {
         Self {
             name_bytes: 128 << 10,
+        }
+    }
+}
+
+/// `[app_layer.ldap]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Ldap {
+    /// Requests of one connection that wait for their last response. Beyond it the one that was
+    /// silent longest is taken for answered.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+    /// Responses of one transaction. The next one begins another.
+    #[serde(deserialize_with = "within::<_, _, 1, 512>")]
+    pub responses: usize,
+    /// Attributes of one message. Beyond it the message is read no further.
+    #[serde(deserialize_with = "within::<_, _, 16, 1_024>")]
+    pub attributes: usize,
+}
+
+impl Default for Ldap {
+    fn default() -> Self {
+        Self {
+            requests: 256,
+            responses: 256,
+            attributes: 1024,
         }
     }
 }

@@ -43,7 +43,6 @@ const NOT_READ: &[&str] = &[
     "enip",
     "ether",
     "imap",
-    "ldap",
     "mdns",
     "modbus",
     "nfs",

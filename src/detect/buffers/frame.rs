@@ -4,7 +4,7 @@ use super::{Transaction, View};
 use crate::app_layer::{Event, Frame, Protocol, Unit};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
-use crate::number::Number;
+use crate::number::{Number, Place};
 
 /// What a transaction is at when nothing more comes.
 const COMPLETE: u8 = 4;
@@ -79,6 +79,10 @@ impl Transaction for &Unit {
     }
 
     fn has_number(&self, _: Number, _: Direction, _: &dyn Fn(u64) -> bool) -> bool {
+        false
+    }
+
+    fn has_number_at(&self, _: Number, _: Direction, _: Place, _: &dyn Fn(u64) -> bool) -> bool {
         false
     }
 }

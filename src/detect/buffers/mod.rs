@@ -11,7 +11,7 @@ pub(crate) use transform::Shaper;
 use crate::app_layer::{Event, Protocol, TxRef, http1};
 use crate::buffer::{Buffer, Owner};
 use crate::direction::Direction;
-use crate::number::Number;
+use crate::number::{Number, Place};
 
 /// What a buffer holds now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +84,14 @@ pub(crate) trait Transaction {
         &self,
         number: Number,
         direction: Direction,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool;
+    /// Whether those at a place among the values will do.
+    fn has_number_at(
+        &self,
+        number: Number,
+        direction: Direction,
+        place: Place,
         will_do: &dyn Fn(u64) -> bool,
     ) -> bool;
 }
@@ -203,6 +211,22 @@ impl Transaction for TxRef<'_> {
             Self::Http2(tx) => tx.numbers(number, direction).any(will_do),
             Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
+        }
+    }
+
+    fn has_number_at(
+        &self,
+        number: Number,
+        direction: Direction,
+        place: Place,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool {
+        match self {
+            Self::Http1(_) | Self::Http2(_) | Self::Tls(_) => false,
+            Self::Message(tx) => {
+                (place.is_known_early() || tx.is_complete(direction))
+                    && place.holds(tx.numbers_in_place(number, direction), will_do)
+            }
         }
     }
 }

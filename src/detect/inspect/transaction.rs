@@ -13,6 +13,7 @@ use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
+use crate::number::Place;
 use crate::signature::ast::Absent;
 use crate::verdict::Scope;
 
@@ -295,9 +296,11 @@ impl Round<'_> {
             && rule.events.iter().all(|e| tx.events().contains(e))
             && rule.numbers.iter().all(|t| {
                 let direction = t.number.direction().unwrap_or(self.direction);
-                tx.has_number(t.number, direction, &|n| {
-                    t.condition.matches(n, now, ctx.client.0)
-                })
+                let will_do = |n| t.condition.matches(n, now, ctx.client.0);
+                match t.place {
+                    Place::Any => tx.has_number(t.number, direction, &will_do),
+                    place => tx.has_number_at(t.number, direction, place, &will_do),
+                }
             })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Keyword, Parser};
 use crate::buffer::Buffer;
-use crate::number::Values;
+use crate::number::{Number, Values};
 
 /// Keyword, options that use it, and its limits.
 type Row = (&'static str, &'static str, &'static str);
@@ -347,9 +347,18 @@ impl Keyword {
         match &self.parser {
             Parser::Sticky(buffer) | Parser::MoveContent(buffer) => of_buffer(*buffer),
             Parser::Number(number) => format!("0 to {}.", number.max()),
-            Parser::TransactionNumber(number) => format!("0 to {}.", (*number).max()),
+            Parser::TransactionNumber(number) => of_number(*number),
             Parser::Transform(_) | Parser::Option(_) => String::new(),
         }
+    }
+}
+
+fn of_number(number: Number) -> String {
+    let range = format!("0 to {}.", number.max());
+    if number.has_places() {
+        range + " `all` and an INDEX below 0, which counts from the end, wait for the last one."
+    } else {
+        range
     }
 }
 

@@ -49,6 +49,21 @@ const CASES: &[(&str, &str, &str)] = &[
     ),
     ("mqtt.qos", "mqtt.qos:2;", "mqtt.qos:^4;"),
     (
+        "ldap.responses.operation",
+        "ldap.responses.operation:search_result_done,-1;",
+        "ldap.responses.operation:search_result_done,^last;",
+    ),
+    (
+        "ldap.responses.result_code",
+        "ldap.responses.result_code:!0,all; ldap.responses.result_code:busy,any; ldap.responses.result_code:>3, 2;",
+        "ldap.responses.result_code:0,^2147483648;",
+    ),
+    (
+        "ldap.request.operation",
+        "ldap.request.operation:bind_request;",
+        "ldap.request.operation:^0,all;",
+    ),
+    (
         "mqtt.reason_code",
         "mqtt.reason_code:128;",
         "mqtt.reason_code:^256;",
