@@ -214,6 +214,7 @@ buffers! {
     LdapResponsesMessage { "ldap.responses.message", &[], TO_CLIENT, Ldap, "Diagnostic message of each LDAP response; empty where it has none." }
     LdapRequestAttributeType { "ldap.request.attribute_type", &[], TO_SERVER, Ldap, "Each attribute that an LDAP request names." }
     LdapResponsesAttributeType { "ldap.responses.attribute_type", &[], TO_CLIENT, Ldap, "Each attribute of the entries in LDAP responses." }
+    PgsqlQuery { "pgsql.query", &[], TO_SERVER, Pgsql, "Text of a PostgreSQL query, or of a statement that is prepared." }
     RfbName { "rfb.name", &[], TO_CLIENT, Rfb, "Name of an RFB server's desktop." }
     NtpReferenceId { "ntp.reference_id", &[], None, Ntp, "Reference identifier of an NTP packet: four bytes." }
     FrameHttp1Request { "frame:http1.request", &[], TO_SERVER, FrameHttp1, "A request as sent, from its first line to the end of its body." }

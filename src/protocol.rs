@@ -97,6 +97,7 @@ protocols! {
     Krb5 { "krb5", &["krb5"], Any, "Kerberos version 5 (RFC 4120)." }
     Ike { "ike", &["ike", "ikev2"], Udp, "IKE of version 1 (RFC 2409) and 2 (RFC 7296)." }
     Ldap { "ldap", &["ldap"], Any, "LDAP version 3 (RFC 4511), up to where encryption begins." }
+    Pgsql { "pgsql", &["pgsql"], Tcp, "PostgreSQL's protocol of version 3." }
     Rfb { "rfb", &["rfb"], Tcp, "RFB, the protocol of VNC (RFC 6143)." }
 }
 

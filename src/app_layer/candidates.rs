@@ -3,7 +3,7 @@
 use super::message::Separate;
 use super::{
     Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, ldap, message, mqtt, ntp,
-    quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+    pgsql, quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -110,6 +110,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| ldap::detect(o.direction, o.bytes),
         datagram: |o| ldap::is_datagram(o.direction, o.bytes),
         parser: Start::Message(|| Box::<ldap::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Pgsql,
+        stream: |o| pgsql::detect(o.direction, o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<pgsql::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Snmp,

@@ -96,6 +96,7 @@ protocols_events! {
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
     Ldap(ldap) { "ldap" }
+    Pgsql(pgsql) { "pgsql" }
 }
 
 #[cfg(test)]

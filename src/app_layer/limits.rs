@@ -87,6 +87,8 @@ pub struct Limits {
     pub ldap_responses: usize,
     /// Attributes of one message of LDAP; what is beyond is not read (`too_many_attributes`).
     pub ldap_attributes: usize,
+    /// Requests of PostgreSQL without their answer (`too_many_transactions`).
+    pub pgsql_requests: usize,
 }
 
 impl Default for Limits {
@@ -128,6 +130,7 @@ impl Default for Limits {
             ldap_requests: 256,
             ldap_responses: 256,
             ldap_attributes: 1024,
+            pgsql_requests: 256,
         }
     }
 }

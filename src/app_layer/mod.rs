@@ -24,6 +24,7 @@ pub mod message;
 pub mod mime;
 pub mod mqtt;
 pub mod ntp;
+pub mod pgsql;
 pub mod quic;
 pub mod rfb;
 pub mod sip;

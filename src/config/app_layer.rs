@@ -30,6 +30,7 @@ pub struct AppLayer {
     pub smtp: Smtp,
     pub dns: Dns,
     pub ldap: Ldap,
+    pub pgsql: Pgsql,
 }
 
 impl Default for AppLayer {
@@ -48,6 +49,7 @@ impl Default for AppLayer {
             smtp: Smtp::default(),
             dns: Dns::default(),
             ldap: Ldap::default(),
+            pgsql: Pgsql::default(),
             tls: Tls::default(),
         }
     }
@@ -341,5 +343,22 @@ impl Default for Ldap {
             responses: 256,
             attributes: 1024,
         }
+    }
+}
+
+/// `[app_layer.pgsql]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Pgsql {
+    /// Requests of one connection that wait for their answer. Beyond it the oldest is taken for
+    /// answered.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+}
+
+impl Default for Pgsql {
+    fn default() -> Self {
+        Self { requests: 256 }
     }
 }

@@ -158,6 +158,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             ldap_requests: config.app_layer.ldap.requests,
             ldap_responses: config.app_layer.ldap.responses,
             ldap_attributes: config.app_layer.ldap.attributes,
+            pgsql_requests: config.app_layer.pgsql.requests,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
         stream_depth_bytes: stream.depth_bytes,

@@ -46,7 +46,6 @@ const NOT_READ: &[&str] = &[
     "mdns",
     "modbus",
     "nfs",
-    "pgsql",
     "pop3",
     "rdp",
     "sctp",

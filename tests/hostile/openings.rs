@@ -286,6 +286,13 @@ fn messages_that_say_to_be_huge_are_cut() {
             endless(b"\x30\x84\xff\xff\xff\xff\x02\x01\x01\x64\x84\xff\xff\xff\xf0\x04\x84\xff\xff\xff\xe0"),
         ),
         case(
+            "PostgreSQL: a query of 4 GB",
+            Protocol::Pgsql,
+            5432,
+            endless(b"\0\0\0\x12\0\x03\0\0user\0joe\0\0Q\xff\xff\xff\xff"),
+            b"",
+        ),
+        case(
             "RFB: a reason of 4 GB",
             Protocol::Rfb,
             5900,
@@ -341,6 +348,27 @@ fn directories_without_end_are_bounded() {
     ] {
         case.is_bounded();
     }
+}
+
+#[test]
+fn queries_without_end_are_bounded() {
+    let startup = b"\0\0\0\x12\0\x03\0\0user\0joe\0\0";
+    case(
+        "PostgreSQL: queries nobody answers",
+        Protocol::Pgsql,
+        5432,
+        many(startup, b"Q\0\0\0\x06a\0"),
+        b"",
+    )
+    .is_cut();
+    case(
+        "PostgreSQL: an answer without end",
+        Protocol::Pgsql,
+        5432,
+        [&startup[..], b"Q\0\0\0\x06a\0"].concat(),
+        many(b"", b"C\0\0\0\x05\0D\0\0\0\x04"),
+    )
+    .is_bounded();
 }
 
 #[test]

@@ -45,6 +45,7 @@ alert dcerpc any any -> any any (msg:"stub"; dcerpc.stub_data; content:"evil"; s
 alert krb5 any any -> any any (msg:"name"; krb5.cname; content:"evil"; sid:32;)
 alert ldap any any -> any any (msg:"attribute"; ldap.responses.attribute_type; content:"evil"; sid:34;)
 alert ldap any any -> any any (msg:"name"; ldap.responses.dn; content:"evil"; ldap.responses.operation:4,-1; sid:35;)
+alert pgsql any any -> any any (msg:"query"; pgsql.query; content:"evil"; sid:36;)
 alert websocket any any -> any any (msg:"payload"; websocket.payload; content:"evil"; sid:33;)
 alert http2 any any -> any any (msg:"limit"; app-layer-event:http2.reassembly_limit_reached; sid:10;)
 alert http2 any any -> any any (msg:"frames"; app-layer-event:http2.too_many_frames; sid:11;)
