@@ -8,6 +8,13 @@ macro_rules! buffers {
     (@owner Packet) => { Owner::Packet };
     (@owner File) => { Owner::File };
     (@owner Hello) => { Owner::Hello };
+    (@owner FrameHttp1) => { Owner::Frame(Protocol::Http1) };
+    (@owner FrameHttp2) => { Owner::Frame(Protocol::Http2) };
+    (@owner FrameSip) => { Owner::Frame(Protocol::Sip) };
+    (@owner FrameSmb) => { Owner::Frame(Protocol::Smb) };
+    (@owner FrameSsh) => { Owner::Frame(Protocol::Ssh) };
+    (@owner FrameTls) => { Owner::Frame(Protocol::Tls) };
+    (@owner FrameWebSocket) => { Owner::Frame(Protocol::WebSocket) };
     (@owner $protocol:ident) => { Owner::App(Protocol::$protocol) };
     ($($variant:ident { $name:literal, $aliases:expr, $direction:expr, $owner:ident, $help:literal })+) => {
         /// The bytes that following keywords inspect.
@@ -63,6 +70,8 @@ pub enum Owner {
     File,
     /// TLS hellos, also inside QUIC.
     Hello,
+    /// What a protocol is written in on the wire.
+    Frame(Protocol),
 }
 
 const TO_SERVER: Option<Direction> = Some(Direction::ToServer);
@@ -201,8 +210,47 @@ buffers! {
     IkeVendor { "ike.vendor", &[], TO_SERVER, Ike, "Each vendor ID of an IKE message, in hexadecimal digits." }
     IkeKeyExchange { "ike.key_exchange_payload", &[], None, Ike, "Public value of an IKE key exchange." }
     IkeNonce { "ike.nonce_payload", &[], None, Ike, "Nonce of an IKE message." }
+    LdapRequestDn { "ldap.request.dn", &[], TO_SERVER, Ldap, "Distinguished name that an LDAP request is about." }
+    LdapResponsesDn { "ldap.responses.dn", &[], TO_CLIENT, Ldap, "Distinguished name of each LDAP response; empty where it has none." }
+    LdapResponsesMessage { "ldap.responses.message", &[], TO_CLIENT, Ldap, "Diagnostic message of each LDAP response; empty where it has none." }
+    LdapRequestAttributeType { "ldap.request.attribute_type", &[], TO_SERVER, Ldap, "Each attribute that an LDAP request names." }
+    LdapResponsesAttributeType { "ldap.responses.attribute_type", &[], TO_CLIENT, Ldap, "Each attribute of the entries in LDAP responses." }
+    PgsqlQuery { "pgsql.query", &[], TO_SERVER, Pgsql, "Text of a PostgreSQL query, or of a statement that is prepared." }
     RfbName { "rfb.name", &[], TO_CLIENT, Rfb, "Name of an RFB server's desktop." }
     NtpReferenceId { "ntp.reference_id", &[], None, Ntp, "Reference identifier of an NTP packet: four bytes." }
+    FrameHttp1Request { "frame:http1.request", &[], TO_SERVER, FrameHttp1, "A request as sent, from its first line to the end of its body." }
+    FrameHttp1Response { "frame:http1.response", &[], TO_CLIENT, FrameHttp1, "A response as sent, from its first line to the end of its body." }
+    FrameHttp2Pdu { "frame:http2.pdu", &[], None, FrameHttp2, "A frame of HTTP/2, its head included." }
+    FrameHttp2Head { "frame:http2.hdr", &[], None, FrameHttp2, "The nine bytes that a frame of HTTP/2 begins with." }
+    FrameHttp2Data { "frame:http2.data", &[], None, FrameHttp2, "A frame of HTTP/2 without its head." }
+    FrameSipPdu { "frame:sip.pdu", &[], None, FrameSip, "A SIP message." }
+    FrameSipRequestLine { "frame:sip.request.line", &[], None, FrameSip, "First line of a SIP request, with its line end." }
+    FrameSipRequestHeaders { "frame:sip.request.headers", &[], None, FrameSip, "Headers of a SIP request, without the empty line." }
+    FrameSipRequestBody { "frame:sip.request.body", &[], None, FrameSip, "Body of a SIP request." }
+    FrameSipResponseLine { "frame:sip.response.line", &[], None, FrameSip, "First line of a SIP response, with its line end." }
+    FrameSipResponseHeaders { "frame:sip.response.headers", &[], None, FrameSip, "Headers of a SIP response, without the empty line." }
+    FrameSipResponseBody { "frame:sip.response.body", &[], None, FrameSip, "Body of a SIP response." }
+    FrameNbssPdu { "frame:smb.nbss.pdu", &[], None, FrameSmb, "A message of the NetBIOS session, its head included." }
+    FrameNbssHead { "frame:smb.nbss.hdr", &[], None, FrameSmb, "The four bytes that a message of the NetBIOS session begins with." }
+    FrameNbssData { "frame:smb.nbss.data", &[], None, FrameSmb, "A message of the NetBIOS session without its head." }
+    FrameSmb1Pdu { "frame:smb.smb1.pdu", &[], None, FrameSmb, "A message of SMB 1." }
+    FrameSmb1Head { "frame:smb.smb1.hdr", &[], None, FrameSmb, "Header of a message of SMB 1: 32 bytes." }
+    FrameSmb1Data { "frame:smb.smb1.data", &[], None, FrameSmb, "A message of SMB 1 without its header." }
+    FrameSmb2Pdu { "frame:smb.smb2.pdu", &[], None, FrameSmb, "Each message of SMB 2." }
+    FrameSmb2Head { "frame:smb.smb2.hdr", &[], None, FrameSmb, "Header of each message of SMB 2: 64 bytes." }
+    FrameSmb2Data { "frame:smb.smb2.data", &[], None, FrameSmb, "Each message of SMB 2 without its header." }
+    FrameSmb3Pdu { "frame:smb.smb3.pdu", &[], None, FrameSmb, "An encrypted message of SMB 3." }
+    FrameSmb3Head { "frame:smb.smb3.hdr", &[], None, FrameSmb, "Header of an encrypted message of SMB 3: 52 bytes." }
+    FrameSmb3Data { "frame:smb.smb3.data", &[], None, FrameSmb, "An encrypted message of SMB 3 without its header." }
+    FrameSshPdu { "frame:ssh.record.pdu", &[], None, FrameSsh, "A packet of SSH that is not encrypted." }
+    FrameSshHead { "frame:ssh.record.hdr", &[], None, FrameSsh, "Length, length of the padding and number of a packet: six bytes." }
+    FrameSshData { "frame:ssh.record.data", &[], None, FrameSsh, "A packet of SSH behind its number." }
+    FrameTlsPdu { "frame:tls.pdu", &[], None, FrameTls, "A TLS record, its head included." }
+    FrameTlsHead { "frame:tls.hdr", &[], None, FrameTls, "The five bytes that a TLS record begins with." }
+    FrameTlsData { "frame:tls.data", &[], None, FrameTls, "A TLS record without its head, encrypted or not." }
+    FrameWebSocketPdu { "frame:websocket.pdu", &[], None, FrameWebSocket, "A WebSocket frame, its head included." }
+    FrameWebSocketHeader { "frame:websocket.header", &[], None, FrameWebSocket, "Head of a WebSocket frame, with its mask." }
+    FrameWebSocketData { "frame:websocket.data", &[], None, FrameWebSocket, "Payload of a WebSocket frame, masked as it came." }
 }
 
 impl Owner {
@@ -210,7 +258,7 @@ impl Owner {
     pub const fn has(self, protocol: Protocol) -> bool {
         match self {
             Self::Raw | Self::Packet => false,
-            Self::App(owner) => owner.covers(protocol),
+            Self::App(owner) | Self::Frame(owner) => owner.covers(protocol),
             Self::File => carries_files(protocol),
             Self::Hello => matches!(protocol, Protocol::Tls | Protocol::Quic),
         }
@@ -266,7 +314,17 @@ impl Buffer {
                 | Self::FtpCompletionCode
                 | Self::EmailUrl
                 | Self::EmailReceived
+                | Self::LdapResponsesDn
+                | Self::LdapResponsesMessage
+                | Self::LdapRequestAttributeType
+                | Self::LdapResponsesAttributeType
         )
+    }
+
+    /// The name that `frame` has for it, behind its protocol's; `None`: it is no frame.
+    pub fn frame_name(self) -> Option<&'static str> {
+        let (_, name) = self.as_str().strip_prefix("frame:")?.split_once('.')?;
+        Some(name)
     }
 
     /// Hexadecimal digits, which rules may write in either case.

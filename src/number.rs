@@ -93,8 +93,8 @@ const MQTT_CONNECT_FLAGS: &[(&str, u64)] = &[
     ("will", 0x04),
     ("clean_session", 0x02),
 ];
-const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 const TO_SERVER: Option<Direction> = Some(Direction::ToServer);
+const TO_CLIENT: Option<Direction> = Some(Direction::ToClient);
 const SHORT: u64 = u16::MAX as u64;
 const LONG: u64 = u32::MAX as u64;
 /// Seconds since 1970 of the year 9999.
@@ -400,6 +400,110 @@ const DNP3_INDICATIONS: &[(&str, u64)] = &[
     ("reserved_1", 1 << 7),
 ];
 
+/// RFC 4511 section 4.2 onwards: the tags of the operations.
+const LDAP_OPERATIONS: &[(&str, u64)] = &[
+    ("bind_request", 0),
+    ("bind_response", 1),
+    ("unbind_request", 2),
+    ("search_request", 3),
+    ("search_result_entry", 4),
+    ("search_result_done", 5),
+    ("modify_request", 6),
+    ("modify_response", 7),
+    ("add_request", 8),
+    ("add_response", 9),
+    ("del_request", 10),
+    ("del_response", 11),
+    ("mod_dn_request", 12),
+    ("mod_dn_response", 13),
+    ("compare_request", 14),
+    ("compare_response", 15),
+    ("abandon_request", 16),
+    ("search_result_reference", 19),
+    ("extended_request", 23),
+    ("extended_response", 24),
+    ("intermediate_response", 25),
+];
+
+/// The registry of RFC 4520 section 3.8, as rules name its codes, and those of clients' libraries.
+const LDAP_RESULTS: &[(&str, u64)] = &[
+    ("success", 0),
+    ("operations_error", 1),
+    ("protocol_error", 2),
+    ("time_limit_exceeded", 3),
+    ("size_limit_exceeded", 4),
+    ("compare_false", 5),
+    ("compare_true", 6),
+    ("auth_method_not_supported", 7),
+    ("stronger_auth_required", 8),
+    ("referral", 10),
+    ("admin_limit_exceeded", 11),
+    ("unavailable_critical_extension", 12),
+    ("confidentiality_required", 13),
+    ("sasl_bind_in_progress", 14),
+    ("no_such_attribute", 16),
+    ("undefined_attribute_type", 17),
+    ("inappropriate_matching", 18),
+    ("constraint_violation", 19),
+    ("attribute_or_value_exists", 20),
+    ("invalid_attribute_syntax", 21),
+    ("no_such_object", 32),
+    ("alias_problem", 33),
+    ("invalid_dns_syntax", 34),
+    ("invalid_dn_syntax", 34),
+    ("is_leaf", 35),
+    ("alias_dereferencing_problem", 36),
+    ("inappropriate_authentication", 48),
+    ("invalid_credentials", 49),
+    ("insufficient_access_rights", 50),
+    ("busy", 51),
+    ("unavailable", 52),
+    ("unwilling_to_perform", 53),
+    ("loop_detect", 54),
+    ("sort_control_missing", 60),
+    ("offset_range_error", 61),
+    ("naming_violation", 64),
+    ("object_class_violation", 65),
+    ("not_allowed_on_non_leaf", 66),
+    ("not_allowed_on_rdn", 67),
+    ("entry_already_exists", 68),
+    ("object_class_mods_prohibited", 69),
+    ("results_too_large", 70),
+    ("affects_multiple_dsas", 71),
+    ("control_error", 76),
+    ("other", 80),
+    ("server_down", 81),
+    ("local_error", 82),
+    ("encoding_error", 83),
+    ("decoding_error", 84),
+    ("timeout", 85),
+    ("auth_unknown", 86),
+    ("filter_error", 87),
+    ("user_canceled", 88),
+    ("param_error", 89),
+    ("no_memory", 90),
+    ("connect_error", 91),
+    ("not_supported", 92),
+    ("control_not_found", 93),
+    ("no_results_returned", 94),
+    ("more_results_to_return", 95),
+    ("client_loop", 96),
+    ("referral_limit_exceeded", 97),
+    ("invalid_response", 100),
+    ("ambiguous_response", 101),
+    ("tls_not_supported", 112),
+    ("intermediate_response", 113),
+    ("unknown_type", 114),
+    ("canceled", 118),
+    ("no_such_operation", 119),
+    ("too_late", 120),
+    ("cannot_cancel", 121),
+    ("assertion_failed", 122),
+    ("authorization_denied", 123),
+    ("e_sync_refresh_required", 4096),
+    ("no_operation", 16_654),
+];
+
 // Keyword, aliases, protocol, direction, largest value, words for values, help.
 numbers! {
     DnsOpcode { "dns.opcode", &[], Dns, None, 15, Values::Named(DNS_OPCODES), "What a DNS message is for." }
@@ -426,6 +530,10 @@ numbers! {
     IkeLifeDuration { "sa_life_duration", &[], Ike, TO_CLIENT, LONG, Values::Own, "Life time that an IKE version 1 server chose." }
     IkeKeyLength { "sa_key_length", &[], Ike, TO_CLIENT, LONG, Values::Own, "Bits of the key that an IKE version 1 server chose." }
     IkeFieldSize { "sa_field_size", &[], Ike, TO_CLIENT, LONG, Values::Own, "Bits of a field element that an IKE version 1 server chose." }
+    LdapRequestOperation { "ldap.request.operation", &[], Ldap, TO_SERVER, BYTE, Values::Named(LDAP_OPERATIONS), "What an LDAP request is for." }
+    LdapResponsesOperation { "ldap.responses.operation", &[], Ldap, TO_CLIENT, BYTE, Values::Named(LDAP_OPERATIONS), "What the LDAP responses to a request are." }
+    LdapResponsesResultCode { "ldap.responses.result_code", &[], Ldap, TO_CLIENT, LONG, Values::Named(LDAP_RESULTS), "Result codes of the LDAP responses to a request." }
+    LdapResponsesCount { "ldap.responses.count", &[], Ldap, None, LONG, Values::Plain, "LDAP responses to a request, once the last one has come." }
     RfbSecurityType { "rfb.sectype", &[], Rfb, None, LONG, Values::Plain, "Way of authentication that an RFB handshake uses." }
     RfbSecurityResult { "rfb.secresult", &[], Rfb, TO_CLIENT, LONG, Values::Named(RFB_RESULTS), "Result of authentication in an RFB handshake." }
     NtpMode { "ntp.mode", &[], Ntp, None, 7, Values::Named(NTP_MODES), "Mode of an NTP packet." }
@@ -468,7 +576,53 @@ numbers! {
     MqttSessionPresent { "mqtt.connack.session_present", &[], Mqtt, None, 1, Values::Named(BOOLEAN), "Whether CONNACK says that there is a session." }
 }
 
+/// Which of several numbers a test is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// One of them, whichever.
+    #[default]
+    Any,
+    /// All that are there, and at least one.
+    All,
+    /// So many stand before it.
+    Front(usize),
+    /// So many stand behind it.
+    Back(usize),
+}
+
+impl Place {
+    /// Whether it is known before all numbers have come.
+    pub const fn is_known_early(self) -> bool {
+        matches!(self, Self::Any | Self::Front(_))
+    }
+
+    /// Whether the numbers at this place will do. `None` stands where one has no number.
+    pub fn holds(
+        self,
+        mut numbers: impl DoubleEndedIterator<Item = Option<u64>>,
+        will_do: impl Fn(u64) -> bool,
+    ) -> bool {
+        match self {
+            Self::Any => numbers.flatten().any(will_do),
+            Self::All => {
+                let mut there = numbers.flatten().peekable();
+                there.peek().is_some() && there.all(will_do)
+            }
+            Self::Front(before) => numbers.nth(before).flatten().is_some_and(will_do),
+            Self::Back(behind) => numbers.nth_back(behind).flatten().is_some_and(will_do),
+        }
+    }
+}
+
 impl Number {
+    /// Whether a rule may say which of several it is about.
+    pub const fn has_places(self) -> bool {
+        matches!(
+            self,
+            Self::LdapResponsesOperation | Self::LdapResponsesResultCode
+        )
+    }
+
     /// The word for a value, where it has one.
     pub fn word(self, value: u64) -> Option<&'static str> {
         match self.values() {
@@ -479,5 +633,32 @@ impl Number {
             | Values::Keyed(_)
             | Values::Own => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_from_both_ends() {
+        for (place, wanted, expected) in [
+            (Place::Any, 7, true),
+            (Place::Any, 9, false),
+            (Place::All, 5, false),
+            (Place::Front(0), 5, true),
+            (Place::Front(1), 5, false),
+            (Place::Front(3), 5, false),
+            (Place::Back(0), 7, true),
+            (Place::Back(2), 5, true),
+            (Place::Back(3), 5, false),
+        ] {
+            let numbers = [Some(5), None, Some(7)];
+            let holds = place.holds(numbers.into_iter(), |n| n == wanted);
+            assert_eq!(holds, expected, "{place:?} {wanted}");
+        }
+        let all = |numbers: &[Option<u64>]| Place::All.holds(numbers.iter().copied(), |n| n == 5);
+        assert!(all(&[Some(5), None, Some(5)]));
+        assert!(!all(&[None]) && !all(&[]));
     }
 }

@@ -417,12 +417,19 @@ fn app_layer() {
     let connect = b"\x10\x17\x00\x04MQTT\x05\xc2\x00\x3c\x00\x00\x02id\x00\x02me\x00\x02pw";
     let publish = b"\x32\x07\x00\x01a\x00\x01\x00x\xc0\x00\xe0\x00";
     let connack = b"\x20\x03\x00\x00\x00\x40\x02\x00\x01";
+    let query = b"\0\0\0\x12\0\x03\0\0user\0joe\0\0Q\0\0\0\x0dSELECT 1\0P\0\0\0\x08s\0a\0";
+    let rows =
+        b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05IT\0\0\0\x06\0\x01D\0\0\0\x06\0\0C\0\0\0\x05\0Z\0\0\0\x05I";
+    let search = b"\x30\x22\x02\x01\x02\x63\x1d\x04\x04dc=a\x0a\x01\x02\x0a\x01\x00\x02\x01\x00\x02\x01\x00\x01\x01\x00\x87\x02cn\x30\x02\x04\x00";
+    let entry = b"\x30\x21\x02\x01\x02\x64\x1c\x04\x04cn=b\x30\x14\x30\x12\x04\x03uid\x31\x0b\x04\x03joe\x04\x04root";
     smoke(
         "app_layer",
         targets::app_layer,
         &[
             on_port(0, 3, &[&connect[..], publish].concat(), connack),
             on_port(6, 1, publish, connack),
+            on_port(0, 2, search, entry),
+            on_port(7, 3, query, rows),
             on_port(
                 0,
                 7,

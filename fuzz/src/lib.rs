@@ -5,8 +5,8 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, Limits, TxRef, content, dnp3, dns, ftp, http1, http2, nfs, quic, sip, smb, smtp, ssh,
-    tls, websocket,
+    AppLayer, FrameProtocols, Limits, TxRef, content, dnp3, dns, ftp, http1, http2, nfs, quic, sip,
+    smb, smtp, ssh, tls, websocket,
 };
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
@@ -675,14 +675,19 @@ pub fn app_layer(data: &[u8]) {
     let read = |cut: usize| {
         let mut app = AppLayer::new();
         app.set_server_port(server_port);
+        app.ask_for_frames(FrameProtocols::ALL);
+        let mut frames = Vec::new();
         for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
             for mut piece in bytes.chunks(cut) {
                 while !piece.is_empty() {
                     piece = &piece[app.data(dir, piece, &limits).consumed..];
+                    tell_frames(&app, &mut frames);
                 }
             }
             app.eof(dir, &limits);
+            tell_frames(&app, &mut frames);
         }
+        frames.sort();
         assert!(app.held_bytes() < 4 << 20, "{} bytes", app.held_bytes());
         let told: Vec<_> = app
             .transactions()
@@ -694,14 +699,29 @@ pub fn app_layer(data: &[u8]) {
                 (tx.id(), tx.events().to_vec(), facts)
             })
             .collect();
-        (app.protocol(), told, DIRECTIONS.map(|dir| app.failed(dir)))
+        let failed = DIRECTIONS.map(|dir| app.failed(dir));
+        (app.protocol(), told, failed, frames)
     };
     assert_eq!(read(cut), read(usize::MAX));
     let mut app = AppLayer::new();
     app.set_server_port(server_port);
+    app.ask_for_frames(FrameProtocols::ALL);
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         app.datagram(dir, bytes, &limits);
         app.take_finished();
+    }
+}
+
+/// The frames of units that the last call ended.
+fn tell_frames(app: &AppLayer, frames: &mut Vec<(Direction, Buffer, Vec<u8>)>) {
+    for unit in app.touched_units().filter(|unit| unit.ended()) {
+        for &buffer in Buffer::ALL {
+            frames.extend(unit.frames(buffer).map(|frame| {
+                let (bytes, complete) = unit.view(frame);
+                assert!(complete);
+                (unit.direction(), buffer, bytes.to_vec())
+            }));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! Elements of ASN.1 in the basic encoding rules (X.690), as SNMP and Kerberos send them.
+//! Elements of ASN.1 in the basic encoding rules (X.690), as SNMP, Kerberos and LDAP send them.
 
-use x509_parser::asn1_rs::{Any, Class, FromBer};
+use x509_parser::asn1_rs::{Any, Class, FromBer, Header};
 
 /// A series of elements. A read that does not find what it wants gives `None`.
 #[derive(Clone, Copy, Debug)]
@@ -14,10 +14,13 @@ pub(super) struct Element<'a> {
     pub contents: &'a [u8],
 }
 
+pub(super) const BOOLEAN: u32 = 1;
 pub(super) const INTEGER: u32 = 2;
 pub(super) const OCTET_STRING: u32 = 4;
 pub(super) const OBJECT_IDENTIFIER: u32 = 6;
+pub(super) const ENUMERATED: u32 = 10;
 pub(super) const SEQUENCE: u32 = 16;
+pub(super) const SET: u32 = 17;
 
 impl<'a> Elements<'a> {
     /// The next element, whatever it is.
@@ -28,6 +31,19 @@ impl<'a> Elements<'a> {
             class: any.header.class(),
             tag: any.header.tag().0,
             contents: any.data,
+        })
+    }
+
+    /// The next element as far as it is there: its end may be missing.
+    pub fn next_part(&mut self) -> Option<Element<'a>> {
+        let (rest, header) = Header::from_ber(self.0).ok()?;
+        let length = header.length().definite().ok()?.min(rest.len());
+        let (contents, rest) = rest.split_at(length);
+        self.0 = rest;
+        Some(Element {
+            class: header.class(),
+            tag: header.tag().0,
+            contents,
         })
     }
 
@@ -63,7 +79,7 @@ impl<'a> Elements<'a> {
 }
 
 /// The contents of an integer that is not negative and has eight bytes at most.
-fn number(contents: &[u8]) -> Option<u64> {
+pub(super) fn number(contents: &[u8]) -> Option<u64> {
     let (first, _) = contents.split_first()?;
     if first & 0x80 != 0 || contents.len() > 9 || (contents.len() == 9 && *first != 0) {
         return None;
@@ -99,5 +115,13 @@ mod tests {
         assert!(fields.field(2).is_none());
         assert_eq!(outer.0, [0xff]);
         assert!(outer.next().is_none(), "its length is missing");
+    }
+
+    #[test]
+    fn an_element_without_its_end_is_there_in_part() {
+        let mut cut = Elements(&[0x04, 5, 1, 2]);
+        assert!(cut.next().is_none());
+        assert_eq!(cut.next_part().map(|e| e.contents), Some(&[1, 2][..]));
+        assert!(cut.is_empty() && cut.next_part().is_none());
     }
 }

@@ -2,8 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dcerpc, dhcp, dnp3, dns, ftp, http1, http2, ike, krb5, message, mqtt, nfs,
-    ntp, quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+    Limits, Protocol, dcerpc, dhcp, dnp3, dns, ftp, http1, http2, ike, krb5, ldap, message, mqtt,
+    nfs, ntp, pgsql, quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -112,10 +112,16 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         parser: Start::Message(|| Box::new(krb5::parser())),
     },
     Candidate {
-        protocol: Protocol::Nfs,
-        stream: nfs::detect,
-        datagram: nfs::is_datagram,
-        parser: Start::Message(|| Box::<nfs::Parser>::default()),
+        protocol: Protocol::Ldap,
+        stream: |o| ldap::detect(o.direction, o.bytes),
+        datagram: |o| ldap::is_datagram(o.direction, o.bytes),
+        parser: Start::Message(|| Box::<ldap::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Pgsql,
+        stream: |o| pgsql::detect(o.direction, o.bytes),
+        datagram: never,
+        parser: Start::Message(|| Box::<pgsql::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Snmp,
@@ -164,6 +170,13 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: no_stream,
         datagram: |o| ntp::is_datagram(o.bytes, o.server_port),
         parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ntp, ntp::read))),
+    },
+    Candidate {
+        // A mark of a record may be many things: it waits for what is behind.
+        protocol: Protocol::Nfs,
+        stream: nfs::detect,
+        datagram: nfs::is_datagram,
+        parser: Start::Message(|| Box::<nfs::Parser>::default()),
     },
 ];
 

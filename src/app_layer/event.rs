@@ -97,6 +97,8 @@ protocols_events! {
     Dns(dns) { "dns" }
     Dnp3(dnp3) { "dnp3" }
     Nfs(nfs) { "nfs" }
+    Ldap(ldap) { "ldap" }
+    Pgsql(pgsql) { "pgsql" }
 }
 
 #[cfg(test)]

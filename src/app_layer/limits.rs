@@ -49,6 +49,9 @@ pub struct Limits {
     /// Bytes of one message of a protocol that says how long its messages are (MQTT and others). The rest
     /// of a longer one is passed over.
     pub message_bytes: usize,
+    /// Bytes kept of one unit of frames, such as a record; only where a rule asks for frames. What is beyond
+    /// them is counted.
+    pub frame_bytes: usize,
     /// Bytes of one SIP message's head. Beyond it the direction is given up (`header_too_long`).
     pub sip_header_bytes: usize,
     /// Bytes kept of one message of SMB; what is beyond is not read.
@@ -88,6 +91,14 @@ pub struct Limits {
     pub nfs_calls: usize,
     /// Bytes kept of a file that NFS reads or writes.
     pub nfs_file_bytes: usize,
+    /// Requests of LDAP without their last response (`too_many_transactions`).
+    pub ldap_requests: usize,
+    /// Responses of one transaction of LDAP; the next one begins another.
+    pub ldap_responses: usize,
+    /// Attributes of one message of LDAP; what is beyond is not read (`too_many_attributes`).
+    pub ldap_attributes: usize,
+    /// Requests of PostgreSQL without their answer (`too_many_transactions`).
+    pub pgsql_requests: usize,
 }
 
 impl Default for Limits {
@@ -111,6 +122,7 @@ impl Default for Limits {
             quic_crypto_bytes: 16 * 1024,
             quic_connections: 8,
             message_bytes: 64 * 1024,
+            frame_bytes: 128 * 1024,
             sip_header_bytes: 64 * 1024,
             smb_message_bytes: 128 * 1024,
             smb_requests: 256,
@@ -130,6 +142,10 @@ impl Default for Limits {
             nfs_message_bytes: 128 * 1024,
             nfs_calls: 256,
             nfs_file_bytes: 100 * 1024,
+            ldap_requests: 256,
+            ldap_responses: 256,
+            ldap_attributes: 1024,
+            pgsql_requests: 256,
         }
     }
 }

@@ -4,7 +4,8 @@
 //! look like it), `parser` (incremental, from any segmentation) and `events`
 //! (what can be wrong with it). Most keep what they read in the transactions of
 //! [`message`]; HTTP/1, HTTP/2 and TLS have a `transaction` of their own. [`candidates`]
-//! is the list of protocols that a flow may turn out to be.
+//! is the list of protocols that a flow may turn out to be. Some have `frames`: what they are written
+//! in on the wire.
 //!
 //! A parser never holds bytes back and never fails: what it cannot read
 //! becomes an event, counted and open to signatures (`app-layer-event`).
@@ -19,11 +20,13 @@ pub mod http1;
 pub mod http2;
 pub mod ike;
 pub mod krb5;
+pub mod ldap;
 pub mod message;
 pub mod mime;
 pub mod mqtt;
 pub mod nfs;
 pub mod ntp;
+pub mod pgsql;
 pub mod quic;
 pub mod rfb;
 pub mod sip;
@@ -37,6 +40,7 @@ pub mod websocket;
 mod ber;
 mod candidates;
 mod event;
+mod frames;
 mod hooks;
 mod limits;
 mod session;
@@ -45,6 +49,7 @@ mod words;
 
 pub use crate::protocol::Protocol;
 pub use event::Event;
+pub use frames::{FIRST_UNIT, Frame, FrameProtocols, Unit};
 pub use hooks::{Hook, hooks};
 pub use limits::Limits;
 pub use session::{AppLayer, Progress};

@@ -5,6 +5,7 @@
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
 use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
+use super::frames::{FrameProtocols, Frames, Unit};
 use super::message::Expected;
 use super::{Limits, Protocol, TxRef, http1, http2, message, tls};
 use crate::direction::Direction;
@@ -29,6 +30,9 @@ pub struct AppLayer {
     original: Option<Protocol>,
     server_port: u16,
     datagrams_tried: u8,
+    /// Whose frames rules ask for.
+    frames_asked: FrameProtocols,
+    frames: Option<Box<Frames>>,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +78,11 @@ impl AppLayer {
         self.server_port = port;
     }
 
+    /// The protocols whose frames are kept from here on.
+    pub const fn ask_for_frames(&mut self, of: FrameProtocols) {
+        self.frames_asked = of;
+    }
+
     pub fn protocol(&self) -> Protocol {
         match &self.state {
             State::Fresh | State::Detecting(_) => Protocol::Undetermined,
@@ -100,6 +109,7 @@ impl AppLayer {
     /// Gives all memory back; the protocol stays known.
     pub fn release(&mut self) {
         self.before = None;
+        self.frames = None;
         self.state = State::Released(self.protocol());
     }
 
@@ -126,7 +136,7 @@ impl AppLayer {
         }
         self.clear_touched();
         Progress {
-            consumed: self.state.data(direction, bytes, limits),
+            consumed: self.feed(direction, bytes, limits),
         }
     }
 
@@ -159,6 +169,10 @@ impl AppLayer {
         match &mut self.state {
             State::Message(parser) => {
                 parser.datagram(direction, bytes, limits);
+                self.note_frame_protocol();
+                if let Some(frames) = &mut self.frames {
+                    frames.datagram(direction, bytes, limits);
+                }
                 true
             }
             _ => false,
@@ -186,6 +200,9 @@ impl AppLayer {
     /// So many bytes of a direction are missing.
     pub fn gap(&mut self, direction: Direction, length: u64) {
         self.clear_touched();
+        if let Some(frames) = &mut self.frames {
+            frames.end(direction);
+        }
         match &mut self.state {
             State::Http1(parser) => parser.gap(direction, length),
             State::Http2(parser) => parser.gap(direction, length),
@@ -210,6 +227,9 @@ impl AppLayer {
     /// The direction has ended.
     pub fn eof(&mut self, direction: Direction, limits: &Limits) {
         self.clear_touched();
+        if let Some(frames) = &mut self.frames {
+            frames.end(direction);
+        }
         match &mut self.state {
             State::Http1(parser) => parser.eof(direction, limits),
             State::Http2(parser) => parser.eof(direction, limits),
@@ -280,6 +300,16 @@ impl AppLayer {
             .chain(http2.map(TxRef::Http2))
             .chain(tls)
             .chain(messages.map(TxRef::Message))
+    }
+
+    /// The units of frames that the last call changed.
+    pub fn touched_units(&self) -> impl Iterator<Item = &Unit> {
+        self.frames.iter().flat_map(|f| f.touched())
+    }
+
+    /// All units of frames that are kept.
+    pub fn units(&self) -> impl Iterator<Item = &Unit> {
+        self.frames.iter().flat_map(|f| f.all())
     }
 
     pub fn http1(&self) -> Option<&http1::Parser> {
@@ -357,24 +387,49 @@ impl AppLayer {
             State::Tls(parser) => parser.held_bytes(),
             State::Message(parser) => parser.held_bytes(),
         };
-        before + now
+        before + now + self.frames.as_ref().map_or(0, |f| f.held_bytes())
     }
 
     /// Bytes so far that a parser took without keeping them for inspection.
     pub fn beyond_limit(&self, direction: Direction) -> u64 {
-        match &self.state {
-            State::Http1(parser) => parser.beyond_limit(direction),
-            State::Http2(parser) => parser.beyond_limit(direction),
-            State::Tls(parser) => parser.beyond_limit(direction),
-            State::Message(parser) => parser.beyond_limit(direction),
-            _ => 0,
-        }
+        let of_frames = self.frames.as_ref().map_or(0, |f| f.beyond(direction));
+        of_frames
+            + match &self.state {
+                State::Http1(parser) => parser.beyond_limit(direction),
+                State::Http2(parser) => parser.beyond_limit(direction),
+                State::Tls(parser) => parser.beyond_limit(direction),
+                State::Message(parser) => parser.beyond_limit(direction),
+                _ => 0,
+            }
     }
 
     fn clear_touched(&mut self) {
+        if let Some(frames) = &mut self.frames {
+            frames.clear_touched();
+        }
         if let State::Message(parser) = &mut self.state {
             parser.messages_mut().clear_touched();
         }
+    }
+
+    /// Gives bytes to the parser, and its frames with them where rules ask for those.
+    fn feed(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
+        self.note_frame_protocol();
+        let Some(frames) = &mut self.frames else {
+            return self.state.data(direction, bytes, limits);
+        };
+        let most = frames.before(direction, bytes, self.state.unit_left(direction));
+        let given = bytes.get(..most).unwrap_or(bytes);
+        let taken = self.state.data(direction, given, limits);
+        let taken_bytes = given.get(..taken).unwrap_or(given);
+        let left = self.state.unit_left(direction);
+        frames.after(direction, taken_bytes, left, limits);
+        taken
+    }
+
+    fn note_frame_protocol(&mut self) {
+        let (asked, protocol) = (self.frames_asked, self.protocol());
+        self.frames = Frames::wanted(self.frames.take(), asked, protocol);
     }
 
     /// Whether the protocol is known now, so that `bytes` can go to its parser.
@@ -470,7 +525,7 @@ impl AppLayer {
         let index = direction.index();
         let mut rest = detecting.kept.get(index).map_or(&[][..], Vec::as_slice);
         while !rest.is_empty() {
-            let consumed = self.state.data(direction, rest, limits);
+            let consumed = self.feed(direction, rest, limits);
             rest = rest.get(consumed..).unwrap_or_default();
         }
         if let Some(&missing) = detecting.missing.get(index).filter(|m| **m > 0) {
@@ -491,6 +546,17 @@ impl State {
             Self::Tls(parser) => parser.data(direction, bytes, limits),
             Self::Message(parser) => parser.data(direction, bytes, limits),
             _ => bytes.len(),
+        }
+    }
+
+    /// Bytes left of the unit of frames in hand, as far as the parser knows.
+    fn unit_left(&self, direction: Direction) -> Option<u64> {
+        match self {
+            Self::Http1(parser) => parser.unit_left(direction),
+            Self::Http2(parser) => parser.unit_left(direction),
+            Self::Tls(parser) => parser.unit_left(direction),
+            Self::Message(parser) => parser.unit_left(direction),
+            _ => None,
         }
     }
 }

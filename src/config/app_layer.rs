@@ -16,6 +16,9 @@ pub struct AppLayer {
     /// one is passed over.
     #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
     pub message_bytes: usize,
+    /// Bytes kept of one unit of frames (`frame`), such as a record. What is beyond them is counted.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub frame_bytes: usize,
     pub http: Http,
     pub http2: Http2,
     pub websocket: WebSocket,
@@ -28,6 +31,8 @@ pub struct AppLayer {
     pub dns: Dns,
     pub dnp3: Dnp3,
     pub nfs: Nfs,
+    pub ldap: Ldap,
+    pub pgsql: Pgsql,
 }
 
 impl Default for AppLayer {
@@ -35,6 +40,7 @@ impl Default for AppLayer {
         Self {
             memory_bytes: 256 << 20,
             message_bytes: 64 << 10,
+            frame_bytes: 128 << 10,
             http: Http::default(),
             quic: Quic::default(),
             http2: Http2::default(),
@@ -46,6 +52,8 @@ impl Default for AppLayer {
             dns: Dns::default(),
             dnp3: Dnp3::default(),
             nfs: Nfs::default(),
+            ldap: Ldap::default(),
+            pgsql: Pgsql::default(),
             tls: Tls::default(),
         }
     }
@@ -312,6 +320,50 @@ impl Default for Dns {
         Self {
             name_bytes: 128 << 10,
         }
+    }
+}
+
+/// `[app_layer.ldap]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Ldap {
+    /// Requests of one connection that wait for their last response. Beyond it the one that was
+    /// silent longest is taken for answered.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+    /// Responses of one transaction. The next one begins another.
+    #[serde(deserialize_with = "within::<_, _, 1, 512>")]
+    pub responses: usize,
+    /// Attributes of one message. Beyond it the message is read no further.
+    #[serde(deserialize_with = "within::<_, _, 16, 1_024>")]
+    pub attributes: usize,
+}
+
+impl Default for Ldap {
+    fn default() -> Self {
+        Self {
+            requests: 256,
+            responses: 256,
+            attributes: 1024,
+        }
+    }
+}
+
+/// `[app_layer.pgsql]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Pgsql {
+    /// Requests of one connection that wait for their answer. Beyond it the oldest is taken for
+    /// answered.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+}
+
+impl Default for Pgsql {
+    fn default() -> Self {
+        Self { requests: 256 }
     }
 }
 

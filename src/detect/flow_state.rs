@@ -4,6 +4,7 @@ use super::flowbits::Bits;
 use super::growth::Growth;
 use super::scratch::Scratch;
 use super::variables::FlowVariables;
+use crate::app_layer::FIRST_UNIT;
 
 /// Detection state of one flow. Idle, it owns no heap memory; its lists keep their room when
 /// [`FlowDetect::reset`] makes it ready for another flow.
@@ -232,14 +233,22 @@ impl FlowDetect {
         let mut at = 0;
         while at < self.txs.len() {
             let tx = &self.txs[at];
-            if tx.id < id && tx.over {
-                self.retired_below = self.retired_below.max(tx.id + 1);
+            if tx.id < id && tx.over && is_unit(tx.id) == is_unit(id) {
+                // A unit that has ended is not shown again.
+                if !is_unit(id) {
+                    self.retired_below = self.retired_below.max(tx.id + 1);
+                }
                 scratch.recycle(self.txs.swap_remove(at));
             } else {
                 at += 1;
             }
         }
     }
+}
+
+/// Transactions and units of frames have ids of their own.
+const fn is_unit(id: u64) -> bool {
+    id >= FIRST_UNIT
 }
 
 #[cfg(test)]

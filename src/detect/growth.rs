@@ -1,7 +1,6 @@
 //! How often a buffer that grows is held against the rules that wait for it.
 
 use super::buffers::Transaction;
-use crate::buffer::Buffer;
 use crate::direction::Direction;
 
 /// A growing buffer is held against waiting rules at each growth until this many bytes were; then
@@ -32,7 +31,7 @@ impl Growth {
         if let Some(known) = self.enough {
             return known;
         }
-        let (length, complete) = growing(tx, direction);
+        let (length, complete) = tx.growing(direction);
         let enough =
             complete || self.spent < EAGER_BYTES || length >= self.length + self.length / PART;
         if enough && length != self.length {
@@ -42,23 +41,4 @@ impl Growth {
         self.enough = Some(enough);
         enough
     }
-}
-
-/// Length of a direction's growing buffers, and whether all of them are complete.
-fn growing<T: Transaction>(tx: &T, direction: Direction) -> (usize, bool) {
-    use Buffer::{FileData, HttpRequestBody, HttpResponseBody, WebSocketPayload};
-    let body = match direction {
-        Direction::ToServer => HttpRequestBody,
-        Direction::ToClient => HttpResponseBody,
-    };
-    let (mut length, mut complete) = (0, true);
-    for buffer in [body, FileData, WebSocketPayload] {
-        for instance in 0..tx.instances(buffer, direction) {
-            if let Some(view) = tx.view(buffer, direction, instance) {
-                length += view.bytes.len();
-                complete &= view.complete;
-            }
-        }
-    }
-    (length, complete)
 }

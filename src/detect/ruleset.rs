@@ -7,6 +7,7 @@ use super::context::FlowContext;
 use super::hit::Hit;
 use super::policy::Policy;
 use super::state::{Kept, Reputation, State};
+use crate::app_layer::FrameProtocols;
 use crate::decode::Packet;
 use crate::direction::Direction;
 
@@ -20,6 +21,7 @@ pub struct Ruleset {
     /// What rules keep beyond a flow.
     pub kept: Arc<Kept>,
     packets_asked: PacketsAsked,
+    frames_asked: FrameProtocols,
 }
 
 impl Ruleset {
@@ -43,12 +45,15 @@ impl Ruleset {
         kept: Arc<Kept>,
     ) -> Self {
         let packets_asked = PacketsAsked::by(&layers);
+        let of_layers = layers.iter().map(|l| l.frames_asked());
+        let frames_asked = of_layers.fold(FrameProtocols::default(), FrameProtocols::join);
         Self {
             epoch,
             layers,
             policy,
             kept,
             packets_asked,
+            frames_asked,
         }
     }
 
@@ -66,6 +71,11 @@ impl Ruleset {
             || traffic == Traffic::TcpPacket
                 && !in_stream
                 && self.packets_asked.0[Traffic::TcpStream as usize]
+    }
+
+    /// Protocols whose frames rules ask for: only of those need a flow keep any.
+    pub const fn frames_asked(&self) -> FrameProtocols {
+        self.frames_asked
     }
 
     /// The signature that matched; `None` for a hit of another ruleset.

@@ -6,11 +6,12 @@ use std::net::IpAddr;
 use super::app_object::AppObject;
 use super::record::{
     Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Ether,
-    Evidence, FlowRecord, FlowSoFar, Http, Ja3, PacketFacts, PacketInfo, PacketRecord, PatchRef,
-    Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict, VerdictAction,
+    Evidence, FlowRecord, FlowSoFar, FrameFacts, Http, Ja3, PacketFacts, PacketInfo, PacketRecord,
+    PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict,
+    VerdictAction,
 };
 use super::text::Text;
-use crate::app_layer::{Protocol, TxRef, http1, tls};
+use crate::app_layer::{self, Protocol, TxRef, Unit, http1, tls};
 use crate::decode::{LinkType, Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CaptureScope, Captured, CapturedValue, CompiledSignature};
 use crate::direction::Direction;
@@ -21,6 +22,8 @@ use crate::verdict::{Action, Mode, RejectTarget};
 
 /// Bytes of one field of a protocol that are written at most.
 const LONGEST_FIELD: usize = 4096;
+/// Bytes of a frame that are written at most.
+const LONGEST_FRAME: usize = 4096;
 
 impl From<Event<'_>> for Record {
     fn from(event: Event<'_>) -> Self {
@@ -58,6 +61,7 @@ impl From<&AlertEvent<'_>> for AlertRecord {
             verdict: verdict(event),
             patch: patch(signature, event.mode),
             evidence: event.evidence.map(evidence),
+            frame: event.frame.map(|(unit, f)| Box::new(frame(unit, f))),
             http: match event.tx {
                 Some(TxRef::Http1(tx)) => Some(http(tx)),
                 Some(TxRef::Http2(tx)) if !tx.is_single() => Some(http(tx.http())),
@@ -356,6 +360,24 @@ fn ether(frame: Frame<'_>) -> Option<Ether> {
         src_mac: mac(6)?,
         dest_mac: mac(0)?,
     })
+}
+
+fn frame(unit: &Unit, frame: &app_layer::Frame) -> FrameFacts {
+    let (bytes, _) = unit.view(frame);
+    let shown = bytes.get(..LONGEST_FRAME).unwrap_or(bytes);
+    let (length, complete) = unit.extent(frame);
+    FrameFacts {
+        kind: frame.buffer.frame_name().unwrap_or_default(),
+        id: unit.id() - app_layer::FIRST_UNIT,
+        direction: match unit.direction() {
+            Direction::ToServer => "toserver",
+            Direction::ToClient => "toclient",
+        },
+        length,
+        complete,
+        payload: Text::base64(shown),
+        payload_printable: Text::printable(shown),
+    }
 }
 
 fn http(tx: &http1::Transaction) -> Http {

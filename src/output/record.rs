@@ -73,6 +73,7 @@ pub struct AlertRecord {
     pub verdict: Verdict,
     pub patch: Option<PatchRef>,
     pub evidence: Option<Evidence>,
+    pub frame: Option<Box<FrameFacts>>,
     pub http: Option<Http>,
     pub tls: Option<Tls>,
     /// Of any other protocol.
@@ -231,6 +232,25 @@ pub struct PatchRef {
     pub mode: Mode,
     pub pack: Text,
     pub version: Text,
+}
+
+/// The frame that a signature matched on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FrameFacts {
+    /// Its name behind its protocol's, such as `record.hdr`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Of its unit in the flow, from 0.
+    pub id: u64,
+    pub direction: &'static str,
+    /// In bytes, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub length: Option<u64>,
+    /// All of it has come.
+    pub complete: bool,
+    /// Base64.
+    pub payload: Text,
+    pub payload_printable: Text,
 }
 
 /// The bytes that a signature matched on.
@@ -449,6 +469,7 @@ impl Record {
                 references: &r.alert.references,
                 patch: r.patch.as_ref(),
                 evidence: r.evidence.as_ref(),
+                frame: r.frame.as_deref(),
                 http: r.http.as_ref(),
                 tls: r.tls.as_ref(),
                 app: r.app.as_ref(),
@@ -536,6 +557,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<&'a Evidence>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    frame: Option<&'a FrameFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     http: Option<&'a Http>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tls: Option<&'a Tls>,
@@ -579,6 +602,7 @@ impl<'a> Line<'a> {
             references: &[],
             patch: None,
             evidence: None,
+            frame: None,
             http: None,
             tls: None,
             app: None,

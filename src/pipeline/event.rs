@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::app_layer::{Protocol, TxRef};
+use crate::app_layer::{self, Protocol, TxRef, Unit};
 use crate::decode::{LinkType, Packet, Wrapping};
 use crate::defrag::Cut;
 use crate::detect::{Captured, CompiledSignature, Evidence, FlowCounts, Leniency};
@@ -101,6 +101,8 @@ pub struct AlertEvent<'a> {
     /// Why less was done than asked: a mode, an exception.
     pub held_back: Option<Leniency>,
     pub tx: Option<TxRef<'a>>,
+    /// Of a rule that asks for frames: the one that matched, in its unit.
+    pub frame: Option<(&'a Unit, &'a app_layer::Frame)>,
     pub evidence: Option<&'a Evidence>,
     pub shown: Shown<'a>,
     /// What expressions and sets have found out.

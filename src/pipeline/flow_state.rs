@@ -24,7 +24,8 @@ pub(super) struct FlowState {
     pub windows: [Window; 2],
     /// Bytes given to raw stream signatures since the transaction began, by direction.
     pub raw_bytes: [u64; 2],
-    pub newest_tx: Option<u64>,
+    /// One more than the id of the newest transaction seen.
+    pub next_tx: u64,
     /// Parser errors counted already.
     pub failed: [bool; 2],
     /// A hole in a stream was let through.

@@ -21,8 +21,8 @@ pub(super) struct Inspection<'a> {
     pub detect: &'a mut FlowDetect,
     pub windows: &'a mut [Window; 2],
     pub raw_bytes: &'a mut [u64; 2],
-    /// Id of the newest transaction seen, so that a new one is noticed.
-    pub newest_tx: &'a mut Option<u64>,
+    /// One more than the id of the newest transaction seen, so that a new one is noticed.
+    pub next_tx: &'a mut u64,
     pub has_gap: &'a mut bool,
     pub failed: &'a mut [bool; 2],
     /// Of a worker that only looks on: bytes that raw rules see once they are answered.
@@ -43,6 +43,7 @@ impl<'a> Inspection<'a> {
             state.unanswered = Some(Box::default());
         }
         state.app.set_server_port(ctx.server.1);
+        state.app.ask_for_frames(ruleset.frames_asked());
         let inspection = Self {
             ruleset,
             engine,
@@ -53,7 +54,7 @@ impl<'a> Inspection<'a> {
             detect: &mut state.detect,
             windows: &mut state.windows,
             raw_bytes: &mut state.raw_bytes,
-            newest_tx: &mut state.newest_tx,
+            next_tx: &mut state.next_tx,
             has_gap: &mut state.has_gap,
             failed: &mut state.failed,
             unanswered: state.unanswered.as_deref_mut(),
@@ -94,7 +95,7 @@ impl Inspection<'_> {
             **both = Default::default();
         }
         *self.raw_bytes = [0, 0];
-        *self.newest_tx = None;
+        *self.next_tx = 0;
         *self.has_gap = false;
         *self.failed = [false; 2];
         // The SYNs.
@@ -120,6 +121,15 @@ impl Inspection<'_> {
                 self.detect,
                 dir,
                 tx,
+                &mut self.engine.hits,
+            );
+        }
+        for unit in self.app.units().filter(|unit| unit.direction() == dir) {
+            self.ruleset.on_unit(
+                &mut self.engine.scratch,
+                &self.ctx,
+                self.detect,
+                unit,
                 &mut self.engine.hits,
             );
         }
@@ -247,10 +257,12 @@ impl Inspection<'_> {
     /// Raw signatures get their whole depth again with each transaction: padding a
     /// connection does not blind them to what comes later on it.
     fn note_new_transactions(&mut self) {
-        let newest = self.app.newest_transaction();
-        if newest.is_some() && newest != *self.newest_tx {
+        let next = self.app.newest_transaction().map(|newest| newest + 1);
+        if let Some(next) = next
+            && next != *self.next_tx
+        {
             self.counters.add(Counter::Transactions, 1);
-            *self.newest_tx = newest;
+            *self.next_tx = next;
             *self.raw_bytes = [0, 0];
         }
     }
@@ -267,6 +279,15 @@ impl Inspection<'_> {
                 self.detect,
                 dir,
                 tx,
+                &mut self.engine.hits,
+            );
+        }
+        for unit in self.app.touched_units() {
+            self.ruleset.on_unit(
+                &mut self.engine.scratch,
+                &self.ctx,
+                self.detect,
+                unit,
                 &mut self.engine.hits,
             );
         }

@@ -2,7 +2,7 @@
 
 use super::event::{AlertEvent, Ends, Event, EventSink, FlowSoFar, Shown};
 use super::gate::Gate;
-use crate::app_layer::{AppLayer, TxRef};
+use crate::app_layer::{AppLayer, FIRST_UNIT, Frame, TxRef, Unit};
 use crate::counters::{Counter, Counters};
 use crate::detect::{
     Captured, CompiledSignature, Decision, Denial, Evidence, FlowContext, Hit, Hits, Leniency,
@@ -268,6 +268,9 @@ impl Told<'_> {
                 .map(|_| ruleset.policy.effective_mode(signature)),
             held_back: self.held_back,
             tx: hit.tx.and_then(|id| transaction(case.app, id)),
+            frame: hit
+                .tx
+                .and_then(|id| frame(case.app, id, hit.evidence.as_ref())),
             evidence: hit.evidence.as_ref().or(case.payload.as_ref()),
             shown: case.shown(hit),
             captured: self.captured,
@@ -314,6 +317,24 @@ fn widest(ruling: Ruling, hit: &Hit, reject: Option<RejectTarget>) -> Ruling {
     }
 }
 
+/// The transaction that a rule matched on; for a unit of frames the one that it came with.
 fn transaction(app: &AppLayer, id: u64) -> Option<TxRef<'_>> {
+    if id >= FIRST_UNIT {
+        return app.transactions().last();
+    }
     app.transactions().find(|tx| tx.id() == id)
+}
+
+/// The frame that a rule matched on; the unit's first where no content tells which.
+fn frame<'a>(
+    app: &'a AppLayer,
+    id: u64,
+    evidence: Option<&Evidence>,
+) -> Option<(&'a Unit, &'a Frame)> {
+    let unit = app.units().find(|unit| unit.id() == id)?;
+    let frame = match evidence {
+        Some(evidence) => unit.matching(evidence.buffer, evidence.offset, evidence.bytes()),
+        None => unit.first(),
+    };
+    Some((unit, frame?))
 }

@@ -10,7 +10,7 @@ use crate::base64::Base64Mode;
 use crate::buffer::Buffer;
 use crate::decode::DecodeEvents;
 use crate::direction::Direction;
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::stream::StreamEvent;
 use crate::verdict::{Action, Scope};
 
@@ -325,6 +325,7 @@ impl BitsTest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberTest {
     pub number: Number,
+    pub place: Place,
     pub condition: NumberCondition,
 }
 

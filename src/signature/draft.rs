@@ -35,6 +35,8 @@ pub(super) struct Draft<'c> {
     pub classes: &'c Classes,
     /// What lies around the file of rules.
     pub surroundings: &'c Surroundings<'c>,
+    /// Of the rule's header.
+    pub protocol: Proto,
     pub sid: Option<u32>,
     pub gid: Option<u32>,
     pub rev: Option<u32>,
@@ -72,10 +74,11 @@ pub(super) struct Draft<'c> {
 }
 
 impl<'c> Draft<'c> {
-    pub fn new(surroundings: &'c Surroundings<'c>) -> Self {
+    pub fn new(surroundings: &'c Surroundings<'c>, protocol: Proto) -> Self {
         Self {
             classes: surroundings.classes,
             surroundings,
+            protocol,
             sid: None,
             gid: None,
             rev: None,

@@ -21,6 +21,7 @@ pub(super) fn check(
     packet_and_transaction(draft, statement)?;
     hook_has_what_is_asked(draft, header, statement)?;
     whole_transaction(draft, header, statement)?;
+    frames_stand_alone(draft, header, statement)?;
     base64_belongs_together(draft, statement)?;
     let found = [
         lacks_fast_pattern(draft, statement),
@@ -131,6 +132,31 @@ fn hook_has_what_is_asked(
     Ok(())
 }
 
+/// Frames are looked at as they come, apart from the transactions that they make up.
+fn frames_stand_alone(
+    draft: &Draft<'_>,
+    header: &Header,
+    statement: &Statement<'_>,
+) -> Result<(), Fault> {
+    let is_frame = |g: &&BufferTests| matches!(g.buffer.owner(), Owner::Frame(_));
+    if !draft.buffers.iter().any(|g| is_frame(&g)) {
+        return Ok(());
+    }
+    let other = draft.buffers.iter().find(|g| !is_frame(g));
+    let asks_of_transaction = !draft.events.is_empty() || !draft.numbers.is_empty();
+    let hooked = matches!(header.hook, Some(Hook::App(_)));
+    if other.is_none() && !asks_of_transaction && !hooked {
+        return Ok(());
+    }
+    let place = match other {
+        Some(group) => written(statement, group.buffer),
+        None => at(statement, &["frame"]),
+    };
+    Err(place
+        .fault("a frame cannot be asked for together with payload or with a transaction")
+        .help("make it two rules with a flowbit between them"))
+}
+
 /// Where a keyword stands, or the header if it does not.
 fn at<'a>(statement: &Statement<'a>, names: &[&str]) -> Arg<'a> {
     statement
@@ -141,8 +167,11 @@ fn at<'a>(statement: &Statement<'a>, names: &[&str]) -> Arg<'a> {
 }
 
 fn written<'a>(statement: &Statement<'a>, buffer: Buffer) -> Arg<'a> {
-    let names_it =
-        |name: &str| super::keywords::find(name).and_then(|k| k.buffer()) == Some(buffer);
+    let of_frame = matches!(buffer.owner(), Owner::Frame(_));
+    let names_it = |name: &str| match super::keywords::find(name) {
+        Some(keyword) if of_frame => keyword.name == "frame",
+        known => known.and_then(|k| k.buffer()) == Some(buffer),
+    };
     statement
         .options
         .iter()

@@ -189,7 +189,7 @@ impl Reader<'_> {
             firewall,
             alert,
         } = action;
-        let mut draft = Draft::new(self.surroundings);
+        let mut draft = Draft::new(self.surroundings, header.protocol);
         for opt in &statement.options {
             option(&mut draft, opt)?;
         }

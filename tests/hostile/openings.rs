@@ -309,6 +309,20 @@ fn messages_that_say_to_be_huge_are_cut() {
             b"",
         ),
         case(
+            "LDAP: an entry of 4 GB",
+            Protocol::Ldap,
+            389,
+            b"",
+            endless(b"\x30\x84\xff\xff\xff\xff\x02\x01\x01\x64\x84\xff\xff\xff\xf0\x04\x84\xff\xff\xff\xe0"),
+        ),
+        case(
+            "PostgreSQL: a query of 4 GB",
+            Protocol::Pgsql,
+            5432,
+            endless(b"\0\0\0\x12\0\x03\0\0user\0joe\0\0Q\xff\xff\xff\xff"),
+            b"",
+        ),
+        case(
             "RFB: a reason of 4 GB",
             Protocol::Rfb,
             5900,
@@ -318,6 +332,73 @@ fn messages_that_say_to_be_huge_are_cut() {
     ] {
         case.is_cut();
     }
+}
+
+/// An entry of a directory, with as many attributes.
+fn ldap_entry(attributes: usize) -> Vec<u8> {
+    let attributes = b"\x30\x04\x04\x00\x31\x00".repeat(attributes);
+    let length = |n: usize| u32::try_from(n).unwrap().to_be_bytes();
+    let list = [&b"\x30\x84"[..], &length(attributes.len()), &attributes].concat();
+    let entry = [
+        &b"\x64\x84"[..],
+        &length(list.len() + 2),
+        b"\x04\x00",
+        &list,
+    ]
+    .concat();
+    let rest = [&b"\x02\x01\x01"[..], &entry].concat();
+    [&b"\x30\x84"[..], &length(rest.len()), &rest].concat()
+}
+
+#[test]
+fn directories_without_end_are_bounded() {
+    let server = |answers| {
+        case(
+            "LDAP: answers nobody wanted",
+            Protocol::Ldap,
+            389,
+            b"",
+            answers,
+        )
+    };
+    for case in [
+        server(many(b"", &ldap_entry(0))),
+        server(ldap_entry(100).repeat(1000)),
+        server(ldap_entry(10_000).repeat(10)),
+        case(
+            "LDAP: requests nobody answers",
+            Protocol::Ldap,
+            389,
+            many(
+                b"",
+                b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00",
+            ),
+            b"",
+        ),
+    ] {
+        case.is_bounded();
+    }
+}
+
+#[test]
+fn queries_without_end_are_bounded() {
+    let startup = b"\0\0\0\x12\0\x03\0\0user\0joe\0\0";
+    case(
+        "PostgreSQL: queries nobody answers",
+        Protocol::Pgsql,
+        5432,
+        many(startup, b"Q\0\0\0\x06a\0"),
+        b"",
+    )
+    .is_cut();
+    case(
+        "PostgreSQL: an answer without end",
+        Protocol::Pgsql,
+        5432,
+        [&startup[..], b"Q\0\0\0\x06a\0"].concat(),
+        many(b"", b"C\0\0\0\x05\0D\0\0\0\x04"),
+    )
+    .is_bounded();
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod chunked;
 mod detect;
 mod events;
 mod fields;
+pub(in crate::app_layer) mod frames;
 mod framing;
 mod head;
 mod headers;

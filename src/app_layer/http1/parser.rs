@@ -125,6 +125,15 @@ impl Parser {
         reader.state == State::Failed || reader.ambiguous
     }
 
+    /// Bytes left of the unit of frames in hand: zero where the next byte begins one.
+    pub fn unit_left(&self, direction: Direction) -> Option<u64> {
+        match self.reader(direction).state {
+            State::Idle => Some(0),
+            State::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
     /// Bytes so far that no buffer of a transaction holds.
     pub fn beyond_limit(&self, direction: Direction) -> u64 {
         self.reader(direction).beyond
@@ -149,9 +158,11 @@ impl Parser {
         self.touched = None;
         let mut rest = bytes;
         while !rest.is_empty() {
+            let began = self.reader(direction).state != State::Idle;
             let step = self.step(direction, rest, limits);
             rest = rest.get(step.taken..).unwrap_or_default();
-            if step.pause && rest.len() < bytes.len() {
+            let ended = began && self.reader(direction).state == State::Idle;
+            if (step.pause || ended) && rest.len() < bytes.len() {
                 break;
             }
         }

@@ -8,6 +8,7 @@ mod control;
 mod detect;
 mod events;
 mod frame;
+pub(in crate::app_layer) mod frames;
 mod hpack;
 mod huffman;
 mod parser;

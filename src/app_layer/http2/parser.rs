@@ -46,6 +46,7 @@ struct Step {
     taken: usize,
     /// A transaction has to be looked at before going on.
     pause: bool,
+    ends_preface: bool,
 }
 
 impl Step {
@@ -53,6 +54,7 @@ impl Step {
         Self {
             taken,
             pause: false,
+            ends_preface: false,
         }
     }
 }
@@ -73,6 +75,12 @@ impl Parser {
         matches!(self.readers[direction.index()].state, State::Failed)
     }
 
+    /// Bytes left of the unit of frames in hand: zero where the next byte begins one.
+    pub fn unit_left(&self, direction: Direction) -> Option<u64> {
+        let state = &self.readers[direction.index()].state;
+        matches!(state, State::Head { have: 0, .. }).then_some(0)
+    }
+
     /// Bytes so far that no buffer of a transaction holds.
     pub fn beyond_limit(&self, direction: Direction) -> u64 {
         self.readers[direction.index()].beyond
@@ -84,8 +92,8 @@ impl Parser {
         size_of::<Self>() + readers.sum::<usize>() + self.streams.held_bytes()
     }
 
-    /// Reads on, up to the next point where a transaction has to be looked at: the end of a header
-    /// block, of a stream, or of a frame that is neither. Gives the bytes taken.
+    /// Reads on, up to the next point where a transaction has to be looked at: the end of the
+    /// preface, of a header block, of a stream, or of a frame that is neither. Gives the bytes taken.
     pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
         if !std::mem::take(&mut self.keeps_touched) {
             self.streams.clear_touched();
@@ -94,7 +102,7 @@ impl Parser {
         while !rest.is_empty() {
             let step = self.step(direction, rest, limits);
             rest = rest.get(step.taken..).unwrap_or_default();
-            if step.pause && self.streams.any_touched() {
+            if step.ends_preface || (step.pause && self.streams.any_touched()) {
                 break;
             }
         }
@@ -154,16 +162,17 @@ impl Parser {
                 let taken = expected.len().min(bytes.len());
                 if bytes.get(..taken) != expected.get(..taken) {
                     self.fail(direction, Some(Event::InvalidClientMagic), limits);
-                    return Step {
-                        taken: 0,
-                        pause: false,
-                    };
+                    return Step::on(0);
                 }
                 *known += taken;
-                if *known == PREFACE.len() {
+                let ends_preface = *known == PREFACE.len();
+                if ends_preface {
                     reader.state = State::NEXT;
                 }
-                Step::on(taken)
+                Step {
+                    ends_preface,
+                    ..Step::on(taken)
+                }
             }
             State::Head { bytes: head, have } => {
                 let taken = bytes.len().min(HEAD_BYTES - *have);
@@ -196,7 +205,10 @@ impl Parser {
             State::Payload(payload) if payload.left == 0 => payload,
             // What was given up has to be looked at.
             State::Failed => {
-                return Step { taken, pause: true };
+                return Step {
+                    pause: true,
+                    ..Step::on(taken)
+                };
             }
             _ => return Step::on(taken),
         };
@@ -204,8 +216,8 @@ impl Parser {
         self.end_frame(direction, &ended, limits);
         let body_goes_on = ended.head.kind == Kind::Data && !ended.head.has(flag::END_STREAM);
         Step {
-            taken,
             pause: !body_goes_on,
+            ..Step::on(taken)
         }
     }
 

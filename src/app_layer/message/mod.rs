@@ -62,6 +62,12 @@ pub trait Parser: std::fmt::Debug + Send {
         0
     }
 
+    /// Bytes left of the unit of frames in hand: zero where the next byte begins one. `None`: not
+    /// known, as always of protocols without frames.
+    fn unit_left(&self, _: Direction) -> Option<u64> {
+        None
+    }
+
     /// What comes from here on is of another protocol, to be found out anew; asked when a call
     /// has taken its bytes.
     fn is_over(&self) -> bool {

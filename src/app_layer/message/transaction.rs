@@ -19,6 +19,8 @@ pub mod progress {
 
 /// Fields and numbers that one transaction keeps; what comes beyond is not there for rules.
 const MAX_FIELDS: usize = 4096;
+/// Stands for a number that is not there; no field is as large.
+const NO_NUMBER: u64 = u64::MAX;
 /// Files of one transaction; what comes beyond is not there for rules.
 const MAX_FILES: usize = 64;
 
@@ -254,6 +256,11 @@ impl Transaction {
         self.changed(direction);
     }
 
+    /// One of several that have a number each has none.
+    pub fn put_no_number(&mut self, number: Number, direction: Direction) {
+        self.put_number(number, direction, NO_NUMBER);
+    }
+
     pub fn raise(&mut self, direction: Direction, event: Event) {
         if !self.events.contains(&event) {
             self.events.push(event);
@@ -352,10 +359,19 @@ impl Transaction {
     }
 
     pub fn numbers(&self, number: Number, direction: Direction) -> impl Iterator<Item = u64> {
+        self.numbers_in_place(number, direction).flatten()
+    }
+
+    /// As [`Self::numbers`]; `None` where one of several has none.
+    pub fn numbers_in_place(
+        &self,
+        number: Number,
+        direction: Direction,
+    ) -> impl DoubleEndedIterator<Item = Option<u64>> {
         self.numbers
             .iter()
             .filter(move |(n, d, _)| *n == number && *d == direction)
-            .map(|(_, _, value)| *value)
+            .map(|(_, _, value)| (*value != NO_NUMBER).then_some(*value))
     }
 
     /// Bytes that it takes, itself included.

@@ -5,6 +5,7 @@
 
 mod detect;
 mod events;
+pub(in crate::app_layer) mod frames;
 mod message;
 mod parser;
 

@@ -121,6 +121,11 @@ impl message::Parser for Parser {
         self.readers[direction.index()].failed
     }
 
+    fn unit_left(&self, direction: Direction) -> Option<u64> {
+        let reader = &self.readers[direction.index()];
+        (!reader.failed && reader.head.is_empty()).then_some(reader.body_left)
+    }
+
     /// Bodies, and what follows a failure.
     fn beyond_limit(&self, direction: Direction) -> u64 {
         self.readers[direction.index()].beyond

@@ -7,6 +7,7 @@ mod conversation;
 mod detect;
 mod events;
 mod fields;
+pub(in crate::app_layer) mod frames;
 mod parser;
 mod smb1;
 mod smb2;

@@ -54,6 +54,11 @@ impl message::Parser for Parser {
         self.framed[direction.index()].failed()
     }
 
+    fn unit_left(&self, direction: Direction) -> Option<u64> {
+        let framed = &self.framed[direction.index()];
+        (!framed.failed() && !framed.is_within()).then_some(0)
+    }
+
     fn beyond_limit(&self, direction: Direction) -> u64 {
         let at = direction.index();
         self.framed[at].beyond() + self.conversation.beyond[at]

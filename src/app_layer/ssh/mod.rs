@@ -3,6 +3,7 @@
 mod detect;
 mod events;
 mod fingerprint;
+pub(in crate::app_layer) mod frames;
 mod parser;
 
 pub(super) use detect::detect;

@@ -133,6 +133,12 @@ impl message::Parser for Parser {
         &mut self.messages
     }
 
+    fn unit_left(&self, direction: Direction) -> Option<u64> {
+        let reader = &self.readers[direction.index()];
+        let between = reader.phase == Phase::Packets && !reader.packets.is_within();
+        between.then_some(0)
+    }
+
     fn beyond_limit(&self, direction: Direction) -> u64 {
         self.readers[direction.index()].packets.beyond()
     }
@@ -193,7 +199,7 @@ fn split_banner(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// RFC 4253 section 6: the length counts what follows it.
-fn packet_length(bytes: &[u8]) -> Length {
+pub(super) fn packet_length(bytes: &[u8]) -> Length {
     let Some(length) = bytes.first_chunk().map(|b| u32::from_be_bytes(*b)) else {
         return Length::Open;
     };

@@ -7,6 +7,7 @@ mod certificate;
 mod detect;
 mod events;
 mod fingerprint;
+pub(in crate::app_layer) mod frames;
 mod handshake;
 mod heartbeat;
 mod hello;

@@ -121,6 +121,11 @@ impl Parser {
         matches!(self.reader(direction).state, State::Failed)
     }
 
+    /// Bytes left of the unit of frames in hand: zero where the next byte begins one.
+    pub fn unit_left(&self, direction: Direction) -> Option<u64> {
+        matches!(self.reader(direction).state, State::Header { read: 0, .. }).then_some(0)
+    }
+
     /// Bytes so far that could not be looked at, encrypted ones left out.
     pub fn beyond_limit(&self, direction: Direction) -> u64 {
         self.reader(direction).beyond

@@ -37,6 +37,10 @@ impl Start {
         (bytes.len(), None)
     }
 
+    pub(super) const fn is_empty(&self) -> bool {
+        self.have == 0
+    }
+
     fn read(&self) -> Option<Head> {
         let bytes = self.bytes.get(..self.have)?;
         let (&first, &second) = (bytes.first()?, bytes.get(1)?);

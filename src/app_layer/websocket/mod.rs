@@ -6,6 +6,7 @@
 
 mod events;
 mod frame;
+pub(in crate::app_layer) mod frames;
 mod inflate;
 mod parser;
 

@@ -108,6 +108,12 @@ impl message::Parser for Parser {
         self.readers[direction.index()].failed
     }
 
+    fn unit_left(&self, direction: Direction) -> Option<u64> {
+        let reader = &self.readers[direction.index()];
+        let between = !reader.failed && reader.frame.is_none() && reader.start.is_empty();
+        between.then_some(0)
+    }
+
     fn beyond_limit(&self, direction: Direction) -> u64 {
         self.readers[direction.index()].beyond
     }

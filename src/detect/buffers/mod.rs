@@ -1,5 +1,6 @@
 //! From a sticky buffer's name to its bytes.
 
+mod frame;
 mod http;
 mod reveal;
 mod tls;
@@ -8,9 +9,9 @@ mod transform;
 pub(crate) use transform::Shaper;
 
 use crate::app_layer::{Event, Protocol, TxRef, http1};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Owner};
 use crate::direction::Direction;
-use crate::number::Number;
+use crate::number::{Number, Place};
 
 /// What a buffer holds now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,28 @@ pub(crate) trait Transaction {
     }
     /// Whether another instance may come as long as the direction goes on.
     fn may_come(&self, buffer: Buffer) -> bool;
+    /// Whether it is a unit of frames, and no transaction.
+    fn is_unit(&self) -> bool {
+        false
+    }
+    /// Length of a direction's growing buffers, and whether all of them are complete.
+    fn growing(&self, direction: Direction) -> (usize, bool) {
+        use Buffer::{FileData, HttpRequestBody, HttpResponseBody, WebSocketPayload};
+        let body = match direction {
+            Direction::ToServer => HttpRequestBody,
+            Direction::ToClient => HttpResponseBody,
+        };
+        let (mut length, mut complete) = (0, true);
+        for buffer in [body, FileData, WebSocketPayload] {
+            for instance in 0..self.instances(buffer, direction) {
+                if let Some(view) = self.view(buffer, direction, instance) {
+                    length += view.bytes.len();
+                    complete &= view.complete;
+                }
+            }
+        }
+        (length, complete)
+    }
     /// Whether one of the values that the number has now will do.
     fn has_number(
         &self,
@@ -63,18 +86,27 @@ pub(crate) trait Transaction {
         direction: Direction,
         will_do: &dyn Fn(u64) -> bool,
     ) -> bool;
+    /// Whether those at a place among the values will do.
+    fn has_number_at(
+        &self,
+        number: Number,
+        direction: Direction,
+        place: Place,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool;
 }
 
 /// Buffers that grow while a transaction goes on. All others are whole once they are there.
 pub(crate) const fn grows(buffer: Buffer) -> bool {
-    matches!(
-        buffer,
-        Buffer::HttpRequestBody
-            | Buffer::HttpResponseBody
-            | Buffer::FileData
-            | Buffer::DcerpcStub
-            | Buffer::WebSocketPayload
-    )
+    matches!(buffer.owner(), Owner::Frame(_))
+        || matches!(
+            buffer,
+            Buffer::HttpRequestBody
+                | Buffer::HttpResponseBody
+                | Buffer::FileData
+                | Buffer::DcerpcStub
+                | Buffer::WebSocketPayload
+        )
 }
 
 impl Transaction for TxRef<'_> {
@@ -179,6 +211,22 @@ impl Transaction for TxRef<'_> {
             Self::Http2(tx) => tx.numbers(number, direction).any(will_do),
             Self::Tls(tx) => tls::has_number(tx, number, direction, will_do),
             Self::Message(tx) => tx.numbers(number, direction).any(will_do),
+        }
+    }
+
+    fn has_number_at(
+        &self,
+        number: Number,
+        direction: Direction,
+        place: Place,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool {
+        match self {
+            Self::Http1(_) | Self::Http2(_) | Self::Tls(_) => false,
+            Self::Message(tx) => {
+                (place.is_known_early() || tx.is_complete(direction))
+                    && place.holds(tx.numbers_in_place(number, direction), will_do)
+            }
         }
     }
 }

@@ -12,9 +12,10 @@ use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
 use super::{
-    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionRules,
-    program,
+    CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionPlaces,
+    program, transaction_place,
 };
+use crate::app_layer::FrameProtocols;
 use crate::buffer::{Buffer, Owner};
 use crate::detect::buffers::Shaper;
 use crate::detect::prefilter::Pattern;
@@ -43,7 +44,8 @@ pub(crate) struct Builder {
     fragments: Vec<u32>,
     /// Fast patterns by protocol and slot; slots are of one direction.
     patterns: BTreeMap<(usize, u32), Vec<Call>>,
-    transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
+    transactions: Box<TransactionPlaces>,
+    frames_asked: FrameProtocols,
     firewall: Option<Firewall>,
     summary: Summary,
 }
@@ -64,6 +66,7 @@ impl Builder {
             fragments: Vec::new(),
             patterns: BTreeMap::new(),
             transactions: Box::new(std::array::from_fn(|_| Default::default())),
+            frames_asked: FrameProtocols::default(),
             firewall: None,
             summary: Summary::default(),
         }
@@ -100,6 +103,7 @@ impl Builder {
         let bits = BitRules::new(&signature.flowbits);
         let kept = KeptRules::new(signature);
         self.note_sets(buffers);
+        self.note_frames(buffers);
         let of = |buffer| buffers.iter().find(move |b| b.buffer == buffer);
         let raw = of(Buffer::Payload);
         let decoded = of(Buffer::Base64Data).map(|b| b.tests.as_slice());
@@ -193,6 +197,15 @@ impl Builder {
             self.place_header_only(number, &rule);
         }
         self.rules.push(rule);
+    }
+
+    /// Notes whose frames a rule asks for.
+    fn note_frames(&mut self, buffers: &[BufferTests]) {
+        for tests in buffers {
+            if let Owner::Frame(protocol) = tests.buffer.owner() {
+                self.frames_asked.add(protocol);
+            }
+        }
     }
 
     fn note_sets(&mut self, buffers: &[BufferTests]) {
@@ -481,10 +494,17 @@ impl Builder {
             fragments: self.fragments,
             sets_used: self.sets_used,
             transactions: self.transactions,
+            frames_asked: self.frames_asked,
             firewall: self.firewall,
             summary,
         }
     }
+}
+
+/// A rule that asks for frames asks for nothing else of its protocol.
+fn asks_for_frames(buffers: &[BufferTests]) -> bool {
+    let mut owners = buffers.iter().map(|b| b.buffer.owner());
+    owners.any(|owner| matches!(owner, Owner::Frame(_)))
 }
 
 /// Whether a match leaves something to keep: then all tests are held anew each time.
@@ -525,8 +545,8 @@ fn fast_test(choice: &Option<Choice>, buffer: usize) -> Option<usize> {
         .map(|c| c.test)
 }
 
-/// The protocols to whose transactions a rule belongs, by their place: those that have all it
-/// asks for.
+/// The protocols to whose transactions (or units of frames) a rule belongs, by their place: those
+/// that have all it asks for.
 fn places(signature: &Signature, buffers: &[BufferTests]) -> Vec<usize> {
     let may_be = |protocol: &&Protocol| {
         let protocol = **protocol;
@@ -554,10 +574,11 @@ fn places(signature: &Signature, buffers: &[BufferTests]) -> Vec<usize> {
                 .filter(|t| t.mode == ProtocolMode::Final)
                 .all(|t| t.protocol.covers(protocol) != t.negated)
     };
+    let of_units = asks_for_frames(buffers);
     Protocol::ALL
         .iter()
         .filter(may_be)
-        .filter_map(|p| p.index())
+        .filter_map(|p| transaction_place(*p, of_units))
         .collect()
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::buffers::Shaper;
 use super::policy::PatchInfo;
 use super::prefilter::Kind;
-use crate::app_layer::{Event, Protocol};
+use crate::app_layer::{Event, FrameProtocols, Protocol};
 use crate::buffer::Buffer;
 use crate::decode::{Packet, Transport};
 use crate::direction::Direction;
@@ -122,7 +122,9 @@ pub struct Layer {
     pub(crate) odd: Vec<u32>,
     /// Rules that ask for a fragment's place.
     pub(crate) fragments: Vec<u32>,
-    transactions: Box<[[TransactionRules; 2]; Protocol::COUNT]>,
+    transactions: Box<TransactionPlaces>,
+    /// Protocols whose frames rules ask for.
+    frames_asked: FrameProtocols,
     /// Sets that rules name, and whether the rule changes them.
     pub(crate) sets_used: Vec<(SetDefinition, bool)>,
     /// Where its rules are a firewall's: all of them are, and stand in these tables alone.
@@ -186,6 +188,15 @@ pub(crate) struct TransactionRules {
     pub(crate) events: Vec<(Event, u32)>,
 }
 
+/// Of each protocol the rules for its transactions; behind them those for its units of frames.
+type TransactionPlaces = [[TransactionRules; 2]; 2 * Protocol::COUNT];
+
+/// The place of a protocol among them.
+fn transaction_place(protocol: Protocol, of_units: bool) -> Option<usize> {
+    let behind = if of_units { Protocol::COUNT } else { 0 };
+    Some(protocol.index()? + behind)
+}
+
 impl TransactionRules {
     pub(crate) fn is_empty(&self) -> bool {
         self.screens.is_empty() && self.always.is_empty() && self.events.is_empty()
@@ -221,11 +232,18 @@ impl Layer {
         &self.payload[traffic as usize][direction.index()]
     }
 
+    /// The rules for a protocol's transactions, or for its units of frames.
     pub(crate) fn transactions(
         &self,
         protocol: Protocol,
+        of_units: bool,
         direction: Direction,
     ) -> Option<&TransactionRules> {
-        Some(&self.transactions[protocol.index()?][direction.index()])
+        let place = transaction_place(protocol, of_units)?;
+        Some(&self.transactions[place][direction.index()])
+    }
+
+    pub(crate) const fn frames_asked(&self) -> FrameProtocols {
+        self.frames_asked
     }
 }

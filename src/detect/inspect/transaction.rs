@@ -1,7 +1,7 @@
 //! Application-layer transactions.
 
 use super::Round;
-use crate::app_layer::{Protocol, TxRef};
+use crate::app_layer::{TxRef, Unit};
 use crate::detect::buffers::{Transaction, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
@@ -13,6 +13,7 @@ use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
+use crate::number::Place;
 use crate::signature::ast::Absent;
 use crate::verdict::Scope;
 
@@ -34,6 +35,18 @@ impl Ruleset {
         self.inspect_transaction(scratch, ctx, flow, direction, &tx, hits);
     }
 
+    /// The same for one direction of a unit of frames.
+    pub fn on_unit(
+        &self,
+        scratch: &mut Scratch,
+        ctx: &FlowContext,
+        flow: &mut FlowDetect,
+        unit: &Unit,
+        hits: &mut Hits,
+    ) {
+        self.inspect_transaction(scratch, ctx, flow, unit.direction(), &unit, hits);
+    }
+
     pub(crate) fn inspect_transaction<T: Transaction>(
         &self,
         scratch: &mut Scratch,
@@ -48,7 +61,7 @@ impl Ruleset {
         self.announce_protocol(scratch, ctx, flow, direction, hits);
         let over = Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
         // Of most protocols no rule asks anything.
-        if !self.asks_of(tx.protocol(), direction) {
+        if !self.asks_of(tx, direction) {
             // The other direction may have been asked about.
             if over {
                 flow.end_transaction(tx.id());
@@ -75,7 +88,8 @@ impl Ruleset {
         }
         let mut scanned_from = 0;
         for round in self.rounds(ctx.endpoints(direction), direction, ctx.now) {
-            let Some(rules) = round.layer.transactions(tx.protocol(), direction) else {
+            let layer = round.layer;
+            let Some(rules) = layer.transactions(tx.protocol(), tx.is_unit(), direction) else {
                 continue;
             };
             if rules.is_empty() {
@@ -91,18 +105,18 @@ impl Ruleset {
         side.events_seen = tx.events().len();
         side.seen = Some((tx.revision(direction), flow.generation));
         side.done = tx.is_complete(direction);
-        if side.done {
+        if side.done && !tx.is_unit() {
             self.forget_payload_matches(flow, direction);
         }
         flow.txs[at].sides[direction.index()] = side;
     }
 
     /// Whether a rule may ask something of such transactions.
-    fn asks_of(&self, protocol: Protocol, direction: Direction) -> bool {
+    fn asks_of<T: Transaction>(&self, tx: &T, direction: Direction) -> bool {
         let mut rules = self
             .layers
             .iter()
-            .filter_map(|layer| layer.transactions(protocol, direction));
+            .filter_map(|l| l.transactions(tx.protocol(), tx.is_unit(), direction));
         rules.any(|rules| !rules.is_empty())
     }
 
@@ -282,9 +296,11 @@ impl Round<'_> {
             && rule.events.iter().all(|e| tx.events().contains(e))
             && rule.numbers.iter().all(|t| {
                 let direction = t.number.direction().unwrap_or(self.direction);
-                tx.has_number(t.number, direction, &|n| {
-                    t.condition.matches(n, now, ctx.client.0)
-                })
+                let will_do = |n| t.condition.matches(n, now, ctx.client.0);
+                match t.place {
+                    Place::Any => tx.has_number(t.number, direction, &will_do),
+                    place => tx.has_number_at(t.number, direction, place, &will_do),
+                }
             })
     }
 

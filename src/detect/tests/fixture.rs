@@ -13,7 +13,7 @@ use crate::detect::{
     Ruleset, Scratch, State, StreamWindow,
 };
 use crate::direction::Direction;
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::signature::{Classes, Variables, parse_file};
 use crate::stream::StreamEvents;
 use crate::time::Timestamp;
@@ -335,6 +335,18 @@ impl Transaction for FakeTx {
     ) -> bool {
         let of = |(n, d, _): &&(Number, Direction, u64)| (*n, *d) == (number, direction);
         self.numbers.iter().filter(of).any(|(_, _, n)| will_do(*n))
+    }
+
+    fn has_number_at(
+        &self,
+        number: Number,
+        direction: Direction,
+        place: Place,
+        will_do: &dyn Fn(u64) -> bool,
+    ) -> bool {
+        let of = |(n, d, _): &&(Number, Direction, u64)| (*n, *d) == (number, direction);
+        let numbers = self.numbers.iter().filter(of).map(|(_, _, n)| Some(*n));
+        place.holds(numbers, will_do)
     }
 
     fn view(&self, buffer: Buffer, direction: Direction, instance: usize) -> Option<View<'_>> {

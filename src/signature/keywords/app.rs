@@ -3,7 +3,7 @@
 use super::size::range;
 use super::{Keyword, Kind};
 use crate::app_layer::{Event, Protocol};
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::signature::ast::{NumberCondition, NumberTest, ProtocolMode, ProtocolTest};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -26,6 +26,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
                 opt.no_value()?;
                 draft.numbers.push(NumberTest {
                     number: Number::FtpPortAddress,
+                    place: Place::Any,
                     condition: NumberCondition::NotClient,
                 });
                 Ok(())
@@ -73,7 +74,11 @@ fn ike_attribute(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
         return Err(fault.help_if(near.map(|n| format!("did you mean `{n}`?"))));
     };
     let condition = NumberCondition::Range(range(wanted.trim(), number.max())?);
-    draft.numbers.push(NumberTest { number, condition });
+    draft.numbers.push(NumberTest {
+        number,
+        place: Place::Any,
+        condition,
+    });
     Ok(())
 }
 

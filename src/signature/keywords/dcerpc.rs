@@ -2,7 +2,7 @@
 
 use super::{Keyword, Kind};
 use crate::buffer::Buffer;
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::signature::ast::{
     ByteTest, Comparison, Content, Endian, FastPattern, NumberCondition, NumberFormat, NumberTest,
     Test, Value,
@@ -130,6 +130,7 @@ fn operation(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     }
     draft.numbers.push(NumberTest {
         number,
+        place: Place::Any,
         condition: NumberCondition::OneOf(ranges.into()),
     });
     Ok(())

@@ -1,7 +1,7 @@
 //! Keywords of DNP3 that are no sticky buffer and no plain number.
 
 use super::{Keyword, Kind};
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::signature::ast::{NumberCondition, NumberTest, Range};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -29,6 +29,7 @@ fn object(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let wanted = octet(group)? << 8 | octet(variation)?;
     draft.numbers.push(NumberTest {
         number: Number::Dnp3Object,
+        place: Place::Any,
         condition: NumberCondition::Range(Range {
             min: wanted,
             max: wanted,

@@ -2,7 +2,7 @@
 
 use super::{Keyword, Parser};
 use crate::buffer::Buffer;
-use crate::number::Values;
+use crate::number::{Number, Values};
 
 /// Keyword, options that use it, and its limits.
 type Row = (&'static str, &'static str, &'static str);
@@ -48,6 +48,11 @@ const ROWS: &[Row] = &[
     ),
     ("prefilter", "itype:8; prefilter;", ""),
     ("flow", "flow:established,to_server;", ""),
+    (
+        "frame",
+        r#"frame:tls.hdr; content:"|18|"; startswith;"#,
+        "No payload, transaction or event beside it; `[app_layer] frame_bytes` of a record or message; a hole in the stream ends one.",
+    ),
     (
         "flowbits",
         "flowbits:isset,login|admin;",
@@ -353,9 +358,18 @@ impl Keyword {
         match &self.parser {
             Parser::Sticky(buffer) | Parser::MoveContent(buffer) => of_buffer(*buffer),
             Parser::Number(number) => format!("0 to {}.", number.max()),
-            Parser::TransactionNumber(number) => format!("0 to {}.", (*number).max()),
+            Parser::TransactionNumber(number) => of_number(*number),
             Parser::Transform(_) | Parser::Option(_) => String::new(),
         }
+    }
+}
+
+fn of_number(number: Number) -> String {
+    let range = format!("0 to {}.", number.max());
+    if number.has_places() {
+        range + " `all` and an INDEX below 0, which counts from the end, wait for the last one."
+    } else {
+        range
     }
 }
 

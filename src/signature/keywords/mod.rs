@@ -11,6 +11,7 @@ mod dnp3;
 mod examples;
 mod file;
 mod flow;
+mod frame;
 mod groups;
 mod kept;
 mod meta;
@@ -35,7 +36,7 @@ use super::draft::Draft;
 use super::header_number::HeaderNumber;
 use super::lex::{Fault, Opt};
 use super::suggest::nearest;
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, Owner};
 use crate::number::Number;
 
 /// One keyword of the rule language.
@@ -214,9 +215,11 @@ fn old_modifiers() -> [Keyword; 13] {
     ]
 }
 
-/// The payload is a sticky buffer by the name `pkt_data`; `dcerpc.iface` takes a value.
+/// The payload is a sticky buffer by the name `pkt_data`; `dcerpc.iface` takes a value, and frames are
+/// values of `frame`.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
     !matches!(buffer, Buffer::Payload | Buffer::DcerpcInterface)
+        && !matches!(buffer.owner(), Owner::Frame(_))
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
@@ -263,6 +266,7 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
     .into_iter()
     .flatten()
     .chain(sticky_buffers())
+    .chain([frame::keyword()])
     .chain(old_modifiers())
     .chain(transform::keywords())
     .collect()

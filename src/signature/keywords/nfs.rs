@@ -1,7 +1,7 @@
 //! Keywords of NFS that are no plain number.
 
 use super::{Keyword, Kind, size};
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::signature::ast::{NumberCondition, NumberTest, Range};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -33,6 +33,7 @@ fn procedure(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     }
     draft.numbers.push(NumberTest {
         number: Number::NfsProcedure,
+        place: Place::Any,
         condition: NumberCondition::Range(range),
     });
     Ok(())

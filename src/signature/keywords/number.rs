@@ -2,7 +2,7 @@
 
 use super::size::range;
 use super::{Keyword, Kind, Parser};
-use crate::number::{Number, Values};
+use crate::number::{Number, Place, Values};
 use crate::signature::ast::{NumberCondition, NumberTest, Range};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -33,10 +33,16 @@ fn syntax(number: Number) -> String {
     let plain = format!(
         "{name}:[!][<|>|<=|>=]NUMBER; {name}:[!]NUMBER-NUMBER; {name}:&MASK[=NUMBER|!=NUMBER];"
     );
+    let place = if number.has_places() {
+        "[,any|all|INDEX]"
+    } else {
+        ""
+    };
+    let plain = plain.replace(';', &format!("{place};"));
     match number.values() {
         Values::Plain | Values::Own => plain,
         Values::AnyOf(list) => format!("{name}:[!]{};", words(list).join("|")),
-        Values::Named(list) => format!("{plain} {name}:[!]{};", words(list).join("|")),
+        Values::Named(list) => format!("{plain} {name}:[!]{}{place};", words(list).join("|")),
         Values::Flags(list) => format!(
             "{plain} {name}:[!]FLAG,[!]FLAG...; FLAG one of {};",
             words(list).join(", ")
@@ -50,9 +56,33 @@ fn syntax(number: Number) -> String {
 
 pub(super) fn number(draft: &mut Draft<'_>, opt: &Opt<'_>, number: Number) -> Result<(), Fault> {
     let value = opt.value()?.unquoted()?;
+    let (value, place) = match value.split_once(",") {
+        Some((value, word)) if number.has_places() => (value.trim(), place(word.trim())?),
+        _ => (value, Place::Any),
+    };
     let condition = condition(value, number)?;
-    draft.numbers.push(NumberTest { number, condition });
+    draft.numbers.push(NumberTest {
+        number,
+        place,
+        condition,
+    });
     Ok(())
+}
+
+/// `any`, `all`, or how many stand before it; below 0, counted from the end.
+fn place(word: Arg<'_>) -> Result<Place, Fault> {
+    match word.text {
+        "any" => return Ok(Place::Any),
+        "all" => return Ok(Place::All),
+        _ => {}
+    }
+    let most = i64::from(i32::MAX);
+    let index = word.integer_in(-most..=most)?;
+    let (front, back) = (usize::try_from(index), usize::try_from(-1 - index));
+    front
+        .map(Place::Front)
+        .or(back.map(Place::Back))
+        .map_err(|_| word.fault("no place has this number"))
 }
 
 fn condition(value: Arg<'_>, number: Number) -> Result<NumberCondition, Fault> {

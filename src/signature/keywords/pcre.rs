@@ -285,7 +285,7 @@ pub(in crate::signature) mod tests {
         let statement = statement(rule).ok()?;
         let (variables, classes) = (Variables::default(), Classes::default());
         let surroundings = Surroundings::new(&variables, &classes);
-        let mut draft = Draft::new(&surroundings);
+        let mut draft = Draft::new(&surroundings, crate::signature::ast::Proto::Tcp);
         pcre(&mut draft, statement.options.first()?).ok()?;
         match draft.buffers.pop()?.tests.pop()? {
             Test::Pcre(pcre) => Some(pcre),

@@ -27,11 +27,6 @@ pub const REFUSED: &[Refused] = &[
         "list the addresses in the rule's header, or in a set: `ip.src; dataset:isset,NAME,type ip,load FILE;`",
     ),
     refused(
-        "frame",
-        "the frames of protocols are no buffers here",
-        "use the sticky buffers of the protocol",
-    ),
-    refused(
         "replace",
         "payload is never rewritten: what is not to arrive is dropped",
         "use the action `drop`",

@@ -6,7 +6,7 @@ use jiff::tz::Offset;
 use super::content;
 use super::{Keyword, Kind};
 use crate::buffer::Buffer;
-use crate::number::Number;
+use crate::number::{Number, Place};
 use crate::signature::ast::{NumberCondition, NumberTest, Range, Test};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
@@ -95,7 +95,11 @@ pub(super) fn keywords() -> Vec<Keyword> {
 }
 
 fn ask(draft: &mut Draft<'_>, number: Number, condition: NumberCondition) {
-    draft.numbers.push(NumberTest { number, condition });
+    draft.numbers.push(NumberTest {
+        number,
+        place: Place::Any,
+        condition,
+    });
 }
 
 fn part_of(draft: &mut Draft<'_>, opt: &Opt<'_>, buffer: Buffer) -> Result<(), Fault> {
