@@ -40,6 +40,29 @@ fn each_state_of_a_transaction_is_to_be_accepted() {
 }
 
 #[test]
+fn an_ssh_session_is_accepted_by_its_banner() {
+    let rules = "\
+accept:hook tcp:all any any <> any 80 (sid:1;)
+accept:hook ssh:request_started any any -> any any (alert; sid:2;)
+accept:hook ssh:request_banner_wait_eol any any -> any any (alert; sid:3;)
+accept:hook ssh:request_banner_done any any -> any any (ssh.software; content:\"Good\"; alert; sid:4;)
+";
+    for (banner, expected, alerts) in [
+        ("SSH-2.0-Good_1\r\n", Verdict::Forward, &[2, 3, 4][..]),
+        (
+            "SSH-2.0-Bad_1\r\n",
+            denied(DropReason::FirewallAppPolicy),
+            &[2, 3],
+        ),
+    ] {
+        let mut lab = Lab::new(rules);
+        lab.open();
+        assert_eq!(lab.segment(0, "A", banner.as_bytes()), expected);
+        assert_eq!(lab.seen.alerts, alerts);
+    }
+}
+
+#[test]
 fn the_first_rule_that_matches_decides_on_the_packet_that_completes_it() {
     let mut lab = Lab::new(HTTP);
     lab.open();
