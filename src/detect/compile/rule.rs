@@ -306,10 +306,12 @@ impl Rule {
 
     /// Whether it looks at a transaction.
     pub(crate) fn has_transaction_part(&self) -> bool {
-        !self.buffers.is_empty()
-            || !self.events.is_empty()
-            || !self.numbers.is_empty()
-            || self.hook.is_some()
+        self.asks_transaction() || self.hook.is_some()
+    }
+
+    /// Whether it looks at what is in a transaction, not only at how far it has come.
+    pub(crate) fn asks_transaction(&self) -> bool {
+        !self.buffers.is_empty() || !self.events.is_empty() || !self.numbers.is_empty()
     }
 
     /// Whether nothing else waits for its match on a stream, nor it for anything else.
