@@ -190,6 +190,9 @@ impl Reader<'_> {
             alert,
         } = action;
         let mut draft = Draft::new(self.surroundings);
+        if let Some(fault) = &statement.unclosed {
+            draft.warn(fault.clone());
+        }
         for opt in &statement.options {
             option(&mut draft, opt)?;
         }

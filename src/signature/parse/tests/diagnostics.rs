@@ -181,6 +181,12 @@ const TOLD: &[(Severity, &str, &str, &str)] = &[
     ),
     (
         Severity::Warning,
+        r#"alert tcp any any -> any any (msg:"a"; content:"abc"; sid:1^;"#,
+        "is it whole",
+        "",
+    ),
+    (
+        Severity::Warning,
         r#"alert tcp any any -> any any (msg:"a"; ^pcre:"/a+b/"; sid:1;)"#,
         "nothing to look for first",
         "content of 2 bytes or more",
