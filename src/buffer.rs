@@ -120,7 +120,7 @@ buffers! {
     Http2HeaderName { "http2.header_name", &[], None, Http2, "Name of each header field, `:method` and its like among them." }
     Http2Header { "http2.header", &[], None, Http2, "Each header field: `name: value`, the colons within both doubled." }
     WebSocketPayload { "websocket.payload", &[], None, WebSocket, "Payload of a frame, unmasked; of a message's last frame, the whole message, decompressed." }
-    FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's last segment." }
+    FileName { "file.name", &[], None, File, "Name of each transferred file; for HTTP of Content-Disposition, else the target's path." }
     FileData { "file.data", &["file_data"], None, File, "Contents of transferred files; for HTTP the body." }
     TlsSni { "tls.sni", &["tls_sni"], TO_SERVER, Tls, "Each server name of the ClientHello, as sent; there should be one." }
     TlsCertSubject { "tls.cert_subject", &["tls_cert_subject"], None, Tls, "Subject of an end's own certificate, such as C=US, O=Example, CN=example.com." }

@@ -1,7 +1,7 @@
 //! The states of a transaction that rules may hook in at: one table drives rules' headers,
 //! inspection and docs.
 
-use super::{Protocol, http1, message, smtp, tls};
+use super::{Protocol, http1, message, smtp, ssh, tls};
 use crate::direction::Direction;
 
 /// A state, by its name in rules (`http1:request_headers`).
@@ -83,6 +83,22 @@ const SMTP: [&[Hook]; 2] = [
     ],
 ];
 
+/// A session in the clear: its banner (RFC 4253 section 4.2), then packets up to encryption.
+const SSH: [&[Hook]; 2] = [
+    &[
+        hook("request_in_progress", message::progress::NONE),
+        hook("request_banner_wait_eol", ssh::progress::BANNER_WAIT_EOL),
+        hook("request_banner_done", ssh::progress::BANNER_DONE),
+        hook("request_finished", message::progress::COMPLETE),
+    ],
+    &[
+        hook("response_in_progress", message::progress::NONE),
+        hook("response_banner_wait_eol", ssh::progress::BANNER_WAIT_EOL),
+        hook("response_banner_done", ssh::progress::BANNER_DONE),
+        hook("response_finished", message::progress::COMPLETE),
+    ],
+];
+
 const MESSAGE: [&[Hook]; 2] = [
     &[
         hook("request_started", message::progress::NONE),
@@ -101,14 +117,67 @@ pub const fn hooks(protocol: Protocol, direction: Direction) -> &'static [Hook] 
         Protocol::Http1 => &HTTP1,
         Protocol::Tls => &TLS,
         Protocol::Smtp => &SMTP,
+        Protocol::Ssh => &SSH,
         _ => &MESSAGE,
     };
     both[direction.index()]
 }
 
+/// A state's place among the hooks of its direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub direction: Direction,
+    pub place: usize,
+    pub hook: Hook,
+}
+
+/// The state that rules call by this name. The first and the last one of each direction have a name
+/// in all protocols alike, whatever their own is.
+pub fn find_hook(protocol: Protocol, name: &str) -> Option<Place> {
+    let own = Direction::BOTH.into_iter().find_map(|direction| {
+        let states = hooks(protocol, direction);
+        let place = states.iter().position(|hook| hook.name == name)?;
+        Some((direction, place))
+    });
+    let (direction, place) = own.or_else(|| {
+        let (direction, last) = match name {
+            "request_started" => (Direction::ToServer, false),
+            "request_complete" => (Direction::ToServer, true),
+            "response_started" => (Direction::ToClient, false),
+            "response_complete" => (Direction::ToClient, true),
+            _ => return None,
+        };
+        let end = hooks(protocol, direction).len().checked_sub(1)?;
+        Some((direction, if last { end } else { 0 }))
+    })?;
+    let hook = *hooks(protocol, direction).get(place)?;
+    Some(Place {
+        direction,
+        place,
+        hook,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ends_of_a_direction_have_a_name_in_all_protocols() {
+        for (protocol, name, own) in [
+            (Protocol::Ssh, "request_started", "request_in_progress"),
+            (Protocol::Ssh, "response_complete", "response_finished"),
+            (Protocol::Tls, "request_complete", "client_finished"),
+            (Protocol::Http1, "request_complete", "request_complete"),
+            (Protocol::Dns, "response_started", "response_started"),
+        ] {
+            let found = find_hook(protocol, name).unwrap();
+            assert_eq!(found.hook.name, own, "{protocol} {name}");
+            assert_eq!(find_hook(protocol, own), Some(found));
+        }
+        assert_eq!(find_hook(Protocol::Dns, "request_banner_done"), None);
+        assert_eq!(find_hook(Protocol::Http, "request_started"), None);
+    }
 
     #[test]
     fn states_have_names_of_their_own_and_come_in_order() {

@@ -50,7 +50,7 @@ mod words;
 pub use crate::protocol::Protocol;
 pub use event::Event;
 pub use frames::{FIRST_UNIT, Frame, FrameProtocols, Unit};
-pub use hooks::{Hook, hooks};
+pub use hooks::{Hook, find_hook, hooks};
 pub use limits::Limits;
 pub use session::{AppLayer, Progress};
 pub use transaction::TxRef;

@@ -67,6 +67,8 @@ pub(crate) struct TxSide {
     pub(crate) done: bool,
     /// States that a firewall has let through.
     pub(crate) states_passed: u8,
+    /// Its rules that did so for what is in the transaction: each is here once.
+    pub(crate) let_through_by: Vec<RuleRef>,
     pub(crate) events_seen: usize,
     /// Bytes (or instances) scanned of each buffer that has a prefilter, layer after layer.
     pub(crate) scanned: Vec<u32>,
@@ -135,6 +137,7 @@ impl TxState {
             side.seen = None;
             side.done = false;
             side.states_passed = 0;
+            side.let_through_by.clear();
             side.events_seen = 0;
             side.scanned.clear();
             side.scanned_further.clear();
@@ -157,6 +160,7 @@ impl FlowDetect {
             side.scanned.capacity() * size_of::<u32>()
                 + side.scanned_further.capacity() * size_of::<Scanned>()
                 + side.candidates.capacity() * size_of::<TxCandidate>()
+                + side.let_through_by.capacity() * size_of::<RuleRef>()
         };
         let candidates = self.stream.iter().map(Vec::capacity).sum::<usize>();
         self.txs.capacity() * size_of::<TxState>()

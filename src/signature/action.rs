@@ -1,6 +1,7 @@
 //! The first word of a rule: `drop`, or a firewall's `accept:flow,pass:flow,alert`.
 
 use super::ast::{ActionScope, FirewallAction, Hook, PacketHook};
+use super::keywords::refused;
 use super::lex::{Arg, Fault};
 use super::suggest::nearest;
 use crate::verdict::{Action, Scope};
@@ -72,6 +73,11 @@ pub(super) fn parse(word: Arg<'_>, hook: Option<Hook>) -> Result<Actions, Fault>
 
 fn action(word: Arg<'_>) -> Result<Action, Fault> {
     word.text.parse().map_err(|()| {
+        if word.text == "config"
+            && let Some(refused) = refused::find(word.text)
+        {
+            return refused.fault(word);
+        }
         let near = nearest(word.text, ACTIONS.iter().copied());
         word.fault(format!("unknown action `{}`", word.text))
             .help(near.map_or_else(

@@ -40,7 +40,8 @@ pub fn keywords_markdown() -> String {
 fn hooks_of_rules(out: &mut String) {
     out.push_str(
         "\n## Hooks\n\nWritten behind the protocol (`tcp:flow_start`, `http1:request_line`), they say when a rule \
-         is asked. [firewall.md](firewall.md) tells what they are for.\n\n| protocol | hooks, in their order |\n|---|---|\n",
+         is asked. [firewall.md](firewall.md) tells what they are for. In all protocols `request_started`, `request_complete`, \
+         `response_started` and `response_complete` are the first and the last one of each direction.\n\n| protocol | hooks, in their order |\n|---|---|\n",
     );
     let names = |names: &[&str]| {
         let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();

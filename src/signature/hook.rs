@@ -3,7 +3,7 @@
 use super::ast::{AppHook, Hook, PacketHook, Proto};
 use super::lex::{Arg, Fault};
 use super::suggest::nearest;
-use crate::app_layer::hooks;
+use crate::app_layer::{find_hook, hooks};
 use crate::direction::Direction;
 
 pub(super) fn parse(word: Arg<'_>, protocol: Proto) -> Result<Hook, Fault> {
@@ -13,20 +13,17 @@ pub(super) fn parse(word: Arg<'_>, protocol: Proto) -> Result<Hook, Fault> {
                 Some(name) => (true, name),
                 None => (false, word),
             };
-            let all = Direction::BOTH.into_iter().flat_map(|direction| {
-                let list = hooks(app, direction).iter().enumerate();
-                list.map(move |(place, hook)| (direction, place, hook))
-            });
-            let found = all.clone().find(|(_, _, hook)| hook.name == name.text);
-            if let Some((direction, place, hook)) = found {
+            if let Some(found) = find_hook(app, name.text) {
                 return Ok(Hook::App(AppHook {
-                    direction,
-                    place: place as u8,
-                    progress: hook.progress,
+                    direction: found.direction,
+                    place: found.place as u8,
+                    progress: found.hook.progress,
                     and_before,
                 }));
             }
-            let names: Vec<_> = all.map(|(_, _, hook)| hook.name).collect();
+            let all = Direction::BOTH.into_iter();
+            let all = all.flat_map(|direction| hooks(app, direction));
+            let names: Vec<_> = all.map(|hook| hook.name).collect();
             if names.is_empty() {
                 return Err(name.fault(format!(
                     "flows are of one version of `{}`: hooks belong to it",

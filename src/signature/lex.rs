@@ -309,6 +309,8 @@ impl<'a> Opt<'a> {
 pub struct Statement<'a> {
     pub header: Arg<'a>,
     pub options: Vec<Opt<'a>>,
+    /// What its author is to be told: its end is missing.
+    pub unclosed: Option<Fault>,
 }
 
 /// Cuts a rule. Knows nothing of keywords.
@@ -331,17 +333,22 @@ pub fn statement(rule: &str) -> Result<Statement<'_>, Fault> {
         ));
     };
     let header = whole.slice(0, open).trim();
-    let Some(inside) = whole.text.strip_suffix(')').filter(|s| s.len() > open) else {
-        let end = whole.span().end;
-        return Err(Fault::new(
-            Span::new(end.saturating_sub(last_char_len(whole.text)), end),
-            "the rule does not end in `)`",
-        ));
+    let end = whole.span().end;
+    let last = Span::new(end.saturating_sub(last_char_len(whole.text)), end);
+    let (inside, unclosed) = match whole.text.strip_suffix(')') {
+        Some(inside) if inside.len() > open => (inside, None),
+        // Suricata reads such a rule as if it were whole.
+        None if whole.text.ends_with(';') => {
+            let fault = Fault::new(last, "the rule does not end in `)`: is it whole?");
+            (whole.text, Some(fault))
+        }
+        _ => return Err(Fault::new(last, "the rule does not end in `)`")),
     };
     let body = whole.slice(open + 1, inside.len());
     Ok(Statement {
         header,
         options: options(body)?,
+        unclosed,
     })
 }
 
@@ -487,7 +494,7 @@ mod tests {
     fn refuses_with_the_span_at_fault() {
         for (rule, at, needle) in [
             ("alert tcp", 8..9, "no `(`"),
-            ("alert (sid:1;", 12..13, "does not end in `)`"),
+            ("alert (sid:1", 11..12, "does not end in `)`"),
             ("alert (sid:1)", 7..12, "no `;`"),
             ("alert (sid:1;;)", 13..14, "expected a keyword"),
             ("alert (a b:1;)", 8..9, "letters, digits"),

@@ -190,6 +190,9 @@ impl Reader<'_> {
             alert,
         } = action;
         let mut draft = Draft::new(self.surroundings, header.protocol);
+        if let Some(fault) = &statement.unclosed {
+            draft.warn(fault.clone());
+        }
         for opt in &statement.options {
             option(&mut draft, opt)?;
         }
@@ -297,13 +300,7 @@ fn option(draft: &mut Draft<'_>, opt: &lex::Opt<'_>) -> Result<(), Fault> {
         Some(keyword) => keyword.parse(draft, opt),
         None => {
             if let Some(refused) = keywords::refused::find(opt.name.text) {
-                return Err(opt
-                    .name
-                    .fault(format!(
-                        "`{}` is not supported: {}",
-                        refused.name, refused.why
-                    ))
-                    .help(refused.instead));
+                return Err(refused.fault(opt.name));
             }
             let near = keywords::suggestion(opt.name.text);
             Err(opt

@@ -196,8 +196,7 @@ impl Transaction {
         head + as_sent + self.files(direction).map_or(0, |files| files.len())
     }
 
-    /// The name of the body as a file: of Content-Disposition, else the last segment of the
-    /// target's path.
+    /// The name of the body as a file: of Content-Disposition, else the target's path.
     pub fn file_name(&self, direction: Direction) -> Option<&[u8]> {
         let named = self.header_value(direction, b"content-disposition");
         if let Some(value) = named
@@ -207,8 +206,7 @@ impl Transaction {
         }
         let uri = self.uri_normalized()?;
         let path = uri.split(|b| matches!(b, b'?' | b'#')).next()?;
-        let name = path.rsplit(|&b| b == b'/').next()?;
-        (!name.is_empty()).then_some(name)
+        (!path.is_empty()).then_some(path)
     }
 
     /// `Name: value` of one header, in the order they came; repeated names joined.

@@ -29,8 +29,8 @@ pub(super) struct Conversation {
     waiting: Vec<Request>,
     handles: Vec<(Handle, Vec<u8>)>,
     open: Vec<OpenFile>,
-    /// Trees that hold pipes and no files.
-    pipes: Vec<u32>,
+    /// Trees whose connecting was seen, and whether each holds pipes and no files.
+    trees: Vec<(u32, bool)>,
     calls: Vec<Pipe>,
     pub beyond: [u64; 2],
 }
@@ -72,7 +72,7 @@ impl Default for Conversation {
             waiting: Vec::new(),
             handles: Vec::new(),
             open: Vec::new(),
-            pipes: Vec::new(),
+            trees: Vec::new(),
             calls: Vec::new(),
             beyond: [0; 2],
         }
@@ -147,17 +147,41 @@ impl Conversation {
         }
     }
 
-    /// A tree of pipes was connected.
-    pub(super) fn connected_pipes(&mut self, tree: u32) {
-        if self.pipes.len() >= MOST_HANDLES {
-            self.pipes.remove(0);
+    /// A tree was connected, of pipes or of files.
+    pub(super) fn connected(&mut self, tree: u32, pipes: bool) {
+        self.trees.retain(|(known, _)| *known != tree);
+        if self.trees.len() >= MOST_HANDLES {
+            self.trees.remove(0);
         }
-        self.pipes.push(tree);
+        self.trees.push((tree, pipes));
     }
 
-    /// Whether what is written to a tree are messages and no files.
-    pub(super) fn has_pipes(&self, tree: u32) -> bool {
-        self.pipes.contains(&tree)
+    /// Bytes that were written to a tree's handle, or read from it: calls or a part of a file, as the
+    /// tree holds pipes or files. Of a tree whose connecting was not seen they are a file, and
+    /// calls as well where they look like such.
+    pub(super) fn transferred(
+        &mut self,
+        direction: Direction,
+        tree: u32,
+        handle: Handle,
+        offset: u64,
+        data: &[u8],
+        limits: &Limits,
+    ) {
+        let known = self.trees.iter().find(|(number, _)| *number == tree);
+        let (calls, file) = match known {
+            Some((_, pipes)) => (*pipes, !*pipes),
+            None => {
+                let called = self.calls.iter().any(|pipe| pipe.handle == handle);
+                (called || dcerpc::detect(data) == Some(true), true)
+            }
+        };
+        if calls {
+            self.piped(direction, handle, data, limits);
+        }
+        if file {
+            self.contents(direction, handle, offset, data, limits);
+        }
     }
 
     /// A file was opened.
@@ -177,7 +201,7 @@ impl Conversation {
     }
 
     /// Bytes of a file, at an offset.
-    pub(super) fn contents(
+    fn contents(
         &mut self,
         direction: Direction,
         handle: Handle,
@@ -282,7 +306,7 @@ impl Conversation {
             + handles.sum::<usize>()
             + self.waiting.capacity() * size_of::<Request>()
             + self.handles.capacity() * size_of::<(Handle, Vec<u8>)>()
-            + self.pipes.capacity() * size_of::<u32>()
+            + self.trees.capacity() * size_of::<(u32, bool)>()
             + self.open.capacity() * size_of::<OpenFile>()
     }
 

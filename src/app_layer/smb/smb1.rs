@@ -85,7 +85,7 @@ fn request(conversation: &mut Conversation, message: &Message<'_>, limits: &Limi
         .iter()
         .find(|(number, _)| *number == message.command);
     let name = known.map_or("UNKNOWN", |(_, name)| name);
-    let pipe = conversation.has_pipes(message.tree);
+    let tree = message.tree;
     let (tx, request) = conversation.request(message.id, 1, name, limits);
     let words = message.words;
     match message.command {
@@ -117,11 +117,7 @@ fn request(conversation: &mut Conversation, message: &Message<'_>, limits: &Limi
             let data =
                 message.file_bytes(u16_at(words, 22)?, u16_at(words, 20)?, u16_at(words, 18)?);
             let handle = handle(words, 4)?;
-            if pipe {
-                conversation.piped(ToServer, handle, data, limits);
-            } else {
-                conversation.contents(ToServer, handle, offset, data, limits);
-            }
+            conversation.transferred(ToServer, tree, handle, offset, data, limits);
         }
         TRANSACTION if u16_at(words, 28) == Some(TRANSACT_PIPE) => {
             let handle = handle(words, 30)?;
@@ -140,8 +136,8 @@ fn response(conversation: &mut Conversation, message: &Message<'_>, limits: &Lim
     };
     let words = message.words;
     match message.command {
-        TREE_CONNECT if message.status == 0 && request.pipes => {
-            conversation.connected_pipes(message.tree);
+        TREE_CONNECT if message.status == 0 => {
+            conversation.connected(message.tree, request.pipes);
         }
         NT_CREATE if message.status == 0 => {
             conversation.opened(handle(words, 5)?, request.name);
@@ -158,11 +154,7 @@ fn response(conversation: &mut Conversation, message: &Message<'_>, limits: &Lim
             };
             let data =
                 message.file_bytes(u16_at(words, 12)?, u16_at(words, 10)?, u16_at(words, 14)?);
-            if conversation.has_pipes(message.tree) {
-                conversation.piped(ToClient, handle, data, limits);
-            } else {
-                conversation.contents(ToClient, handle, from, data, limits);
-            }
+            conversation.transferred(ToClient, message.tree, handle, from, data, limits);
         }
         _ => {}
     }

@@ -110,7 +110,7 @@ fn request(
     limits: &Limits,
 ) -> Option<()> {
     let name = COMMANDS.get(usize::from(command)).copied();
-    let pipe = conversation.has_pipes(u32_at(bytes, TREE)?);
+    let tree = u32_at(bytes, TREE)?;
     let (tx, request) = conversation.request(id, 2, name.unwrap_or("UNKNOWN"), limits);
     match command {
         SESSION_SETUP => {
@@ -130,11 +130,8 @@ fn request(
             let offset = usize::from(u16_at(body, 2)?);
             let data = available(bytes, offset, u32_at(body, 4)?);
             let handle = handle(body, 16)?;
-            if pipe {
-                conversation.piped(ToServer, handle, data, limits);
-            } else {
-                conversation.contents(ToServer, handle, u64_at(body, 8)?, data, limits);
-            }
+            let from = u64_at(body, 8)?;
+            conversation.transferred(ToServer, tree, handle, from, data, limits);
         }
         IOCTL if u32_at(body, 4)? == PIPE_TRANSCEIVE => {
             let handle = handle(body, 8)?;
@@ -166,8 +163,8 @@ fn response(
         return Some(());
     };
     match command {
-        TREE_CONNECT if status == 0 && request.pipes => {
-            conversation.connected_pipes(u32_at(bytes, TREE)?);
+        TREE_CONNECT if status == 0 => {
+            conversation.connected(u32_at(bytes, TREE)?, request.pipes);
         }
         CREATE if status == 0 => conversation.opened(handle(body, 64)?, request.name),
         READ if status == 0 || status == BUFFER_OVERFLOW => {
@@ -175,11 +172,7 @@ fn response(
                 return Some(());
             };
             let data = available(bytes, usize::from(*body.get(2)?), u32_at(body, 4)?);
-            if conversation.has_pipes(u32_at(bytes, TREE)?) {
-                conversation.piped(ToClient, handle, data, limits);
-            } else {
-                conversation.contents(ToClient, handle, from, data, limits);
-            }
+            conversation.transferred(ToClient, u32_at(bytes, TREE)?, handle, from, data, limits);
         }
         IOCTL if status == 0 || status == BUFFER_OVERFLOW => {
             if let Some((handle, _)) = request.read {

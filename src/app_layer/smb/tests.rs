@@ -234,6 +234,35 @@ fn calls_through_a_pipe_are_those_of_dcerpc() {
     }
 }
 
+/// A connection that is joined late has trees whose connecting nobody saw: the pipes among them
+/// were taken for files.
+#[test]
+fn of_an_unknown_tree_calls_are_told_by_their_look_and_files_stay_files() {
+    let calls = calls();
+    let interfaces = |parser: &Parser| {
+        let all = parser.messages().all().iter();
+        all.filter(|tx| tx.field(Buffer::DcerpcInterface, ToServer).is_some())
+            .count()
+    };
+    let (bind, call) = calls.split_at(72);
+    let mut parser = Parser::default();
+    feed(&mut parser, ToServer, &write(2, 6, 1, 0, bind), 100);
+    feed(&mut parser, ToServer, &write(3, 6, 1, 72, call), 100);
+    assert_eq!(interfaces(&parser), 1);
+    assert_eq!(
+        files(&parser, ToServer)[0].1,
+        String::from_utf8_lossy(&calls)
+    );
+
+    let mut parser = Parser::default();
+    feed(&mut parser, ToServer, &tree_connect(1, r"\\host\data"), 100);
+    let connected = smb2(3, 1, true, 6, &[16, 0, 1, 0]);
+    feed(&mut parser, ToClient, &connected, 100);
+    feed(&mut parser, ToServer, &write(2, 6, 1, 0, &calls), 100);
+    assert_eq!(interfaces(&parser), 0);
+    assert_eq!(files(&parser, ToServer).len(), 1);
+}
+
 /// A message of SMB 1: words and data behind the header.
 fn smb1(command: u8, response: bool, words: &[u8], data: &[u8]) -> Vec<u8> {
     let mut header = vec![0xff, b'S', b'M', b'B', command, 0, 0, 0, 0];

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use sha1::{Digest, Sha1};
 use x509_parser::error::X509Error;
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::oid_registry;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::x509::X509Name;
 
 use super::Event;
 use super::read::take_u24_prefixed;
@@ -27,8 +29,8 @@ pub struct Chain {
 /// What a certificate says of itself.
 #[derive(Debug)]
 struct Described {
-    subject: String,
-    issuer: String,
+    subject: Option<String>,
+    issuer: Option<String>,
     serial: String,
     names: Vec<Vec<u8>>,
     not_before: i64,
@@ -85,12 +87,14 @@ impl Chain {
 
     /// Of the first certificate, such as `C=US, O=Example, CN=example.com`.
     pub fn subject(&self) -> Option<&[u8]> {
-        self.first.as_ref().map(|d| d.subject.as_bytes())
+        let subject = self.first.as_ref()?.subject.as_ref()?;
+        Some(subject.as_bytes())
     }
 
     /// Of the first certificate.
     pub fn issuer(&self) -> Option<&[u8]> {
-        self.first.as_ref().map(|d| d.issuer.as_bytes())
+        let issuer = self.first.as_ref()?.issuer.as_ref()?;
+        Some(issuer.as_bytes())
     }
 
     /// Of the first certificate: upper-case hex with colons.
@@ -117,7 +121,8 @@ impl Chain {
         let lists = self.certificates.iter().chain(self.names());
         let texts = self.first.as_ref();
         let texts = texts.map_or(0, |d| {
-            d.subject.capacity() + d.issuer.capacity() + d.serial.capacity()
+            let names = [&d.subject, &d.issuer].map(|n| n.as_ref().map_or(0, String::capacity));
+            names.iter().sum::<usize>() + d.serial.capacity()
         });
         lists
             .map(|bytes| size_of::<Vec<u8>>() + bytes.capacity())
@@ -141,13 +146,28 @@ fn describe(certificate: &X509Certificate<'_>, raise: &mut dyn FnMut(Event)) -> 
         Ok(None) => {}
         Err(_) => raise(Event::CertificateInvalidExtensions),
     }
+    let (not_before, not_after) = (
+        validity.not_before.timestamp(),
+        validity.not_after.timestamp(),
+    );
+    // RFC 5280 section 4.1.2.5.
+    if not_after < not_before {
+        raise(Event::CertificateInvalidValidity);
+    }
+    let mut text = |name: &X509Name<'_>, otherwise| {
+        let text = name.to_string_with_registry(oid_registry()).ok();
+        if text.is_none() {
+            raise(otherwise);
+        }
+        text
+    };
     Described {
-        subject: certificate.subject().to_string(),
-        issuer: certificate.issuer().to_string(),
+        subject: text(certificate.subject(), Event::CertificateInvalidSubject),
+        issuer: text(certificate.issuer(), Event::CertificateInvalidIssuer),
         serial: hex_with_colons(certificate.raw_serial(), true),
         names,
-        not_before: validity.not_before.timestamp(),
-        not_after: validity.not_after.timestamp(),
+        not_before,
+        not_after,
     }
 }
 
@@ -248,6 +268,68 @@ mod tests {
             (&[0x30, 2, 5, 0], None),
         ] {
             assert_eq!(outer_fault(bytes), expected, "{bytes:?}");
+        }
+    }
+
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[tag, 0x82], &length[..], &content].concat()
+    }
+
+    /// Of a common name (2.5.4.3), in UTF-8 if it is text.
+    fn name(value: &[u8]) -> Vec<u8> {
+        let attribute = der(0x30, &[&[6, 3, 85, 4, 3], &der(12, &[value])]);
+        der(0x30, &[&der(0x31, &[&attribute])])
+    }
+
+    fn certificate(issuer: &[u8], subject: &[u8], days: [&[u8; 6]; 2]) -> Vec<u8> {
+        let algorithm = der(0x30, &[&[6, 3, 42, 3, 4], &[5, 0]]);
+        let bits = der(3, &[&[0, 1]]);
+        let day = |day: &[u8; 6]| der(0x17, &[day, b"000000Z"]);
+        let validity = der(0x30, &[&day(days[0]), &day(days[1])]);
+        let key = der(0x30, &[&algorithm, &bits]);
+        let parts: [&[u8]; 7] = [
+            &[0xa0, 3, 2, 1, 2],
+            &[2, 1, 5],
+            &algorithm,
+            &name(issuer),
+            &validity,
+            &name(subject),
+            &key,
+        ];
+        der(0x30, &[&der(0x30, &parts), &algorithm, &bits])
+    }
+
+    #[test]
+    fn what_a_certificate_says_and_does_not_mean_is_an_event() {
+        let (first, last) = (b"200101", b"210101");
+        for (certificate, expected, subject) in [
+            (
+                certificate(b"a", b"b", [first, last]),
+                &[][..],
+                Some(&b"CN=b"[..]),
+            ),
+            (
+                certificate(b"a", b"\xff", [first, last]),
+                &[Event::CertificateInvalidSubject],
+                None,
+            ),
+            (
+                certificate(b"\xff", b"b", [first, first]),
+                &[Event::CertificateInvalidIssuer],
+                Some(b"CN=b"),
+            ),
+            (
+                certificate(b"a", b"b", [last, first]),
+                &[Event::CertificateInvalidValidity],
+                Some(b"CN=b"),
+            ),
+        ] {
+            let (mut chain, mut events) = (Chain::default(), Vec::new());
+            chain.describe_first(&certificate, &mut |event| events.push(event));
+            assert_eq!((&events[..], chain.subject()), (expected, subject));
+            assert_eq!(chain.serial(), Some(&b"05"[..]));
         }
     }
 

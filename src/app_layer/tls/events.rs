@@ -22,6 +22,9 @@ events! {
     CertificateInvalidDate = "certificate_invalid_date", "A certificate whose dates do not parse.";
     CertificateInvalidExtensions = "certificate_invalid_extensions", "A certificate whose extensions do not parse.";
     CertificateInvalidDer = "certificate_invalid_der", "A certificate that is not DER.";
+    CertificateInvalidSubject = "certificate_invalid_subject", "A certificate whose subject holds text that is none; it has no `tls.cert_subject`.";
+    CertificateInvalidIssuer = "certificate_invalid_issuer", "A certificate whose issuer holds text that is none; it has no `tls.cert_issuer`.";
+    CertificateInvalidValidity = "certificate_invalid_validity", "A certificate whose last day is before its first.";
     TooManySubjectAlternativeNames = "too_many_subject_alternative_names", "A certificate for more names than are kept.";
     MultipleSniExtensions = "multiple_sni_extensions", "A server name extension twice.";
     InvalidSniType = "invalid_sni_type", "A server name that is no host name.";

@@ -223,12 +223,20 @@ impl AppTest {
         self.protocol.is_some() || !self.tests.is_empty()
     }
 
+    /// Whether it asks for packets that come before the protocol is known.
+    pub(crate) fn is_early(&self) -> bool {
+        let early = |t: &ProtocolTest| {
+            t.protocol == Protocol::Undetermined && !t.negated && t.mode == ProtocolMode::Final
+        };
+        self.tests.iter().any(early)
+    }
+
     /// `original`: what the flow spoke before `app`, if it changed.
     pub(crate) fn matches(&self, app: Protocol, original: Option<Protocol>) -> bool {
         if !self.is_some() {
             return true;
         }
-        app != Protocol::Undetermined
+        (app != Protocol::Undetermined || self.is_early())
             && self.protocol.is_none_or(|p| p.covers(app))
             && self.tests.iter().all(|t| {
                 let asked = match t.mode {
@@ -297,19 +305,21 @@ pub(crate) struct Rule {
 }
 
 impl Rule {
-    /// Whether it asks about a packet's headers or length what another packet of the flow may
-    /// answer differently. The protocol of the IP payload is the flow's.
+    /// Whether it asks about a packet's headers, length or place what another packet of the flow
+    /// may answer differently. The protocol of the IP payload is the flow's.
     pub(crate) fn asks_each_packet(&self) -> bool {
         let of_flow = |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::IpProtocol, _));
-        !self.packet.iter().all(of_flow) || !self.headers.is_empty()
+        !self.packet.iter().all(of_flow) || !self.headers.is_empty() || self.app.is_early()
     }
 
     /// Whether it looks at a transaction.
     pub(crate) fn has_transaction_part(&self) -> bool {
-        !self.buffers.is_empty()
-            || !self.events.is_empty()
-            || !self.numbers.is_empty()
-            || self.hook.is_some()
+        self.asks_transaction() || self.hook.is_some()
+    }
+
+    /// Whether it looks at what is in a transaction, not only at how far it has come.
+    pub(crate) fn asks_transaction(&self) -> bool {
+        !self.buffers.is_empty() || !self.events.is_empty() || !self.numbers.is_empty()
     }
 
     /// Whether nothing else waits for its match on a stream, nor it for anything else.

@@ -3,9 +3,9 @@
 use super::Round;
 use crate::app_layer::{TxRef, hooks};
 use crate::decode::Packet;
-use crate::detect::compile::{HookRule, PacketTable};
+use crate::detect::compile::{HookRule, PacketTable, Rule};
 use crate::detect::context::{Endpoints, FlowContext};
-use crate::detect::flow_state::{FlowDetect, TxCandidate};
+use crate::detect::flow_state::{FlowDetect, RuleRef, TxCandidate};
 use crate::detect::hit::{Evidence, Hit, Hits};
 use crate::detect::policy::Decision;
 use crate::detect::ruleset::Ruleset;
@@ -123,7 +123,7 @@ impl Ruleset {
             let ruled = if !tx.came_to(direction, state) {
                 ACCEPT
             } else {
-                self.at_state(scratch, ctx, flow, direction, tx, place, hits)
+                self.at_state(scratch, ctx, flow, at, direction, tx, place, hits)
             };
             let Ruled::Accept { scope, .. } = ruled else {
                 return ruled;
@@ -143,6 +143,9 @@ impl Ruleset {
         ACCEPT
     }
 
+    /// Asks the rules of one state. While it lasts, each packet brings something that rules have not
+    /// seen: one that let the state through for what is in the transaction neither says so again nor
+    /// keeps the others from being asked, and decides where no other does.
     #[expect(
         clippy::too_many_arguments,
         reason = "what one transaction brings along"
@@ -152,28 +155,59 @@ impl Ruleset {
         scratch: &mut Scratch,
         ctx: &FlowContext,
         flow: &mut FlowDetect,
+        at: usize,
         direction: Direction,
         tx: TxRef<'_>,
         place: usize,
         hits: &mut Hits,
     ) -> Ruled {
+        let mut again = false;
         for round in self.rounds(ctx.endpoints(direction), direction, ctx.now) {
             let Some(firewall) = &round.layer.firewall else {
                 continue;
             };
             for &rule in firewall.at(tx.protocol(), direction, place) {
+                let this = RuleRef {
+                    layer: round.number,
+                    rule: rule.rule,
+                };
+                let let_through = &flow.txs[at].sides[direction.index()].let_through_by;
+                let before = let_through.contains(&this);
+                if before && again {
+                    continue;
+                }
                 let Some(evidence) = round.state_match(scratch, rule, ctx, flow, &tx, hits) else {
                     continue;
                 };
                 if rule.on_the_way {
                     return ACCEPT;
                 }
+                if before {
+                    again = true;
+                    continue;
+                }
                 let id = Some(tx.id());
-                let ruled = round.decided(scratch, rule.rule, id, evidence, ctx, Some(flow), hits);
+                let ruled = round.decided(
+                    scratch,
+                    rule.rule,
+                    id,
+                    evidence,
+                    ctx,
+                    Some(&mut *flow),
+                    hits,
+                );
                 if let Some(ruled) = ruled {
+                    let compiled = round.layer.rules.get(rule.rule as usize);
+                    if compiled.is_some_and(Rule::asks_transaction) {
+                        let side = &mut flow.txs[at].sides[direction.index()];
+                        side.let_through_by.push(this);
+                    }
                     return ruled;
                 }
             }
+        }
+        if again {
+            return ACCEPT;
         }
         self.by_default(Scope::Flow, ctx)
     }

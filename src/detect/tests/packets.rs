@@ -143,10 +143,12 @@ fn rules_about_the_protocol_fire_when_it_is_known() {
         alert http any any -> any any (msg:"t"; sid:1;)
         alert tcp any any -> any any (msg:"t"; app-layer-protocol:tls; sid:2;)
         alert tcp any any -> any any (msg:"t"; app-layer-protocol:!tls; flow:to_server; sid:3;)
+        alert tcp any any -> any any (msg:"t"; app-layer-protocol:unknown; sid:4;)
     "#;
     let mut rig = Rig::new(rules, &ways()[4]);
     rig.ctx.app = Protocol::Undetermined;
-    assert_eq!(rig.packet(ToServer, &tcp(b"")), NONE);
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), [4]);
+    assert_eq!(rig.packet(ToServer, &tcp(b"")), [4]);
     rig.ctx.app = Protocol::Http1;
     assert_eq!(rig.packet(ToServer, &tcp(b"")), [1, 3]);
     assert_eq!(rig.packet(ToServer, &tcp(b"")), NONE);

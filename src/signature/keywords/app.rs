@@ -35,7 +35,7 @@ pub(super) fn keywords() -> Vec<Keyword> {
         k(
             "app-layer-protocol",
             "app-layer-protocol:[!]PROTOCOL|failed|unknown[,final|direction|original];",
-            "The protocol found on the flow, whatever its port.",
+            "The protocol found on the flow, whatever its port; `unknown`: not yet, `failed`: none that is read.",
             protocol,
         ),
         Keyword::option(

@@ -1,5 +1,7 @@
 //! Keywords of the language that are not read here, each with the reason.
 
+use crate::signature::lex::{Arg, Fault};
+
 /// A keyword of Suricata's that no rule can have here.
 #[derive(Clone, Copy, Debug)]
 pub struct Refused {
@@ -14,6 +16,9 @@ const fn refused(name: &'static str, why: &'static str, instead: &'static str) -
 }
 
 const SCRIPT: &str = "rules run no scripts: what a script does has no bound";
+const MAGIC: &str = "files are not told by a library's words for them";
+const NO_MAGIC: &str =
+    "look for the first bytes of such files: `file.data; content:\"|89|PNG\"; startswith;`";
 const NO_SCRIPT: &str = "write what the script looks for as contents and expressions";
 
 /// All of them, for the parser and the reference.
@@ -37,6 +42,18 @@ pub const REFUSED: &[Refused] = &[
         "set marks by rules of the kernel",
     ),
     refused(
+        "config",
+        "rules decide about traffic; what is logged, and which flows are tracked, is the configuration's matter",
+        "leave the rule out, since transactions have no records of their own here; alerts are kept silent by `noalert;` or `suppress`",
+    ),
+    refused("filemagic", MAGIC, NO_MAGIC),
+    refused("file.magic", MAGIC, NO_MAGIC),
+    refused(
+        "filesize",
+        "files are looked at while they come: how long one will be is not known",
+        "ask for a byte that a file of that size has: `file.data; isdataat:1000;`",
+    ),
+    refused(
         "rpc",
         "calls of Sun RPC are not read",
         "look for the program's number as a content: `content:\"|00 01 86 a5|\";`",
@@ -46,4 +63,12 @@ pub const REFUSED: &[Refused] = &[
 /// Looks one up.
 pub fn find(name: &str) -> Option<&'static Refused> {
     REFUSED.iter().find(|r| r.name == name)
+}
+
+impl Refused {
+    /// What the rule's author is told about the place where it stands.
+    pub fn fault(&self, at: Arg<'_>) -> Fault {
+        at.fault(format!("`{}` is not supported: {}", self.name, self.why))
+            .help(self.instead)
+    }
 }

@@ -40,6 +40,62 @@ fn each_state_of_a_transaction_is_to_be_accepted() {
 }
 
 #[test]
+fn an_ssh_session_is_accepted_by_its_banner() {
+    let rules = "\
+accept:hook tcp:all any any <> any 80 (sid:1;)
+accept:hook ssh:request_started any any -> any any (alert; sid:2;)
+accept:hook ssh:request_banner_wait_eol any any -> any any (alert; sid:3;)
+accept:hook ssh:request_banner_done any any -> any any (ssh.software; content:\"Good\"; alert; sid:4;)
+";
+    for (banner, expected, alerts) in [
+        ("SSH-2.0-Good_1\r\n", Verdict::Forward, &[2, 3, 4][..]),
+        (
+            "SSH-2.0-Bad_1\r\n",
+            denied(DropReason::FirewallAppPolicy),
+            &[2, 3],
+        ),
+    ] {
+        let mut lab = Lab::new(rules);
+        lab.open();
+        assert_eq!(lab.segment(0, "A", banner.as_bytes()), expected);
+        assert_eq!(lab.seen.alerts, alerts);
+    }
+}
+
+/// A rule for the sender matched again with each recipient, told so, and kept the rule for
+/// recipients from being asked.
+#[test]
+fn what_comes_later_in_a_state_is_asked_about_by_the_other_rules() {
+    let rules = "\
+accept:hook tcp:all any any <> any 80 (sid:1;)
+accept:hook,alert smtp:request_started any any -> any any (smtp.mail_from; content:\"<a@\"; sid:2;)
+drop:flow smtp:request_started any any -> any any (smtp.rcpt_to; content:\"<evil@\"; sid:3;)
+accept:hook,alert smtp:request_started any any -> any any (smtp.rcpt_to; content:\"<b@\"; xbits:set,known,track tx; sid:4;)
+accept:hook smtp:request_started any any -> any any (sid:5;)
+accept:hook smtp:response_started any any -> any any (sid:6;)
+accept:hook smtp:request_data any any -> any any (xbits:isset,known,track tx; sid:7;)
+";
+    let said = |last: &str| {
+        let mut lab = Lab::new(rules);
+        lab.open();
+        lab.segment(1, "A", b"220 a\r\n");
+        for line in ["EHLO a", "MAIL FROM:<a@a.example>", "RCPT TO:<c@a.example>"] {
+            let verdict = lab.segment(0, "A", format!("{line}\r\n").as_bytes());
+            assert_eq!(verdict, Verdict::Forward, "{line}");
+        }
+        let recipient = lab.segment(0, "A", format!("RCPT TO:<{last}>\r\n").as_bytes());
+        let data = lab.segment(0, "A", b"DATA\r\n");
+        (recipient, data, lab.seen.alerts)
+    };
+    let policy = denied(DropReason::FirewallAppPolicy);
+    let (go, flow) = (Verdict::Forward, denied(DropReason::FirewallFlowDrop));
+    assert_eq!(said("b@a.example"), (go, go, vec![2, 4]));
+    assert_eq!(said("d@a.example"), (go, policy, vec![2]));
+    let evil = denied(DropReason::FirewallRules);
+    assert_eq!(said("evil@a.example"), (evil, flow, vec![2]));
+}
+
+#[test]
 fn the_first_rule_that_matches_decides_on_the_packet_that_completes_it() {
     let mut lab = Lab::new(HTTP);
     lab.open();

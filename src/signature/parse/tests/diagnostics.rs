@@ -115,6 +115,42 @@ const TOLD: &[(Severity, &str, &str, &str)] = &[
     ),
     (
         Severity::Error,
+        r#"^config dns any any -> any any (dns.query; content:"a"; config:logging disable, type tx, scope tx; sid:1;)"#,
+        "`config` is not supported",
+        "leave the rule out",
+    ),
+    (
+        Severity::Error,
+        r#"^config:packet tcp:pre_flow any any <> any 666 (config:tracking disable, type flow, scope packet; sid:1;)"#,
+        "`config` is not supported",
+        "leave the rule out",
+    ),
+    (
+        Severity::Error,
+        r#"alert dns any any -> any any (dns.query; content:"a"; ^config:logging disable, type tx, scope tx; sid:1;)"#,
+        "`config` is not supported",
+        "leave the rule out",
+    ),
+    (
+        Severity::Error,
+        r#"alert http any any -> any any (msg:"a"; ^filemagic:"PNG image data"; sid:1;)"#,
+        "not supported",
+        "startswith",
+    ),
+    (
+        Severity::Error,
+        r#"alert http any any -> any any (msg:"a"; ^file.magic; content:"PNG"; sid:1;)"#,
+        "not supported",
+        "startswith",
+    ),
+    (
+        Severity::Error,
+        r#"alert http any any -> any any (msg:"a"; ^filesize:>1000; sid:1;)"#,
+        "not supported",
+        "isdataat",
+    ),
+    (
+        Severity::Error,
         r#"alert tcp any any -> any any (msg:"a"; ^geoip:src,DE; sid:1;)"#,
         "not supported",
         "dataset",
@@ -142,6 +178,12 @@ const TOLD: &[(Severity, &str, &str, &str)] = &[
         r#"^alert tcp any any -> any any (msg:"a";)"#,
         "no `sid`",
         "sid:1000001",
+    ),
+    (
+        Severity::Warning,
+        r#"alert tcp any any -> any any (msg:"a"; content:"abc"; sid:1^;"#,
+        "is it whole",
+        "",
     ),
     (
         Severity::Warning,
