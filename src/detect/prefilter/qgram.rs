@@ -16,7 +16,7 @@ use super::{Pattern, PatternId, Scratch};
 pub(super) struct QGram {
     store: Store,
     tables: Vec<Table>,
-    few: Option<Teddy>,
+    few: Option<Box<Teddy>>,
     single: Option<SingleBytes>,
     #[cfg(target_arch = "x86_64")]
     avx2: Option<super::avx2::Avx2>,
@@ -71,7 +71,7 @@ impl QGram {
         Some(Self {
             store,
             tables,
-            few: Teddy::build(patterns, &few),
+            few: Teddy::build(patterns, &few).map(Box::new),
             single: SingleBytes::build(&single),
             #[cfg(target_arch = "x86_64")]
             avx2: super::avx2::Avx2::detect(),
@@ -81,7 +81,7 @@ impl QGram {
     pub(super) fn memory_bytes(&self) -> usize {
         let tables: usize = self.tables.iter().map(Table::memory_bytes).sum();
         let single = self.single.as_ref().map_or(0, SingleBytes::memory_bytes);
-        let few = self.few.as_ref().map_or(0, Teddy::memory_bytes);
+        let few = self.few.as_ref().map_or(0, |few| few.memory_bytes());
         self.store.memory_bytes() + tables + few + single
     }
 

@@ -36,7 +36,7 @@ struct Entry {
 
 #[derive(Debug)]
 pub(super) struct Teddy {
-    by_bytes: Box<ByBytes>,
+    by_bytes: ByBytes,
     pub(super) halves: Halves,
     buckets: [Vec<Entry>; BUCKETS],
     longest: usize,
@@ -57,10 +57,10 @@ impl Teddy {
         }
         // Patterns that share halves of bytes share a bucket: then its sets stay small. Those of two
         // bytes stand last.
-        placed.sort_by_key(|(trio, _)| trio.map(|byte| byte.map_or(u8::MAX, |b| b << 4 | b >> 4)));
+        placed.sort_by_key(|(trio, _)| trio.map(|byte| byte.map_or(u8::MAX, |b| b.rotate_left(4))));
         placed.sort_by_key(|(trio, _)| trio.last() == Some(&None));
         let mut table = Self {
-            by_bytes: Box::new([[0; 256]; WIDTH]),
+            by_bytes: [[0; 256]; WIDTH],
             halves: Halves {
                 low: [[0; 16]; WIDTH],
                 high: [[0; 16]; WIDTH],
@@ -113,7 +113,7 @@ impl Teddy {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let entries = self.buckets.iter().map(Vec::capacity).sum::<usize>();
-        size_of::<ByBytes>() + entries * size_of::<Entry>()
+        size_of::<Self>() + entries * size_of::<Entry>()
     }
 
     /// The first position whose bytes can belong to an occurrence that ends after `from`.
@@ -128,7 +128,7 @@ impl Teddy {
         first: usize,
         candidate: &mut impl FnMut(usize, u8),
     ) {
-        let [one, two, three] = &*self.by_bytes;
+        let [one, two, three] = &self.by_bytes;
         let rest = haystack.get(first..).unwrap_or_default();
         let sets = |table: &[u8; 256], byte: u8| table[usize::from(fold_byte(byte))];
         for (position, window) in (first..).zip(rest.windows(WIDTH)) {
