@@ -71,8 +71,8 @@ fn scan_few(
     first: usize,
     candidate: &mut impl FnMut(usize, u8),
 ) -> usize {
-    let low = [0, 1, 2].map(|place| twice(&halves.low[place]));
-    let high = [0, 1, 2].map(|place| twice(&halves.high[place]));
+    let low = [0, 1, 2, 3].map(|place| twice(&halves.low[place]));
+    let high = [0, 1, 2, 3].map(|place| twice(&halves.high[place]));
     let nothing = _mm256_setzero_si256();
     let mut position = first;
     while let Some(round) = haystack
@@ -82,6 +82,7 @@ fn scan_few(
         let mut passing = test_bytes(round, 0, low[0], high[0]);
         passing = _mm256_and_si256(passing, test_bytes(round, 1, low[1], high[1]));
         passing = _mm256_and_si256(passing, test_bytes(round, 2, low[2], high[2]));
+        passing = _mm256_and_si256(passing, test_bytes(round, 3, low[3], high[3]));
         let failing = _mm256_movemask_epi8(_mm256_cmpeq_epi8(passing, nothing)) as u32;
         let mut lanes = !failing;
         if lanes != 0 {
@@ -107,12 +108,12 @@ fn twice(sets: &[u8; 16]) -> __m256i {
     unsafe { _mm256_loadu2_m128i(sets.as_ptr().cast(), sets.as_ptr().cast()) }
 }
 
-/// The sets of the 32 bytes from `place` (0 to 2) on.
+/// The sets of the 32 bytes from `place` (0 to 3) on.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn test_bytes(round: &[u8; FEW_REACH], place: usize, low: __m256i, high: __m256i) -> __m256i {
     debug_assert!(place + STEP <= FEW_REACH);
-    // SAFETY: 32 bytes are read from `place`, at most 2, of an array of 34; the load needs no alignment.
+    // SAFETY: 32 bytes are read from `place`, at most 3, of an array of 35; the load needs no alignment.
     let bytes = unsafe { _mm256_loadu_si256(round.as_ptr().add(place).cast()) };
     let letters = _mm256_and_si256(bytes, _mm256_set1_epi8(0x40));
     // A letter's bit moves one place down within its own byte.

@@ -1,16 +1,17 @@
 //! A few short patterns at once, by sets of bytes (the algorithm known as Teddy).
 //!
-//! Each pattern stands in one of eight buckets with three bytes of it, the rarest in a row. A
-//! position passes for a bucket where each of its three bytes is one that some pattern of the bucket
-//! has in that place. No position of a true occurrence fails; what passes is confirmed.
+//! Each pattern stands in one of eight buckets with a gram of four bytes, its rarest, or with all of
+//! its bytes if they are fewer. A position passes for a bucket where each of its four bytes is one
+//! that some pattern of the bucket has in that place. No position of a true occurrence fails; what
+//! passes is held against the grams of the bucket, then confirmed.
 
-use super::gram::{Gram, fold_byte};
+use super::gram::{self, Gram, fold_byte};
 use super::rarity::commonness;
 use super::store::{Scan, Store};
 use super::{Pattern, PatternId, Scratch};
 
 /// Bytes of a pattern that are looked at.
-pub(super) const WIDTH: usize = 3;
+pub(super) const WIDTH: usize = 4;
 /// One bit each of a mask.
 const BUCKETS: usize = 8;
 /// More patterns than this fill the buckets so that most positions pass.
@@ -29,8 +30,10 @@ pub(super) struct Halves {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
+    gram: Gram,
+    mask: u32,
     pattern: u32,
-    /// Of the three bytes in the pattern.
+    /// Of the gram in the pattern.
     offset: u32,
 }
 
@@ -45,20 +48,19 @@ pub(super) struct Teddy {
 impl Teddy {
     /// A table of those `patterns` that `ids` names, each of two bytes or more. `None` of none.
     pub(super) fn build(patterns: &[Pattern], ids: &[u32]) -> Option<Self> {
-        let mut placed: Vec<(Trio, Entry)> = ids
+        let mut entries: Vec<Entry> = ids
             .iter()
-            .filter_map(|&pattern| {
-                let (offset, trio) = rarest(&patterns.get(pattern as usize)?.bytes)?;
-                Some((trio, Entry { pattern, offset }))
-            })
+            .filter_map(|&pattern| rarest(&patterns.get(pattern as usize)?.bytes, pattern))
             .collect();
-        if placed.is_empty() {
+        if entries.is_empty() {
             return None;
         }
-        // Patterns that share halves of bytes share a bucket: then its sets stay small. Those of two
-        // bytes stand last.
-        placed.sort_by_key(|(trio, _)| trio.map(|byte| byte.map_or(u8::MAX, |b| b.rotate_left(4))));
-        placed.sort_by_key(|(trio, _)| trio.last() == Some(&None));
+        // Grams that share halves of bytes share a bucket: then its sets stay small. Those with
+        // fewer bytes stand last, where bytes that may be any spoil the fewest sets.
+        entries.sort_by_key(|entry| {
+            let bytes = entry.gram.0.to_le_bytes();
+            (entry.mask != u32::MAX, bytes.map(|b| b.rotate_left(4)))
+        });
         let mut table = Self {
             by_bytes: [[0; 256]; WIDTH],
             halves: Halves {
@@ -68,23 +70,18 @@ impl Teddy {
             buckets: Default::default(),
             longest: 0,
         };
-        let of_two = placed.iter().filter(|(t, _)| t.last() == Some(&None));
-        let of_three = placed.len() - of_two.count();
-        // A bucket of their own for those of two bytes, which take any third.
-        let shared = if of_three < placed.len() && of_three > 0 {
-            BUCKETS - 1
-        } else {
-            BUCKETS
+        let whole = entries.iter().filter(|e| e.mask == u32::MAX).count();
+        let shared = match whole {
+            0 => 0,
+            _ if whole == entries.len() => BUCKETS,
+            _ => BUCKETS - 1,
         };
-        for (at, (trio, entry)) in placed.iter().enumerate() {
-            let bucket = if at < of_three {
-                at * shared / of_three
-            } else if of_three == 0 {
-                at * BUCKETS / placed.len()
-            } else {
-                BUCKETS - 1
+        for (at, entry) in entries.iter().enumerate() {
+            let bucket = match at.checked_sub(whole) {
+                None => at * shared / whole,
+                Some(at) => shared + at * (BUCKETS - shared) / (entries.len() - whole),
             };
-            table.place(bucket, *trio, *entry);
+            table.place(bucket, *entry);
             let pattern = patterns.get(entry.pattern as usize);
             let length = pattern.map_or(0, |p| p.bytes.len());
             table.longest = table.longest.max(length);
@@ -92,20 +89,18 @@ impl Teddy {
         Some(table)
     }
 
-    fn place(&mut self, bucket: usize, trio: Trio, entry: Entry) {
+    fn place(&mut self, bucket: usize, entry: Entry) {
         let bit = 1 << bucket;
-        for (place, byte) in trio.into_iter().enumerate() {
-            match byte {
-                Some(byte) => {
-                    self.by_bytes[place][usize::from(byte)] |= bit;
-                    self.halves.low[place][usize::from(byte & 15)] |= bit;
-                    self.halves.high[place][usize::from(byte >> 4)] |= bit;
-                }
-                None => {
-                    self.by_bytes[place].iter_mut().for_each(|set| *set |= bit);
-                    self.halves.low[place].iter_mut().for_each(|s| *s |= bit);
-                    self.halves.high[place].iter_mut().for_each(|s| *s |= bit);
-                }
+        let (bytes, known) = (entry.gram.0.to_le_bytes(), entry.mask.to_le_bytes());
+        for (place, (byte, known)) in bytes.into_iter().zip(known).enumerate() {
+            if known != 0 {
+                self.by_bytes[place][usize::from(byte)] |= bit;
+                self.halves.low[place][usize::from(byte & 15)] |= bit;
+                self.halves.high[place][usize::from(byte >> 4)] |= bit;
+            } else {
+                self.by_bytes[place].iter_mut().for_each(|set| *set |= bit);
+                self.halves.low[place].iter_mut().for_each(|s| *s |= bit);
+                self.halves.high[place].iter_mut().for_each(|s| *s |= bit);
             }
         }
         self.buckets[bucket].push(entry);
@@ -128,23 +123,27 @@ impl Teddy {
         first: usize,
         candidate: &mut impl FnMut(usize, u8),
     ) {
-        let [one, two, three] = &self.by_bytes;
-        let rest = haystack.get(first..).unwrap_or_default();
+        let [one, two, three, four] = &self.by_bytes;
         let sets = |table: &[u8; 256], byte: u8| table[usize::from(fold_byte(byte))];
+        let rest = haystack.get(first..).unwrap_or_default();
         for (position, window) in (first..).zip(rest.windows(WIDTH)) {
-            if let &[a, b, c] = window {
-                let passing = sets(one, a) & sets(two, b) & sets(three, c);
+            if let &[a, b, c, d] = window {
+                let passing = sets(one, a) & sets(two, b) & sets(three, c) & sets(four, d);
                 if passing != 0 {
                     candidate(position, passing);
                 }
             }
         }
-        // Two bytes may end the haystack.
-        let last = rest.len().saturating_sub(WIDTH - 1);
-        if let Some(&[a, b]) = rest.get(last..) {
-            let passing = sets(one, a) & sets(two, b);
+        // Grams of fewer bytes may end the haystack.
+        for at in rest.len().saturating_sub(WIDTH - 1)..rest.len() {
+            let known = rest
+                .get(at..)
+                .unwrap_or_default()
+                .iter()
+                .zip(&self.by_bytes);
+            let passing = known.fold(u8::MAX, |all, (&byte, table)| all & sets(table, byte));
             if passing != 0 {
-                candidate(first + last, passing);
+                candidate(first + at, passing);
             }
         }
     }
@@ -159,10 +158,20 @@ impl Teddy {
         scratch: &mut Scratch,
         found: &mut impl FnMut(PatternId, usize),
     ) {
+        let rest = scan.haystack.get(position..).unwrap_or_default();
+        let word = match rest.first_chunk() {
+            Some(word) => *word,
+            // What is missing is zero, and told from NULs when the pattern is confirmed.
+            None => std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0)),
+        };
+        let here = Gram::of_word(u32::from_le_bytes(word), u32::MAX);
         while passing != 0 {
             let bucket = passing.trailing_zeros() as usize;
             passing &= passing - 1;
             for entry in &self.buckets[bucket] {
+                if here.0 & entry.mask != entry.gram.0 {
+                    continue;
+                }
                 if let Some(start) = position.checked_sub(entry.offset as usize) {
                     store.confirm(scan, entry.pattern, start, scratch, found);
                 }
@@ -171,19 +180,19 @@ impl Teddy {
     }
 }
 
-/// Three bytes in a row, folded; of a pattern of two the last is whatever comes.
-type Trio = [Option<u8>; WIDTH];
-
-/// The bytes of a pattern that are least often met, and where they stand.
-fn rarest(bytes: &[u8]) -> Option<(u32, Trio)> {
-    if let &[a, b] = bytes {
-        return Some((0, [Some(fold_byte(a)), Some(fold_byte(b)), None]));
-    }
-    let trios = bytes.windows(WIDTH).enumerate();
-    let rarity = |window: &[u8]| Gram::of(window, WIDTH).map(|gram| commonness(gram, WIDTH));
-    let (at, window) = trios.min_by_key(|(_, window)| rarity(window))?;
-    let trio = <[u8; WIDTH]>::try_from(window).ok()?;
-    Some((u32::try_from(at).ok()?, trio.map(|b| Some(fold_byte(b)))))
+/// The gram of a pattern that is least often met, and where it stands.
+fn rarest(bytes: &[u8], pattern: u32) -> Option<Entry> {
+    let width = bytes.len().min(WIDTH);
+    let grams = (0u32..).zip(bytes.windows(width.max(1)));
+    let (offset, gram) = grams
+        .filter_map(|(at, window)| Some((at, Gram::of(window, width)?)))
+        .min_by_key(|(_, gram)| commonness(*gram, width))?;
+    Some(Entry {
+        gram,
+        mask: gram::mask(width),
+        pattern,
+        offset,
+    })
 }
 
 #[cfg(test)]
