@@ -15,6 +15,9 @@ const MOST_SETS: usize = 16;
 /// test, and other packets are of interest as well.
 type FlagSet = Option<[u64; 4]>;
 
+/// As [`AddressIndex::build`] takes it.
+type Entry = (u32, u32, u32, bool);
+
 #[derive(Debug, Default)]
 pub(crate) struct PacketIndex {
     by_flags: Vec<(FlagSet, AddressIndex)>,
@@ -22,7 +25,7 @@ pub(crate) struct PacketIndex {
 
 impl PacketIndex {
     pub(crate) fn build(numbers: &[u32], rules: &[Rule], sets: &[AddressSet]) -> Self {
-        let mut grouped: Vec<(FlagSet, Vec<(u32, u32, u32, bool)>)> = Vec::new();
+        let mut grouped: Vec<(FlagSet, Vec<Entry>)> = Vec::new();
         for &number in numbers {
             let Some(rule) = rules.get(number as usize) else {
                 continue;

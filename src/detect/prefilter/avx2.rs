@@ -38,21 +38,23 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// The next round and the position of its first byte.
+    /// The next round, the position of its first byte, and a bit for each of its positions that is
+    /// one of the haystack.
     #[inline]
-    fn next(&mut self) -> Option<(usize, &[u8; REACH])> {
+    fn next(&mut self) -> Option<(usize, u32, &[u8; REACH])> {
         let position = self.position;
         let rest = self.haystack.get(position..)?;
         self.position += STEP;
         if let Some(round) = rest.first_chunk() {
-            return Some((position, round));
+            return Some((position, u32::MAX, round));
         }
         if rest.is_empty() {
             return None;
         }
         self.padded = [0; REACH];
         self.padded.get_mut(..rest.len())?.copy_from_slice(rest);
-        Some((position, &self.padded))
+        let beyond = STEP.saturating_sub(rest.len());
+        Some((position, u32::MAX >> beyond, &self.padded))
     }
 }
 
@@ -65,8 +67,8 @@ impl Avx2 {
         std::is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 
-    /// Looks at positions from `first` on. Some behind the last bytes are candidates too: there is
-    /// nothing to confirm.
+    /// Looks at positions from `first` on. Behind the last bytes stand zeros, which no confirmation
+    /// takes for bytes.
     pub(super) fn scan(
         self,
         table: &Table,
@@ -105,13 +107,13 @@ fn scan_few(halves: &Halves, haystack: &[u8], first: usize, candidate: &mut impl
     let high = [0, 1, 2, 3].map(|place| twice(&halves.high[place]));
     let nothing = _mm256_setzero_si256();
     let mut rounds = Rounds::new(haystack, first);
-    while let Some((position, round)) = rounds.next() {
+    while let Some((position, there, round)) = rounds.next() {
         let mut passing = test_bytes(round, 0, low[0], high[0]);
         passing = _mm256_and_si256(passing, test_bytes(round, 1, low[1], high[1]));
         passing = _mm256_and_si256(passing, test_bytes(round, 2, low[2], high[2]));
         passing = _mm256_and_si256(passing, test_bytes(round, 3, low[3], high[3]));
         let failing = _mm256_movemask_epi8(_mm256_cmpeq_epi8(passing, nothing)) as u32;
-        let mut lanes = !failing;
+        let mut lanes = !failing & there;
         if lanes == 0 {
             continue;
         }
@@ -164,7 +166,7 @@ fn scan<const STRIDE: usize>(
     let shift = _mm_cvtsi32_si128(shift as i32);
     let mask = _mm256_set1_epi32(table.mask as i32);
     let mut rounds = Rounds::new(haystack, first);
-    while let Some((position, round)) = rounds.next() {
+    while let Some((position, there, round)) = rounds.next() {
         let mut hits = [_mm256_setzero_si256(); 4];
         let mut any = _mm256_setzero_si256();
         for at in (0..4).step_by(STRIDE) {
@@ -180,6 +182,9 @@ fn scan<const STRIDE: usize>(
                 let lane = lanes.trailing_zeros() as usize;
                 lanes &= lanes - 1;
                 let here = 4 * lane + at;
+                if there >> here & 1 == 0 {
+                    continue;
+                }
                 if let Some(&word) = round.get(here..).and_then(|r| r.first_chunk::<4>()) {
                     let gram = Gram::of_word(u32::from_le_bytes(word), table.mask);
                     candidate(position + here, gram);
