@@ -16,18 +16,21 @@ pub(in crate::app_layer) fn detect(bytes: &[u8]) -> Option<bool> {
         return Some(false);
     }
     let reach = text.len().min(LONGEST_FIRST_LINE + 1);
-    match memchr::memchr(b'\n', &text[..reach]) {
-        Some(end) => {
-            let line = text[..end].trim_ascii_end();
+    let end = memchr::memchr(b'\n', &text[..reach]);
+    let line = &text[..end.unwrap_or(reach)];
+    // Judged alike in a whole line and in the start of one, so that it does not matter how it is cut.
+    let word = line.iter().position(|&b| b == b' ');
+    let word = &line[..word.unwrap_or(line.len())];
+    let method = word.len() <= LONGEST_METHOD && word.iter().all(|&b| is_token(b));
+    if !method && !b"SIP/2.0".starts_with(word) {
+        return Some(false);
+    }
+    match end {
+        Some(_) => {
+            let line = line.trim_ascii_end();
             Some(is_request_line(line) || is_response_line(line))
         }
-        None if text.len() > LONGEST_FIRST_LINE => Some(false),
-        None => {
-            let word = text.iter().position(|&b| b == b' ');
-            let word = &text[..word.unwrap_or(text.len())];
-            let method = word.len() <= LONGEST_METHOD && word.iter().all(|&b| is_token(b));
-            (!method && !b"SIP/2.0".starts_with(word)).then_some(false)
-        }
+        None => (text.len() > LONGEST_FIRST_LINE).then_some(false),
     }
 }
 
@@ -55,5 +58,16 @@ mod tests {
             assert_eq!(detect(text.as_bytes()), expected, "{text:?}");
         }
         assert_eq!(detect(&[b'A'; 100]), Some(false));
+    }
+
+    /// Found by fuzzing `app_layer`: a method that is too long was none only where its line was cut.
+    #[test]
+    fn a_long_method_is_none_however_it_is_cut() {
+        for (length, expected) in [(LONGEST_METHOD, true), (LONGEST_METHOD + 1, false)] {
+            let line = format!("{} sip:a@b SIP/2.0\r\n", "A".repeat(length));
+            let mut parts = (0..=line.len()).map(|n| &line.as_bytes()[..n]);
+            assert_eq!(parts.find_map(detect), Some(expected));
+            assert_eq!(detect(line.as_bytes()), Some(expected));
+        }
     }
 }
