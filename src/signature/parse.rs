@@ -1,6 +1,6 @@
 //! A file of rules to signatures and diagnostics.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::action::Actions;
@@ -15,9 +15,13 @@ use super::network::Resolver;
 use super::surroundings::Surroundings;
 use super::vars::Variables;
 use super::{header, lex};
+use crate::parallel;
 
 /// Group of rules that name none.
 const DEFAULT_GID: u32 = 1;
+
+/// Rules that a thread reads at a time.
+const RULES_AT_ONCE: usize = 256;
 
 /// What a file of rules holds.
 #[derive(Clone, Debug, Default)]
@@ -50,9 +54,10 @@ pub fn parse_bytes(
 
 /// The same for rules that may name files and categories.
 pub fn parse_bytes_in(name: &str, bytes: &[u8], surroundings: &Surroundings<'_>) -> ParsedFile {
-    let text = String::from_utf8_lossy(bytes);
-    let replaced = matches!(text, std::borrow::Cow::Owned(_));
-    parse_text(name, &text, replaced, surroundings)
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse_text(name, text, false, surroundings),
+        Err(_) => parse_text(name, &String::from_utf8_lossy(bytes), true, surroundings),
+    }
 }
 
 fn parse_text(
@@ -61,14 +66,19 @@ fn parse_text(
     replaced: bool,
     surroundings: &Surroundings<'_>,
 ) -> ParsedFile {
-    let mut reader = Reader {
-        file: name.into(),
+    let file: Arc<str> = name.into();
+    let reader = || Reader {
+        file: Arc::clone(&file),
         text,
         surroundings,
         resolver: Resolver::new(surroundings.variables),
         replaced,
     };
-    reader.file()
+    let rules: Vec<LogicalRule<'_>> = logical_rules(text).collect();
+    let read = parallel::map(&rules, RULES_AT_ONCE, reader, |reader, rule| {
+        (!depends_on_others(rule)).then(|| reader.rule(rule))
+    });
+    reader().file(&rules, read)
 }
 
 /// Reads one rule, which may be continued over several lines.
@@ -97,6 +107,19 @@ pub fn parse_rule(
     }
 }
 
+/// The rule, remarks on it, and where its number stands. `None`: the rule asks for another engine, and
+/// need not be understood.
+type Read = Result<Option<(Signature, Vec<Fault>, Span)>, Fault>;
+
+/// Whether rules before it decide what it means: such a rule is read after them. The others are
+/// read in any order.
+fn depends_on_others(rule: &LogicalRule<'_>) -> bool {
+    // What a set holds is told by the first rule that names it.
+    ["dataset", "datarep"]
+        .iter()
+        .any(|keyword| memchr::memmem::find(rule.text.as_bytes(), keyword.as_bytes()).is_some())
+}
+
 struct Reader<'a> {
     file: Arc<str>,
     text: &'a str,
@@ -107,34 +130,38 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self) -> ParsedFile {
+    /// `read`: what was read of each of `rules` ahead.
+    fn file(
+        &mut self,
+        rules: &[LogicalRule<'_>],
+        read: impl Iterator<Item = Option<Read>>,
+    ) -> ParsedFile {
         let mut parsed = ParsedFile::default();
         let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
         let mut asked_and_never_set = Vec::new();
         let mut is_firewall = None;
-        for rule in logical_rules(self.text) {
-            let (signature, faults, sid_at) = match self.rule(&rule) {
+        for (rule, ahead) in rules.iter().zip(read) {
+            let (signature, faults, sid_at) = match ahead.unwrap_or_else(|| self.rule(rule)) {
                 Ok(Some(read)) => read,
                 Ok(None) => {
                     parsed.not_required += 1;
                     continue;
                 }
                 Err(fault) => {
-                    let failure = self.diagnostic(Severity::Error, &rule, fault);
+                    let failure = self.diagnostic(Severity::Error, rule, fault);
                     parsed.failures.push(failure);
                     continue;
                 }
             };
             let of_firewall = signature.firewall.is_some();
             if *is_firewall.get_or_insert(of_firewall) != of_firewall {
-                let failure = self.diagnostic(Severity::Error, &rule, of_another_kind(&rule));
+                let failure = self.diagnostic(Severity::Error, rule, of_another_kind(rule));
                 parsed.failures.push(failure);
                 continue;
             }
-            asked_and_never_set
-                .extend(asked_bits(&rule, &signature).map(|asked| (rule.clone(), asked)));
+            asked_and_never_set.extend(asked_bits(rule, &signature).map(|asked| (rule, asked)));
             for fault in faults {
-                let warning = self.diagnostic(Severity::Warning, &rule, fault);
+                let warning = self.diagnostic(Severity::Warning, rule, fault);
                 parsed.warnings.push(warning);
             }
             let Some(&at) = by_id.get(&signature.id) else {
@@ -149,27 +176,24 @@ impl Reader<'_> {
             if signature.rev > before.rev {
                 *before = signature;
             }
-            let warning = self.diagnostic(Severity::Warning, &rule, fault);
+            let warning = self.diagnostic(Severity::Warning, rule, fault);
             parsed.warnings.push(warning);
         }
-        for (rule, fault) in asked_and_never_set {
-            let known = parsed.signatures.iter().flat_map(|s| &s.flowbits);
-            let mut set = known
-                .filter(|f| !matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet))
-                .flat_map(|f| &f.names);
-            if !set.any(|name| fault.0.contains(name)) {
-                let warning = self.diagnostic(Severity::Warning, &rule, fault.1);
+        let known = parsed.signatures.iter().flat_map(|s| &s.flowbits);
+        let set: HashSet<&String> = known
+            .filter(|f| !matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet))
+            .flat_map(|f| &f.names)
+            .collect();
+        for (rule, (names, fault)) in asked_and_never_set {
+            if !names.iter().any(|name| set.contains(name)) {
+                let warning = self.diagnostic(Severity::Warning, rule, fault);
                 parsed.warnings.push(warning);
             }
         }
         parsed
     }
 
-    /// `None`: the rule asks for another engine, and need not be understood.
-    fn rule(
-        &mut self,
-        rule: &LogicalRule<'_>,
-    ) -> Result<Option<(Signature, Vec<Fault>, Span)>, Fault> {
+    fn rule(&mut self, rule: &LogicalRule<'_>) -> Read {
         if self.replaced
             && let Some(at) = rule.text.find('\u{fffd}')
         {
