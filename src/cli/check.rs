@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -124,9 +125,9 @@ impl Findings {
     }
 
     fn patch(&mut self, patch: &Patch, manifest: &Manifest, options: &CompileOptions) {
-        let info = std::sync::Arc::new(patch_info(patch, manifest));
+        let info = Arc::new(patch_info(patch, manifest));
         let inputs = patch.signatures.iter().map(|signature| RuleInput {
-            signature: signature.clone(),
+            signature: Arc::clone(signature),
             patch: Some(info.clone()),
         });
         self.compiled(Layer::compile(inputs.collect(), options));
@@ -147,8 +148,8 @@ impl Findings {
         surroundings.files = &files;
         surroundings.categories = reputation.categories();
         surroundings.set_limits = sources.keeping.set_limits;
-        let parsed = parse_bytes_in(&name, &text, &surroundings);
-        let taken = |signature: Signature| {
+        let parsed = parse_bytes_in(&name, text, &surroundings);
+        let taken = |signature: Arc<Signature>| {
             Some(RuleInput {
                 signature: file.take(signature)?,
                 patch: None,

@@ -90,7 +90,7 @@ impl LoadedPatch {
             .signatures
             .iter()
             .map(|signature| RuleInput {
-                signature: signature.clone(),
+                signature: Arc::clone(signature),
                 patch: Some(info.clone()),
             })
             .collect();
@@ -159,7 +159,7 @@ impl RulesLayer {
         surroundings.files = &files;
         surroundings.categories = categories;
         surroundings.set_limits = sources.keeping.set_limits;
-        let parsed = parse_bytes_in(&file.path.display().to_string(), &text, &surroundings);
+        let parsed = parse_bytes_in(&file.path.display().to_string(), text, &surroundings);
         let mut layer = Self::compile(file, hash, parsed, &sources.options);
         layer.named = files.named();
         Ok(layer)

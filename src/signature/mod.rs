@@ -25,6 +25,7 @@ mod ranges;
 mod rates;
 mod suggest;
 mod surroundings;
+mod written;
 
 pub use classification::Classes;
 pub use diagnostic::{Diagnostic, Severity};
@@ -34,3 +35,4 @@ pub use rates::{RateFilter, Rates, SuppressedEnd, Suppression};
 pub use suggest::nearest;
 pub use surroundings::{NoFiles, RuleFiles, SetLimits, Surroundings};
 pub use vars::Variables;
+pub use written::{Metadata, Written};

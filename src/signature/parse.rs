@@ -1,5 +1,6 @@
 //! A file of rules to signatures and diagnostics.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::lint;
 use super::network::Resolver;
 use super::surroundings::Surroundings;
 use super::vars::Variables;
+use super::written::Written;
 use super::{header, lex};
 use crate::parallel;
 
@@ -26,7 +28,8 @@ const RULES_AT_ONCE: usize = 256;
 /// What a file of rules holds.
 #[derive(Clone, Debug, Default)]
 pub struct ParsedFile {
-    pub signatures: Vec<Signature>,
+    /// Large, and therefore handed on without being moved.
+    pub signatures: Vec<Arc<Signature>>,
     /// One for each rule that is not read.
     pub failures: Vec<Diagnostic>,
     /// About rules that are read all the same, and about repeated ones.
@@ -39,7 +42,7 @@ pub struct ParsedFile {
 /// `name` is what diagnostics call the file.
 pub fn parse_file(name: &str, text: &str, variables: &Variables, classes: &Classes) -> ParsedFile {
     let surroundings = Surroundings::new(variables, classes);
-    parse_text(name, text, false, &surroundings)
+    parse_text(name, text.to_owned(), false, &surroundings)
 }
 
 /// The same for bytes: a rule with bytes that are not UTF-8 is at fault.
@@ -49,32 +52,36 @@ pub fn parse_bytes(
     variables: &Variables,
     classes: &Classes,
 ) -> ParsedFile {
-    parse_bytes_in(name, bytes, &Surroundings::new(variables, classes))
+    parse_bytes_in(name, bytes.to_vec(), &Surroundings::new(variables, classes))
 }
 
 /// The same for rules that may name files and categories.
-pub fn parse_bytes_in(name: &str, bytes: &[u8], surroundings: &Surroundings<'_>) -> ParsedFile {
-    match std::str::from_utf8(bytes) {
+pub fn parse_bytes_in(name: &str, bytes: Vec<u8>, surroundings: &Surroundings<'_>) -> ParsedFile {
+    match String::from_utf8(bytes) {
         Ok(text) => parse_text(name, text, false, surroundings),
-        Err(_) => parse_text(name, &String::from_utf8_lossy(bytes), true, surroundings),
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            parse_text(name, text, true, surroundings)
+        }
     }
 }
 
 fn parse_text(
     name: &str,
-    text: &str,
+    text: String,
     replaced: bool,
     surroundings: &Surroundings<'_>,
 ) -> ParsedFile {
+    let text = Arc::new(text);
     let file: Arc<str> = name.into();
     let reader = || Reader {
         file: Arc::clone(&file),
-        text,
+        text: &text,
         surroundings,
         resolver: Resolver::new(surroundings.variables),
         replaced,
     };
-    let rules: Vec<LogicalRule<'_>> = logical_rules(text).collect();
+    let rules: Vec<LogicalRule<'_>> = logical_rules(&text).collect();
     let read = parallel::map(&rules, RULES_AT_ONCE, reader, |reader, rule| {
         (!depends_on_others(rule)).then(|| reader.rule(rule))
     });
@@ -96,7 +103,7 @@ pub fn parse_rule(
         return Err(Box::new(parsed.failures.swap_remove(0)));
     }
     match parsed.signatures.pop() {
-        Some(only) if parsed.signatures.is_empty() => Ok(only),
+        Some(only) if parsed.signatures.is_empty() => Ok(Arc::unwrap_or_clone(only)),
         _ => Err(Box::new(Diagnostic::new(
             Severity::Error,
             &name.into(),
@@ -109,7 +116,7 @@ pub fn parse_rule(
 
 /// The rule, remarks on it, and where its number stands. `None`: the rule asks for another engine, and
 /// need not be understood.
-type Read = Result<Option<(Signature, Vec<Fault>, Span)>, Fault>;
+type Read = Result<Option<(Arc<Signature>, Vec<Fault>, Span)>, Fault>;
 
 /// Whether rules before it decide what it means: such a rule is read after them. The others are
 /// read in any order.
@@ -122,7 +129,7 @@ fn depends_on_others(rule: &LogicalRule<'_>) -> bool {
 
 struct Reader<'a> {
     file: Arc<str>,
-    text: &'a str,
+    text: &'a Arc<String>,
     surroundings: &'a Surroundings<'a>,
     resolver: Resolver<'a>,
     /// U+FFFD may stand for bytes that were not UTF-8.
@@ -281,9 +288,20 @@ impl Reader<'_> {
                 file: Arc::clone(&self.file),
                 line: rule.line,
             },
-            text: whole.text.into(),
+            text: self.written(rule, whole),
         };
-        Ok(Some((signature, draft.warnings, sid_at)))
+        Ok(Some((Arc::new(signature), draft.warnings, sid_at)))
+    }
+
+    fn written(&self, rule: &LogicalRule<'_>, whole: Arg<'_>) -> Written {
+        match rule.text {
+            Cow::Borrowed(text) => {
+                let start = rule.physical(0) + (text.len() - text.trim_start().len());
+                Written::part(self.text, start..start + whole.text.len())
+            }
+            // Its lines had to be joined.
+            Cow::Owned(_) => Written::apart(whole.text),
+        }
     }
 
     fn diagnostic(&self, severity: Severity, rule: &LogicalRule<'_>, fault: Fault) -> Diagnostic {

@@ -10,6 +10,7 @@ use super::rule::Rule;
 use super::screen::Screen;
 use crate::detect::prefilter::{Kind, Pattern};
 use crate::direction::Direction;
+use crate::parallel;
 
 /// A payload rule on its way into a group.
 #[derive(Debug)]
@@ -117,12 +118,13 @@ impl PortGroups {
             }
         }
         let mut shared = Shared::default();
-        let by_server = shared.partition(&by_server, kind);
-        let by_client = shared.partition(&by_client, kind);
+        let by_server = shared.partition(&by_server);
+        let by_client = shared.partition(&by_client);
+        let build = |(): &mut (), here: &Vec<&Entry>| Group::build(here, kind);
         Self {
             by_server,
             by_client,
-            groups: shared.groups,
+            groups: parallel::map(&shared.groups, 1, || (), build).collect(),
         }
     }
 
@@ -161,18 +163,19 @@ struct Stretch {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    groups: Vec<Group>,
-    ids: HashMap<Vec<u32>, u32>,
+struct Shared<'e> {
+    /// What the groups are to be built of.
+    groups: Vec<Vec<&'e Entry>>,
+    ids: HashMap<Vec<u32>, u32, ahash::RandomState>,
 }
 
-impl Shared {
-    fn partition(&mut self, entries: &[Placed<'_, '_>], kind: Kind) -> Partition {
+impl<'e> Shared<'e> {
+    fn partition(&mut self, entries: &[Placed<'e, '_>]) -> Partition {
         let mut stretches = stretches(entries);
         merge_rare(&mut stretches);
         let mut partition = Partition::default();
         for stretch in stretches {
-            let here: Vec<&Entry> = stretch
+            let here: Vec<&'e Entry> = stretch
                 .entries
                 .iter()
                 .filter_map(|&i| entries.get(i as usize).map(|&(entry, _)| entry))
@@ -180,7 +183,7 @@ impl Shared {
             let key: Vec<u32> = here.iter().map(|e| e.rule).collect();
             let id = (!here.is_empty()).then(|| {
                 *self.ids.entry(key).or_insert_with(|| {
-                    self.groups.push(Group::build(&here, kind));
+                    self.groups.push(here);
                     self.groups.len() as u32 - 1
                 })
             });
@@ -222,7 +225,7 @@ fn stretches(entries: &[Placed<'_, '_>]) -> Vec<Stretch> {
 /// So that memory does not grow with every odd port a rule names, only what most ports share and
 /// what has the most rules stays apart; the rest becomes one group with the rules of all of them.
 fn merge_rare(stretches: &mut [Stretch]) {
-    let mut breadth: HashMap<&[u32], u32> = HashMap::new();
+    let mut breadth: HashMap<&[u32], u32, ahash::RandomState> = HashMap::default();
     for (at, stretch) in stretches.iter().enumerate() {
         let end = stretches
             .get(at + 1)

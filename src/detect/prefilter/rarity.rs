@@ -58,7 +58,7 @@ struct Model {
     /// By folded pair of bytes: 16 × log2 of how often the second follows the first.
     follows: Vec<u16>,
     /// Folded 4-grams of the sample.
-    seen: HashMap<u32, u32>,
+    seen: HashMap<u32, u32, ahash::RandomState>,
 }
 
 static MODEL: LazyLock<Model> = LazyLock::new(Model::count);
@@ -87,7 +87,7 @@ impl Model {
                 follows[pair_index(a, b)] = cost as u16;
             }
         }
-        let mut seen = HashMap::new();
+        let mut seen = HashMap::default();
         for gram in sample.windows(4) {
             if let Ok(gram) = gram.try_into() {
                 *seen.entry(u32::from_le_bytes(gram)).or_insert(0) += 1;

@@ -1,7 +1,7 @@
 //! What a rule says about itself.
 
 use super::{Keyword, Kind};
-use crate::signature::ast::{Reference, Tag, TagOf, TagUntil, Target};
+use crate::signature::ast::{Tag, TagOf, TagUntil, Target};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 
@@ -168,10 +168,8 @@ fn reference(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let value = opt.value()?.unquoted()?;
     match value.split_once(",") {
         Some((kind, id)) if !kind.text.is_empty() && !id.text.is_empty() => {
-            draft.references.push(Reference {
-                kind: kind.text.to_owned(),
-                id: unescape(id),
-            });
+            let reference = format!("{},{}", kind.text, unescape(id));
+            draft.references.push(reference.into());
             Ok(())
         }
         _ => Err(value.fault("a reference is a kind, a comma and an id")),
@@ -179,18 +177,7 @@ fn reference(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 }
 
 fn metadata(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
-    for pair in opt.value()?.unquoted()?.split(',') {
-        if pair.text.is_empty() {
-            continue;
-        }
-        let (key, value) = pair
-            .text
-            .split_once(char::is_whitespace)
-            .unwrap_or((pair.text, ""));
-        draft
-            .metadata
-            .push((key.to_owned(), value.trim().to_owned()));
-    }
+    draft.metadata.add(opt.value()?.unquoted()?.text);
     Ok(())
 }
 

@@ -29,7 +29,9 @@ fn reads_a_whole_rule() {
     };
     assert!(first.startswith && first.nocase && !first.negated);
     assert!(second.negated && second.is_relative());
-    assert_eq!(s.metadata[1], ("tag".to_owned(), "x y".to_owned()));
+    assert_eq!(s.metadata.pairs().nth(1), Some(("tag", "x y")));
+    assert_eq!(*s.references, ["cve,2014-0160".into()]);
+    assert!(s.text.starts_with("alert tcp any") && s.text.ends_with("sid:1;)"));
     assert_eq!(s.flowbits[0].names, ["a", "b"]);
     assert_eq!(s.source.line, 1);
 }
