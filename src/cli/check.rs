@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::style::{ERROR, GOOD};
+use super::style::{self, ERROR, GOOD};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::detect::{CompileOptions, Layer, RuleInput};
 use crate::pack::{self, Manifest, Patch, find_packs};
-use crate::reload::{FilesBeside, RulesFile, Sources, duplicates, patch_info};
+use crate::reload::{FilesBeside, Looked, RulesFile, Sources, duplicates, patch_info};
 use crate::signature::ast::{Signature, SignatureId};
-use crate::signature::{Diagnostic, Severity, Surroundings, docs, parse_bytes_in};
+use crate::signature::{Diagnostic, Readings, Severity, Surroundings, docs, parse_bytes_in};
 
 /// Check packs and rules without running them.
 ///
@@ -74,8 +74,13 @@ pub fn run(args: Args) -> Result {
             findings.pack(&pack, &sources);
         }
     }
-    for file in &sources.rules {
-        findings.rules(file, &sources)?;
+    let (read, looked) = sources.cache.with(|readings| {
+        let mut files = sources.rules.iter();
+        files.try_for_each(|file| findings.rules(file, &sources, readings))
+    });
+    read?;
+    if looked == Looked::Refused {
+        style::tell_cache_refused();
     }
     if !args.warnings {
         findings
@@ -139,7 +144,12 @@ impl Findings {
         });
     }
 
-    fn rules(&mut self, file: &RulesFile, sources: &Sources) -> std::result::Result<(), Failure> {
+    fn rules(
+        &mut self,
+        file: &RulesFile,
+        sources: &Sources,
+        readings: Option<&Readings>,
+    ) -> std::result::Result<(), Failure> {
         let name = file.path.display().to_string();
         let text = std::fs::read(&file.path).map_err(|e| Failure(format!("{name}: {e}")))?;
         let files = FilesBeside::new(&file.path, &sources.keeping);
@@ -148,6 +158,7 @@ impl Findings {
         surroundings.files = &files;
         surroundings.categories = reputation.categories();
         surroundings.set_limits = sources.keeping.set_limits;
+        surroundings.readings = readings;
         let parsed = parse_bytes_in(&name, text, &surroundings);
         let taken = |signature: Arc<Signature>| {
             Some(RuleInput {

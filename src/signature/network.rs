@@ -87,8 +87,8 @@ impl Sides {
 pub(super) struct Resolver<'v> {
     variables: &'v Variables,
     known: HashMap<(Kind, String), Sides>,
-    addresses: HashMap<String, Arc<Addresses>>,
-    ports: HashMap<String, Arc<Ports>>,
+    addresses: HashMap<String, Arc<Addresses>, ahash::RandomState>,
+    ports: HashMap<String, Arc<Ports>, ahash::RandomState>,
     /// Variables being resolved, to find loops.
     open: Vec<String>,
 }
@@ -98,8 +98,8 @@ impl<'v> Resolver<'v> {
         Self {
             variables,
             known: HashMap::new(),
-            addresses: HashMap::new(),
-            ports: HashMap::new(),
+            addresses: HashMap::default(),
+            ports: HashMap::default(),
             open: Vec::new(),
         }
     }

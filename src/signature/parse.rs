@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::action::Actions;
 use super::ast::{FlowbitCommand, Signature, SignatureId, Source};
@@ -122,9 +124,10 @@ type Read = Result<Option<(Arc<Signature>, Vec<Fault>, Span)>, Fault>;
 /// read in any order.
 fn depends_on_others(rule: &LogicalRule<'_>) -> bool {
     // What a set holds is told by the first rule that names it.
-    ["dataset", "datarep"]
-        .iter()
-        .any(|keyword| memchr::memmem::find(rule.text.as_bytes(), keyword.as_bytes()).is_some())
+    static KEYWORDS: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| ["dataset", "datarep"].map(Finder::new));
+    let mut keywords = KEYWORDS.iter();
+    keywords.any(|keyword| keyword.find(rule.text.as_bytes()).is_some())
 }
 
 struct Reader<'a> {
@@ -144,7 +147,7 @@ impl Reader<'_> {
         read: impl Iterator<Item = Option<Read>>,
     ) -> ParsedFile {
         let mut parsed = ParsedFile::default();
-        let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
+        let mut by_id: HashMap<SignatureId, usize, ahash::RandomState> = HashMap::default();
         let mut asked_and_never_set = Vec::new();
         let mut is_firewall = None;
         for (rule, ahead) in rules.iter().zip(read) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::classification::Classes;
+use super::readings::Readings;
 use super::set::{SetContent, SetFormat, SetKind};
 use super::vars::Variables;
 
@@ -60,6 +61,8 @@ pub struct Surroundings<'a> {
     /// Categories of `iprep` by name.
     pub categories: &'a HashMap<String, u8>,
     pub set_limits: SetLimits,
+    /// What is known of expressions already; `None`: nothing, and nothing is noted.
+    pub readings: Option<&'a Readings>,
     /// Files of sets read so far: many rules may name one.
     read: Mutex<HashMap<SetFile, Arc<SetContent>>>,
     /// Kinds of the sets named so far.
@@ -83,6 +86,7 @@ impl<'a> Surroundings<'a> {
             files: &NoFiles,
             categories: &NONE,
             set_limits: SetLimits::default(),
+            readings: None,
             read: Mutex::default(),
             kinds: Mutex::default(),
         }

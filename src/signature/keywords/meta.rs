@@ -108,6 +108,9 @@ fn msg(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 
 /// Takes the backslash from before `"`, `;`, `:` and another backslash.
 fn unescape(arg: Arg<'_>) -> String {
+    if !arg.text.contains('\\') {
+        return arg.text.to_owned();
+    }
     let mut plain = String::with_capacity(arg.text.len());
     let mut chars = arg.text.chars().peekable();
     while let Some(c) = chars.next() {
