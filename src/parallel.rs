@@ -9,13 +9,13 @@ const MOST_THREADS: usize = 8;
 /// What `work` makes of each item. Each thread has a state of its own, and takes `at_once` items at
 /// a time; what fits in one such share is done here. The threads run under the priority of the
 /// caller, and end before this returns.
-pub fn map<T: Sync, R: Send, S>(
-    items: &[T],
+pub fn map<'i, T: Sync, R: Send, S>(
+    items: &'i [T],
     at_once: usize,
     state: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, &T) -> R + Sync,
+    work: impl Fn(&mut S, &'i T) -> R + Sync,
 ) -> impl Iterator<Item = R> {
-    let shares: Vec<&[T]> = items.chunks(at_once.max(1)).collect();
+    let shares: Vec<&'i [T]> = items.chunks(at_once.max(1)).collect();
     let next = AtomicUsize::new(0);
     let run = || {
         let mut state = state();

@@ -8,7 +8,7 @@ use super::addresses::Interner;
 use super::fast_pattern::{self, Choice};
 use super::firewall::Firewall;
 use super::kept::KeptRules;
-use super::ports::{Entry, PortGroups};
+use super::ports::{Entry, Plan, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
 use super::{
@@ -447,14 +447,21 @@ impl Builder {
         };
         let first_packet = index(&self.first_packet);
         let each_packet = index(&self.each_packet);
-        let payload = self.payload.map(|both| {
-            let [to_server, to_client] = both;
-            [
-                (Direction::ToServer, to_server),
-                (Direction::ToClient, to_client),
-            ]
-            .map(|(d, entries)| PortGroups::build(&entries, d, &rules, |id| sets.ports(id), kind))
-        });
+        let ways: Vec<(Direction, Vec<Entry>)> = self
+            .payload
+            .into_iter()
+            .flat_map(|both| Direction::BOTH.into_iter().zip(both))
+            .collect();
+        let plans = parallel::map(
+            &ways,
+            1,
+            || (),
+            |(), (direction, entries)| Plan::new(entries, *direction, &rules, |id| sets.ports(id)),
+        );
+        let plans = plans.collect();
+        let mut built = PortGroups::build(plans, kind);
+        let mut next = || built.next().unwrap_or_default();
+        let payload = std::array::from_fn(|_| [next(), next()]);
         for side in self.transactions.iter_mut().flatten() {
             side.events.sort_unstable();
         }

@@ -88,17 +88,23 @@ pub(crate) struct PortGroups {
     groups: Vec<Group>,
 }
 
-impl PortGroups {
+/// What groups there are to be, each of those rules.
+pub(crate) struct Plan<'e> {
+    by_server: Partition,
+    by_client: Partition,
+    groups: Vec<Vec<&'e Entry>>,
+}
+
+impl<'e> Plan<'e> {
     /// `ports`: gives the port ranges of a set.
-    pub(crate) fn build<'a>(
-        entries: &[Entry],
+    pub(crate) fn new<'a>(
+        entries: &'e [Entry],
         direction: Direction,
         rules: &[Rule],
         ports: impl Fn(u32) -> &'a [(u16, u16)],
-        kind: Kind,
     ) -> Self {
-        let mut by_server: Vec<Placed<'_, 'a>> = Vec::new();
-        let mut by_client: Vec<Placed<'_, 'a>> = Vec::new();
+        let mut by_server: Vec<Placed<'e, 'a>> = Vec::new();
+        let mut by_client: Vec<Placed<'e, 'a>> = Vec::new();
         for entry in entries {
             let Some(rule) = rules.get(entry.rule as usize) else {
                 continue;
@@ -120,12 +126,29 @@ impl PortGroups {
         let mut shared = Shared::default();
         let by_server = shared.partition(&by_server);
         let by_client = shared.partition(&by_client);
-        let build = |(): &mut (), here: &Vec<&Entry>| Group::build(here, kind);
         Self {
             by_server,
             by_client,
-            groups: parallel::map(&shared.groups, 1, || (), build).collect(),
+            groups: shared.groups,
         }
+    }
+}
+
+impl PortGroups {
+    /// Builds the groups of all plans at once: most of them are small, and a few are not.
+    pub(crate) fn build(plans: Vec<Plan<'_>>, kind: Kind) -> impl Iterator<Item = Self> {
+        let wanted: Vec<&[&Entry]> = plans
+            .iter()
+            .flat_map(|plan| plan.groups.iter().map(Vec::as_slice))
+            .collect();
+        let built = parallel::map(&wanted, 1, || (), |(), here| Group::build(here, kind));
+        let built: Vec<Group> = built.collect();
+        let mut built = built.into_iter();
+        plans.into_iter().map(move |plan| Self {
+            groups: built.by_ref().take(plan.groups.len()).collect(),
+            by_server: plan.by_server,
+            by_client: plan.by_client,
+        })
     }
 
     /// The groups that a flow between these ports meets.
