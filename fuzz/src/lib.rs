@@ -22,7 +22,7 @@ use stopgap::direction::Direction;
 use stopgap::number::Number;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
-use stopgap::signature::{Classes, Variables, parse_bytes};
+use stopgap::signature::{Classes, Readings, Variables, parse_bytes};
 use stopgap::stream::{ChunkPool, Delivery, Segment, Shared, StreamConfig, TcpSession};
 use stopgap::time::Timestamp;
 
@@ -787,6 +787,16 @@ pub fn rules(data: &[u8]) {
         patch: None,
     });
     Layer::compile(inputs.collect(), &CompileOptions::default());
+}
+
+/// What is kept of expressions, under a checksum that holds: it is read or refused, and what is read
+/// is written alike.
+pub fn readings(data: &[u8]) {
+    if let Some(read) = Readings::from_bytes(&Readings::seal(data.to_vec())) {
+        let written = read.to_bytes();
+        let again = Readings::from_bytes(&written).expect("what was written is read");
+        assert_eq!(again.to_bytes(), written);
+    }
 }
 
 /// A request that is read can be written, and read again.

@@ -31,7 +31,9 @@ mod variables;
 mod tests;
 
 pub use crate::signature::ast::CaptureScope;
-pub use compile::{CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary};
+pub use compile::{
+    CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,
+};
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};

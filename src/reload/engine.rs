@@ -34,7 +34,7 @@ pub fn patch_engines(
         .signatures
         .iter()
         .map(|signature| RuleInput {
-            signature: signature.clone(),
+            signature: Arc::clone(signature),
             patch: Some(info.clone()),
         })
         .collect();

@@ -17,7 +17,7 @@ use crate::detect::{CompileOptions, StateLimits};
 use crate::flow::{FlowTableConfig, Timeouts};
 use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
 use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
-use crate::reload::{Keeping, RulesFile, Selection, Sources};
+use crate::reload::{Cache, Keeping, RulesFile, Selection, Sources};
 use crate::signature::{Classes, SetLimits, Variables};
 use crate::stream::{Normaliser, StreamConfig};
 use crate::verdict::ExceptionPolicy;
@@ -214,6 +214,7 @@ pub fn sources(config: &Config) -> Result<Sources, String> {
             ..CompileOptions::default()
         },
         keeping: keeping(config),
+        cache: Cache::default(),
     })
 }
 

@@ -12,6 +12,7 @@ mod ports;
 mod program;
 mod rule;
 mod screen;
+mod told;
 
 use std::sync::Arc;
 
@@ -34,11 +35,12 @@ pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
 use screen::Screen;
+pub use told::Told;
 
 /// What [`Layer::compile`] takes.
 #[derive(Clone, Debug)]
 pub struct RuleInput {
-    pub signature: Signature,
+    pub signature: Arc<Signature>,
     /// `None` outside of packs.
     pub patch: Option<Arc<PatchInfo>>,
 }
@@ -66,8 +68,7 @@ impl Default for CompileOptions {
 /// A signature in force: what logs and verdicts need of it.
 #[derive(Clone, Debug)]
 pub struct CompiledSignature {
-    /// As parsed, less its buffers' tests: those are compiled.
-    pub signature: Signature,
+    pub signature: Told,
     pub patch: Option<Arc<PatchInfo>>,
 }
 
