@@ -33,6 +33,8 @@ pub struct AppLayer {
     /// Whose frames rules ask for.
     frames_asked: FrameProtocols,
     frames: Option<Box<Frames>>,
+    /// Bytes went by unseen: of each direction, messages are looked for.
+    seeking: [bool; 2],
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +137,18 @@ impl AppLayer {
             };
         }
         self.clear_touched();
+        if self.seeking[direction.index()] {
+            match self.seek(direction, bytes) {
+                Some(0) => {}
+                skipped => {
+                    let consumed = skipped.unwrap_or(bytes.len());
+                    if let State::Http1(parser) = &mut self.state {
+                        parser.pass_over(direction, consumed);
+                    }
+                    return Progress { consumed };
+                }
+            }
+        }
         Progress {
             consumed: self.feed(direction, bytes, limits),
         }
@@ -222,6 +236,54 @@ impl AppLayer {
             }
             State::Unknown | State::Released(_) => {}
         }
+    }
+
+    /// The flow goes on after bytes that went by unseen, nobody knows how many. HTTP/1 is read again
+    /// from where a request begins; what is encrypted stays so.
+    pub fn resume(&mut self) {
+        self.before = None;
+        self.frames = None;
+        if let State::Http1(parser) = &self.state {
+            let mut anew = Box::<http1::Parser>::default();
+            anew.start_at(parser.next_id());
+            self.state = State::Http1(anew);
+            self.seeking = [true; 2];
+            return;
+        }
+        for direction in Direction::BOTH {
+            self.gap(direction, 1);
+        }
+    }
+
+    /// Whether bytes went by unseen, and no message has been found behind them in some direction.
+    pub const fn is_seeking(&self) -> bool {
+        self.seeking[0] || self.seeking[1]
+    }
+
+    /// The one direction that has brought more than detection keeps and none of it of a protocol,
+    /// where the other has brought nothing.
+    pub fn only_stranger(&self) -> Option<Direction> {
+        let State::Detecting(detecting) = &self.state else {
+            return None;
+        };
+        Direction::BOTH.into_iter().find(|direction| {
+            let other = direction.opposite().index();
+            detecting.verdicts[direction.index()] == Guess::Neither
+                && detecting.kept[other].is_empty()
+                && detecting.missing[other] == 0
+        })
+    }
+
+    /// Where a message begins that can be read on from; bytes before it are of one that began
+    /// unseen.
+    fn seek(&mut self, direction: Direction, bytes: &[u8]) -> Option<usize> {
+        // What answers a request that went by unseen tells nothing.
+        if direction == Direction::ToClient && self.seeking[Direction::ToServer.index()] {
+            return None;
+        }
+        let at = http1::find_message(direction, bytes)?;
+        self.seeking[direction.index()] = false;
+        Some(at)
     }
 
     /// The direction has ended.
