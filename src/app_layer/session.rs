@@ -137,6 +137,7 @@ impl AppLayer {
             };
         }
         self.clear_touched();
+        self.doubt(direction, bytes);
         if self.seeking[direction.index()] {
             match self.seek(direction, bytes) {
                 Some(0) => {}
@@ -243,15 +244,35 @@ impl AppLayer {
     pub fn resume(&mut self) {
         self.before = None;
         self.frames = None;
-        if let State::Http1(parser) = &self.state {
-            let mut anew = Box::<http1::Parser>::default();
-            anew.start_at(parser.next_id());
-            self.state = State::Http1(anew);
-            self.seeking = [true; 2];
-            return;
+        match &mut self.state {
+            State::Http1(parser) => {
+                let mut anew = Box::<http1::Parser>::default();
+                anew.start_at(parser.next_id());
+                *parser = anew;
+                self.seeking = [true; 2];
+            }
+            State::Tls(parser) => {
+                parser.resume();
+                self.seeking = [true; 2];
+            }
+            _ => {
+                for direction in Direction::BOTH {
+                    self.gap(direction, 1);
+                }
+            }
         }
-        for direction in Direction::BOTH {
-            self.gap(direction, 1);
+    }
+
+    /// What was found may have been no request, but the like of one in the middle of something: as
+    /// long as nobody has answered it, what begins like a request is taken for one.
+    fn doubt(&mut self, direction: Direction, bytes: &[u8]) {
+        let unanswered = direction == Direction::ToServer && self.seeking == [false, true];
+        if unanswered
+            && let State::Http1(parser) = &self.state
+            && parser.unit_left(direction) != Some(0)
+            && http1::find_message(direction, bytes) == Some(0)
+        {
+            self.resume();
         }
     }
 
@@ -277,11 +298,12 @@ impl AppLayer {
     /// Where a message begins that can be read on from; bytes before it are of one that began
     /// unseen.
     fn seek(&mut self, direction: Direction, bytes: &[u8]) -> Option<usize> {
-        // What answers a request that went by unseen tells nothing.
-        if direction == Direction::ToClient && self.seeking[Direction::ToServer.index()] {
-            return None;
-        }
-        let at = http1::find_message(direction, bytes)?;
+        let at = match &self.state {
+            State::Tls(_) => tls::find_record(bytes)?,
+            // What answers a request that went by unseen tells nothing.
+            _ if direction == Direction::ToClient && self.seeking[0] => return None,
+            _ => http1::find_message(direction, bytes)?,
+        };
         self.seeking[direction.index()] = false;
         Some(at)
     }

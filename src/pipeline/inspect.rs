@@ -82,6 +82,7 @@ impl Inspection<'_> {
                 self.touched_transactions(dir);
             }
             Delivery::Restart => self.forget(),
+            Delivery::Resume => self.resume(),
         }
     }
 

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::worker_thread::Shared;
-use crate::counters::Counter;
 use crate::netfilter::{self, Backend, Bypass, Plan};
 
 /// In `control.state_dir`.
@@ -100,8 +99,8 @@ pub struct KernelBypass {
     plan: Plan,
     generations: Generations,
     workers: Vec<Arc<Shared>>,
-    /// Flows that workers had left when connections were last called back.
-    left_before: u64,
+    /// Verdicts that had left a connection to the kernel when all were last called back.
+    marked_before: u64,
 }
 
 impl KernelBypass {
@@ -123,7 +122,7 @@ impl KernelBypass {
             plan,
             generations,
             workers,
-            left_before: 0,
+            marked_before: 0,
         };
         bypass.tell_workers();
         bypass
@@ -134,8 +133,8 @@ impl KernelBypass {
     /// # Errors
     /// The kernel rules could not be changed in any way.
     pub fn call_back(&mut self) -> Result<(), String> {
-        let left = self.left();
-        if left == self.left_before {
+        let marked = self.workers.iter().map(|w| w.marked()).sum();
+        if marked == self.marked_before {
             return Ok(());
         }
         let next = self.generations.take();
@@ -153,7 +152,7 @@ impl KernelBypass {
                 self.plan = plan;
             }
         }
-        self.left_before = left;
+        self.marked_before = marked;
         self.tell_workers();
         Ok(())
     }
@@ -170,11 +169,6 @@ impl KernelBypass {
         {
             tracing::warn!("connections are left to the kernel until the next reload only: {e}");
         }
-    }
-
-    fn left(&self) -> u64 {
-        let left = |w: &Arc<Shared>| w.counters.get(Counter::FlowsLeftToKernel);
-        self.workers.iter().map(left).sum()
     }
 }
 

@@ -51,12 +51,18 @@ pub struct Shared {
     pub beat_us: AtomicU64,
     /// How connections are marked that are left to the kernel; zero: none are.
     generation: AtomicU32,
+    /// Verdicts so far that left a connection to the kernel.
+    marked: AtomicU64,
     has_command: AtomicBool,
 }
 
 impl Shared {
     pub fn set_generation(&self, generation: u32) {
         self.generation.store(generation, Ordering::Release);
+    }
+
+    pub fn marked(&self) -> u64 {
+        self.marked.load(Ordering::Acquire)
     }
 }
 
@@ -258,7 +264,10 @@ impl Loop {
             let verdict = catch_unwind(AssertUnwindSafe(|| worker.process(&raw, now, sink)));
             let decision = match verdict {
                 Ok(Verdict::Forward) => match marking.filter(|_| worker.leaves_flow()) {
-                    Some(b) => Decision::accept_with_mark(packet.mark & !b.mask() | b.mark()),
+                    Some(b) => {
+                        shared.marked.fetch_add(1, Ordering::Release);
+                        Decision::accept_with_mark(packet.mark & !b.mask() | b.mark())
+                    }
                     None => Decision::ACCEPT,
                 },
                 Ok(Verdict::Rewrite(edit)) => {

@@ -13,6 +13,10 @@ pub(super) struct Half {
     isn: Option<u32>,
     /// Picked up midstream: the first payload tells where the stream stands.
     pub unsynced: bool,
+    /// Where the receiver stands is not known: bytes are handed over whatever is missing before them.
+    pub ahead: bool,
+    /// Of a half that is ahead: the end of what was handed over last.
+    pub handed_over: Option<u64>,
     /// How this end scales the windows it advertises (RFC 7323 section 2); not in its SYN.
     scale: Option<u8>,
     /// What this end advertised last, and at most.

@@ -10,6 +10,7 @@ mod data;
 mod handshake;
 mod leftovers;
 mod reset;
+mod resumed;
 mod timestamps;
 
 use super::chunk::ChunkPool;
@@ -33,6 +34,8 @@ pub enum Delivery<'a> {
     /// Nothing that was delivered before counts, in either direction: the server took up another
     /// connection on the same ports, or did not take the data of a SYN.
     Restart,
+    /// What follows begins anywhere: nobody knows what was before it.
+    Resume,
 }
 
 /// One segment with its direction.

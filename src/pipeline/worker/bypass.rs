@@ -168,7 +168,7 @@ impl Worker {
                 let sent = state.raw_bytes[speaker.index()];
                 (sent >= self.config.stream_depth_bytes).then_some(Legible::Bytes)
             }
-            _ if app.encrypted() => Some(Legible::Records),
+            Protocol::Tls | Protocol::Ssh if app.encrypted() => Some(Legible::Records),
             Protocol::Http1 if !Direction::BOTH.into_iter().any(|d| app.failed(d)) => {
                 Some(Legible::Everything)
             }
@@ -185,7 +185,7 @@ impl Worker {
         let packets: u64 = flow.packets.iter().sum();
         flow.state.left_to_kernel = false;
         flow.state.ask_at_packet = packets + FIRST_ASKED;
-        flow.state.tcp = Some(TcpSession::midstream(dir, tcp));
+        flow.state.tcp = Some(TcpSession::resumed(dir, tcp));
         let ctx = context(flow, now);
         let (_, mut inspection) = Inspection::of(
             &mut flow.state,

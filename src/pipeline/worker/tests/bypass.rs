@@ -228,3 +228,88 @@ fn only_who_was_left_may_come_back_unknown() {
     assert_eq!(segment(false), Verdict::Drop(DropReason::StreamMidstream));
     assert_eq!(segment(true), Verdict::Drop(DropReason::Rules));
 }
+
+/// A flow that has come back, with a rule that refuses `/evil`.
+fn come_back() -> Lab {
+    let mut lab = lab(ELSEWHERE);
+    lab.open();
+    assert!(lab.until_left());
+    lab.unseen(100_000, 100_000);
+    lab.push(2, DROP_EVIL);
+    lab
+}
+
+const EVIL: &[u8] = b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n";
+
+#[test]
+fn an_order_turned_round_hides_nothing() {
+    let mut lab = come_back();
+    let start = lab.next[0];
+    let (first, second) = EVIL.split_at(8);
+    lab.next[0] = start + first.len() as u32;
+    assert_eq!(lab.segment(0, "A", second), Verdict::Forward);
+    lab.next[0] = start;
+    assert_eq!(lab.segment(0, "A", first), Verdict::Drop(DropReason::Rules));
+}
+
+#[test]
+fn a_hole_that_the_receiver_does_not_have_hides_nothing() {
+    for with_ack in [false, true] {
+        let mut lab = come_back();
+        let start = lab.next[0];
+        // An old segment again: the server has it.
+        lab.next[0] = start - 5000;
+        assert_eq!(lab.segment(0, "A", b"old"), Verdict::Forward);
+        lab.next[0] = start;
+        if with_ack {
+            assert_eq!(lab.segment(1, "A", b""), Verdict::Forward);
+        }
+        assert_eq!(
+            lab.segment(0, "A", EVIL),
+            Verdict::Drop(DropReason::Rules),
+            "{with_ack}"
+        );
+    }
+}
+
+#[test]
+fn an_old_segment_with_other_bytes_hides_nothing() {
+    let lie = b"POST / HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+    for with_ack in [false, true] {
+        let mut lab = come_back();
+        let start = lab.next[0];
+        lab.next[0] = start - lie.len() as u32;
+        assert_eq!(lab.segment(0, "A", lie), Verdict::Forward);
+        assert_eq!(lab.next[0], start);
+        if with_ack {
+            assert_eq!(lab.segment(1, "A", b""), Verdict::Forward);
+        }
+        assert_eq!(
+            lab.segment(0, "A", EVIL),
+            Verdict::Drop(DropReason::Rules),
+            "{with_ack}"
+        );
+    }
+}
+
+#[test]
+fn honest_losses_at_the_moment_of_return_are_mended() {
+    let mut lab = come_back();
+    let request = b"GET /good HTTP/1.1\r\nHost: a\r\n\r\n";
+    let start = lab.next[0];
+    // The first half was lost behind us; the server says so, and it comes again.
+    lab.next[0] = start + 10;
+    assert_eq!(lab.segment(0, "A", &request[10..]), Verdict::Forward);
+    let end = lab.next[0];
+    lab.next[0] = start;
+    for _ in 0..3 {
+        assert_eq!(lab.segment(1, "A", b""), Verdict::Forward);
+    }
+    assert_eq!(lab.segment(0, "A", &request[..10]), Verdict::Forward);
+    lab.next[0] = end;
+    lab.answer();
+    for _ in 0..5 {
+        lab.exchange();
+    }
+    assert_eq!(lab.request("/evil"), Verdict::Drop(DropReason::Rules));
+}
