@@ -270,7 +270,7 @@ impl AppLayer {
         if unanswered
             && let State::Http1(parser) = &self.state
             && parser.unit_left(direction) != Some(0)
-            && http1::find_message(direction, bytes) == Some(0)
+            && http1::begins_with_method(bytes)
         {
             self.resume();
         }

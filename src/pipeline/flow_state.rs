@@ -42,8 +42,8 @@ pub(super) struct FlowState {
     pub left_to_kernel: bool,
     /// It was, at some time.
     pub was_left: bool,
-    /// How many packets there must be before it is asked about again.
-    pub ask_at_packet: u64,
+    /// The power of two that its packets must have come to before it is asked about.
+    pub asked_at_bits: u8,
     pub alerted: bool,
     pub tags: FlowTags,
     /// Numbers of the last packets with data, by direction, where packets have numbers.

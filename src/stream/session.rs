@@ -202,7 +202,7 @@ impl TcpSession {
     /// The sequence number that the receiver of this direction expects next.
     pub fn next_sequence(&self, dir: Direction) -> u32 {
         let half = &self.halves[dir.index()];
-        half.sequence(half.next())
+        half.sequence(half.next().max(half.handed_over()))
     }
 
     /// Sequence numbers that each end has used so far, by direction, the SYN's included.

@@ -27,7 +27,7 @@ mod uri;
 
 pub(super) use detect::detect;
 pub(super) use fields::{BodyReader, FieldList};
-pub(super) use seek::find_message;
+pub(super) use seek::{begins_with_method, find_message};
 use side::Head;
 
 pub use events::Event;

@@ -35,6 +35,12 @@ fn begins_request(rest: &[u8]) -> bool {
         || METHODS.iter().any(|method| method.starts_with(rest))
 }
 
+/// Whether it begins with a method in use: what looks like any other may be the rest of a line.
+pub(in crate::app_layer) fn begins_with_method(bytes: &[u8]) -> bool {
+    let mut methods = METHODS.iter();
+    methods.any(|m| bytes.starts_with(m) && bytes.get(m.len()) == Some(&b' '))
+}
+
 /// A body need not end with a line.
 fn glued(line: &[u8]) -> Option<usize> {
     let end = memmem::find(line, b" HTTP/1.")?;

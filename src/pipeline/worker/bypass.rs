@@ -14,8 +14,8 @@ use crate::detect::{Claim, Legible};
 use crate::flow::Flow;
 use crate::time::Timestamp;
 
-/// Packets of a flow before it is first asked about: most flows are over by then.
-const FIRST_ASKED: u64 = 8;
+/// Packets of a flow before it is first asked about, as a power of two: most are over by then.
+const FIRST_ASKED_BITS: u32 = 3;
 
 /// Why a flow must go on coming here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +87,8 @@ impl Worker {
             return;
         };
         let packets: u64 = flow.packets.iter().sum();
-        if packets < FIRST_ASKED.max(flow.state.ask_at_packet) {
+        let wanted = FIRST_ASKED_BITS.max(u32::from(flow.state.asked_at_bits));
+        if packets.checked_ilog2().is_none_or(|bits| bits < wanted) {
             return;
         }
         let stays = self.stays(flow, passage);
@@ -108,9 +109,9 @@ impl Worker {
                 flow.state
                     .lie_idle(&mut engine.scratch, &mut engine.held_bytes);
             }
-            Some(stay) if stay.is_passing() => flow.state.ask_at_packet = packets + 1,
+            Some(stay) if stay.is_passing() => {}
             // Ever more rarely, so that it costs a long flow nothing.
-            Some(_) => flow.state.ask_at_packet = packets.saturating_mul(2),
+            Some(_) => flow.state.asked_at_bits = bits_behind(packets),
         }
     }
 
@@ -184,7 +185,7 @@ impl Worker {
         };
         let packets: u64 = flow.packets.iter().sum();
         flow.state.left_to_kernel = false;
-        flow.state.ask_at_packet = packets + FIRST_ASKED;
+        flow.state.asked_at_bits = bits_behind(packets);
         flow.state.tcp = Some(TcpSession::resumed(dir, tcp));
         let ctx = context(flow, now);
         let (_, mut inspection) = Inspection::of(
@@ -197,4 +198,9 @@ impl Worker {
         );
         inspection.resume();
     }
+}
+
+/// The next power of two.
+fn bits_behind(packets: u64) -> u8 {
+    packets.checked_ilog2().map_or(0, |bits| bits as u8 + 1)
 }

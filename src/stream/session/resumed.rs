@@ -52,14 +52,13 @@ impl TcpSession {
         let Some(stretch) = mine.buffer.ranges().find(|r| known(r.clone())) else {
             return Ok(());
         };
-        let from = match mine.handed_over {
-            Some(handed) if handed == start => handed,
-            _ => {
-                deliver(dir, Delivery::Resume);
-                stretch.start
-            }
+        let handed_to = std::mem::replace(&mut mine.claimed, stretch.end);
+        let from = if handed_to == start {
+            start
+        } else {
+            deliver(dir, Delivery::Resume);
+            stretch.start
         };
-        mine.handed_over = Some(stretch.end);
         for slice in mine.buffer.slices(from..stretch.end) {
             deliver(dir, Delivery::Bytes(slice));
         }
@@ -81,8 +80,9 @@ impl Half {
             self.buffer.join_islands();
         }
         let all_seen = self.buffer.first_island().is_none();
-        if all_seen && self.handed_over.is_some_and(|end| offset >= end) {
+        if all_seen && self.claimed > 0 && offset >= self.claimed {
             self.ahead = false;
+            self.claimed = 0;
         }
     }
 }
