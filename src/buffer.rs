@@ -200,6 +200,7 @@ buffers! {
     MqttPublishMessage { "mqtt.publish.message", &[], None, Mqtt, "Message of PUBLISH." }
     MqttSubscribeTopic { "mqtt.subscribe.topic", &[], None, Mqtt, "Each topic of SUBSCRIBE." }
     MqttUnsubscribeTopic { "mqtt.unsubscribe.topic", &[], None, Mqtt, "Each topic of UNSUBSCRIBE." }
+    Dnp3Data { "dnp3.data", &["dnp3_data"], None, Dnp3, "Message of the application layer, put together from its frames, without their checksums." }
     SnmpCommunity { "snmp.community", &[], None, Snmp, "Community of an SNMP message of version 1 or 2c." }
     SnmpUser { "snmp.usm", &[], None, Snmp, "User name of an SNMP message of version 3." }
     Krb5ClientName { "krb5.cname", &["krb5_cname"], None, Krb5, "Each part of the client's name in a Kerberos message." }
@@ -267,7 +268,10 @@ impl Owner {
 /// Protocols whose transactions carry files.
 const fn carries_files(protocol: Protocol) -> bool {
     Protocol::Http.covers(protocol)
-        || matches!(protocol, Protocol::Smtp | Protocol::FtpData | Protocol::Smb)
+        || matches!(
+            protocol,
+            Protocol::Smtp | Protocol::FtpData | Protocol::Smb | Protocol::Nfs
+        )
 }
 
 impl Buffer {

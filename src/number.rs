@@ -339,6 +339,67 @@ const DNS_TYPES: &[(&str, u64)] = &[
     ("CAA", 257),
 ];
 
+/// IEEE 1815 clause 4.4.
+const DNP3_FUNCTIONS: &[(&str, u64)] = &[
+    ("confirm", 0),
+    ("read", 1),
+    ("write", 2),
+    ("select", 3),
+    ("operate", 4),
+    ("direct_operate", 5),
+    ("direct_operate_nr", 6),
+    ("immed_freeze", 7),
+    ("immed_freeze_nr", 8),
+    ("freeze_clear", 9),
+    ("freeze_clear_nr", 10),
+    ("freeze_at_time", 11),
+    ("freeze_at_time_nr", 12),
+    ("cold_restart", 13),
+    ("warm_restart", 14),
+    ("initialize_data", 15),
+    ("initialize_appl", 16),
+    ("start_appl", 17),
+    ("stop_appl", 18),
+    ("save_config", 19),
+    ("enable_unsolicited", 20),
+    ("disable_unsolicited", 21),
+    ("assign_class", 22),
+    ("delay_measure", 23),
+    ("record_current_time", 24),
+    ("open_file", 25),
+    ("close_file", 26),
+    ("delete_file", 27),
+    ("get_file_info", 28),
+    ("authenticate_file", 29),
+    ("abort_file", 30),
+    ("activate_config", 31),
+    ("authenticate_req", 32),
+    ("authenticate_err", 33),
+    ("response", 129),
+    ("unsolicited_response", 130),
+    ("authenticate_resp", 131),
+];
+
+/// IEEE 1815 clause 4.5, the first octet above the second.
+const DNP3_INDICATIONS: &[(&str, u64)] = &[
+    ("all_stations", 1 << 8),
+    ("class_1_events", 1 << 9),
+    ("class_2_events", 1 << 10),
+    ("class_3_events", 1 << 11),
+    ("need_time", 1 << 12),
+    ("local_control", 1 << 13),
+    ("device_trouble", 1 << 14),
+    ("device_restart", 1 << 15),
+    ("no_func_code_support", 1),
+    ("object_unknown", 1 << 1),
+    ("parameter_error", 1 << 2),
+    ("event_buffer_overflow", 1 << 3),
+    ("already_executing", 1 << 4),
+    ("config_corrupt", 1 << 5),
+    ("reserved_2", 1 << 6),
+    ("reserved_1", 1 << 7),
+];
+
 /// RFC 4511 section 4.2 onwards: the tags of the operations.
 const LDAP_OPERATIONS: &[(&str, u64)] = &[
     ("bind_request", 0),
@@ -501,6 +562,11 @@ numbers! {
     TlsCertNotBefore { "tls_cert_notbefore", &[], Tls, None, LAST_DATE, Values::Own, "First second in which an end's own certificate is valid." }
     TlsCertNotAfter { "tls_cert_notafter", &[], Tls, None, LAST_DATE, Values::Own, "Last second in which an end's own certificate is valid." }
     DcerpcOperation { "dcerpc.opnum", &["dce_opnum"], Dcerpc, None, SHORT, Values::Own, "Operation that a DCE/RPC request calls." }
+    Dnp3Function { "dnp3_func", &[], Dnp3, None, BYTE, Values::Named(DNP3_FUNCTIONS), "Function of a message." }
+    Dnp3Indications { "dnp3_ind", &[], Dnp3, None, SHORT, Values::AnyOf(DNP3_INDICATIONS), "Internal indications of a response; one of those named is enough." }
+    Dnp3Object { "dnp3_obj", &[], Dnp3, None, SHORT, Values::Own, "Group and variation of each object header of a message." }
+    NfsVersion { "nfs.version", &["nfs_version"], Nfs, TO_SERVER, LONG, Values::Plain, "Version of an NFS call." }
+    NfsProcedure { "nfs_procedure", &[], Nfs, TO_SERVER, LONG, Values::Own, "Procedure of an NFS call; of version 4, each of its operations." }
     MqttType { "mqtt.type", &[], Mqtt, None, 15, Values::Named(MQTT_TYPES), "Type of a message." }
     MqttFlags { "mqtt.flags", &[], Mqtt, None, BYTE, Values::Flags(&[("dup", 8), ("retain", 1)]), "Flags of a message's fixed header." }
     MqttQos { "mqtt.qos", &[], Mqtt, None, 3, Values::Plain, "Quality of service of a message." }

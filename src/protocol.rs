@@ -96,6 +96,8 @@ protocols! {
     Dhcp { "dhcp", &["dhcp"], Udp, "DHCP (RFC 2131)." }
     Krb5 { "krb5", &["krb5"], Any, "Kerberos version 5 (RFC 4120)." }
     Ike { "ike", &["ike", "ikev2"], Udp, "IKE of version 1 (RFC 2409) and 2 (RFC 7296)." }
+    Dnp3 { "dnp3", &["dnp3"], Tcp, "DNP3 (IEEE 1815)." }
+    Nfs { "nfs", &["nfs"], Any, "NFS 2 to 4 (RFC 1094, RFC 1813, RFC 7530)." }
     Ldap { "ldap", &["ldap"], Any, "LDAP version 3 (RFC 4511), up to where encryption begins." }
     Pgsql { "pgsql", &["pgsql"], Tcp, "PostgreSQL's protocol of version 3." }
     Rfb { "rfb", &["rfb"], Tcp, "RFB, the protocol of VNC (RFC 6143)." }

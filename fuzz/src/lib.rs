@@ -5,8 +5,8 @@ use std::io::Cursor;
 
 use stopgap::app_layer::message::{Parser, Transaction};
 use stopgap::app_layer::{
-    AppLayer, FrameProtocols, Limits, TxRef, content, dns, ftp, http1, http2, quic, sip, smb, smtp,
-    ssh, tls, websocket,
+    AppLayer, FrameProtocols, Limits, TxRef, content, dnp3, dns, ftp, http1, http2, nfs, quic, sip,
+    smb, smtp, ssh, tls, websocket,
 };
 use stopgap::buffer::Buffer;
 use stopgap::capture::pcap::CaptureReader;
@@ -629,6 +629,34 @@ pub fn ftp(data: &[u8]) {
         ..Limits::default()
     };
     messages::<ftp::Parser>(data, &limits);
+}
+
+pub fn dnp3(data: &[u8]) {
+    let limits = Limits {
+        dnp3_message_bytes: 64,
+        dnp3_requests: 4,
+        ..Limits::default()
+    };
+    messages::<dnp3::Parser>(data, &limits);
+}
+
+/// In records, and each direction as a datagram.
+pub fn nfs(data: &[u8]) {
+    let limits = Limits {
+        nfs_message_bytes: 512,
+        nfs_calls: 4,
+        nfs_file_bytes: 256,
+        ..Limits::default()
+    };
+    messages::<nfs::Parser>(data, &limits);
+    let Some((_, sides)) = sides(data) else {
+        return;
+    };
+    let mut parser = nfs::Parser::default();
+    for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+        parser.datagram(dir, bytes, &limits);
+    }
+    assert!(parser.held_bytes() < 1 << 20);
 }
 
 /// Messages do not depend on how they are cut.

@@ -2,8 +2,8 @@
 
 use super::message::Separate;
 use super::{
-    Limits, Protocol, dcerpc, dhcp, dns, ftp, http1, http2, ike, krb5, ldap, message, mqtt, ntp,
-    pgsql, quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
+    Limits, Protocol, dcerpc, dhcp, dnp3, dns, ftp, http1, http2, ike, krb5, ldap, message, mqtt,
+    nfs, ntp, pgsql, quic, rfb, sip, smb, smtp, snmp, ssh, tls, websocket,
 };
 use crate::direction::Direction;
 
@@ -61,6 +61,12 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: |o| dcerpc::detect(o.bytes),
         datagram: |o| dcerpc::is_datagram(o.bytes),
         parser: Start::Message(|| Box::<dcerpc::Parser>::default()),
+    },
+    Candidate {
+        protocol: Protocol::Dnp3,
+        stream: dnp3::detect,
+        datagram: never,
+        parser: Start::Message(|| Box::<dnp3::Parser>::default()),
     },
     Candidate {
         protocol: Protocol::Http2,
@@ -164,6 +170,13 @@ pub(super) const CANDIDATES: &[Candidate] = &[
         stream: no_stream,
         datagram: |o| ntp::is_datagram(o.bytes, o.server_port),
         parser: Start::Message(|| Box::new(Separate::datagrams(Protocol::Ntp, ntp::read))),
+    },
+    Candidate {
+        // A mark of a record may be many things: it waits for what is behind.
+        protocol: Protocol::Nfs,
+        stream: nfs::detect,
+        datagram: nfs::is_datagram,
+        parser: Start::Message(|| Box::<nfs::Parser>::default()),
     },
 ];
 

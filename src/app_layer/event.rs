@@ -95,6 +95,8 @@ protocols_events! {
     Rfb(rfb) { "rfb" }
     Dcerpc(dcerpc) { "dcerpc" }
     Dns(dns) { "dns" }
+    Dnp3(dnp3) { "dnp3" }
+    Nfs(nfs) { "nfs" }
     Ldap(ldap) { "ldap" }
     Pgsql(pgsql) { "pgsql" }
 }

@@ -81,6 +81,16 @@ pub struct Limits {
     pub smtp_nesting: usize,
     /// Bytes that the names of one DNS message have together. What is beyond is not read (`too_many_names`).
     pub dns_name_bytes: usize,
+    /// Bytes of one message of DNP3. A longer one is passed over (`too_long_reassembly`).
+    pub dnp3_message_bytes: usize,
+    /// Requests of DNP3 since the last response (`flooded`).
+    pub dnp3_requests: usize,
+    /// Bytes kept of one message of NFS; what is beyond is not read.
+    pub nfs_message_bytes: usize,
+    /// Calls of NFS without their reply (`too_many_transactions`).
+    pub nfs_calls: usize,
+    /// Bytes kept of a file that NFS reads or writes.
+    pub nfs_file_bytes: usize,
     /// Requests of LDAP without their last response (`too_many_transactions`).
     pub ldap_requests: usize,
     /// Responses of one transaction of LDAP; the next one begins another.
@@ -127,6 +137,11 @@ impl Default for Limits {
             smtp_mail_bytes: 768 * 1024,
             smtp_nesting: 16,
             dns_name_bytes: 128 * 1024,
+            dnp3_message_bytes: 16_065,
+            dnp3_requests: 500,
+            nfs_message_bytes: 128 * 1024,
+            nfs_calls: 256,
+            nfs_file_bytes: 100 * 1024,
             ldap_requests: 256,
             ldap_responses: 256,
             ldap_attributes: 1024,

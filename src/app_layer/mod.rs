@@ -13,6 +13,7 @@
 pub mod content;
 pub mod dcerpc;
 pub mod dhcp;
+pub mod dnp3;
 pub mod dns;
 pub mod ftp;
 pub mod http1;
@@ -23,6 +24,7 @@ pub mod ldap;
 pub mod message;
 pub mod mime;
 pub mod mqtt;
+pub mod nfs;
 pub mod ntp;
 pub mod pgsql;
 pub mod quic;

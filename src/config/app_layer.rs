@@ -29,6 +29,8 @@ pub struct AppLayer {
     pub smb: Smb,
     pub smtp: Smtp,
     pub dns: Dns,
+    pub dnp3: Dnp3,
+    pub nfs: Nfs,
     pub ldap: Ldap,
     pub pgsql: Pgsql,
 }
@@ -48,6 +50,8 @@ impl Default for AppLayer {
             smb: Smb::default(),
             smtp: Smtp::default(),
             dns: Dns::default(),
+            dnp3: Dnp3::default(),
+            nfs: Nfs::default(),
             ldap: Ldap::default(),
             pgsql: Pgsql::default(),
             tls: Tls::default(),
@@ -360,5 +364,53 @@ pub struct Pgsql {
 impl Default for Pgsql {
     fn default() -> Self {
         Self { requests: 256 }
+    }
+}
+
+/// `[app_layer.dnp3]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Dnp3 {
+    /// Bytes of one message, put together. A longer one is an event.
+    #[serde(deserialize_with = "within::<_, _, 2_048, 16_777_216>")]
+    pub message_bytes: usize,
+    /// Requests of one connection since the last response. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub requests: usize,
+}
+
+impl Default for Dnp3 {
+    fn default() -> Self {
+        Self {
+            message_bytes: 16_065,
+            requests: 500,
+        }
+    }
+}
+
+/// `[app_layer.nfs]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Nfs {
+    /// Bytes of one message that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 1_024, 16_777_216>")]
+    pub message_bytes: usize,
+    /// Calls of one flow that wait for their reply. More are an event.
+    #[serde(deserialize_with = "within::<_, _, 1, 65_536>")]
+    pub calls: usize,
+    /// Bytes of one file that are inspected.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_073_741_824>")]
+    pub file_bytes: usize,
+}
+
+impl Default for Nfs {
+    fn default() -> Self {
+        Self {
+            message_bytes: 128 << 10,
+            calls: 256,
+            file_bytes: 100 << 10,
+        }
     }
 }

@@ -21,7 +21,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-pub use app_layer::{AppLayer, Dns, Ftp, Http, Http2, Quic, Sip, Smb, Smtp, Tls, WebSocket};
+pub use app_layer::{
+    AppLayer, Dnp3, Dns, Ftp, Http, Http2, Nfs, Quic, Sip, Smb, Smtp, Tls, WebSocket,
+};
 pub use capture::{Backend, Bypass, Capture, FailureMode, Netfilter, Placement};
 pub use decode::{Decode, Tunnel};
 pub use engine::{Engine, Policy, Vars};

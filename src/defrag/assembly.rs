@@ -19,6 +19,9 @@ struct Piece {
     start: u32,
     end: u32,
     at: u32,
+    /// It came behind all that was held, next to the last of it: Linux makes one run of the two
+    /// (`inet_frag_queue_insert`). What fills a hole is never joined to its neighbours.
+    is_joined: bool,
 }
 
 /// What is kept of the first fragment: link header and IP header.
@@ -156,7 +159,8 @@ impl Assembly {
         Err(DropReason::DefragDuplicate)
     }
 
-    /// Whether all these bytes are here already. `index` is the first piece that ends behind `start`.
+    /// Whether all these bytes are here already, in one run: to Linux a copy that reaches from one
+    /// run into the next is an overlap. `index` is the first piece that ends behind `start`.
     fn holds(&self, index: usize, start: u32, payload: &[u8]) -> bool {
         let mut at = start;
         let mut rest = payload;
@@ -164,7 +168,7 @@ impl Assembly {
             if rest.is_empty() {
                 break;
             }
-            if piece.start > at {
+            if piece.start > at || (at > start && !piece.is_joined) {
                 return false;
             }
             let (skip, kept) = (at - piece.start, self.kept(piece));
@@ -224,12 +228,15 @@ impl Assembly {
             bytes.extend_from_slice(ip.bytes);
         }
         let length = place.end - place.start;
+        let is_joined = place.index == pieces.len()
+            && pieces.last().is_some_and(|last| last.end == place.start);
         pieces.insert(
             place.index,
             Piece {
                 start: place.start,
                 end: place.end,
                 at: bytes.len() as u32,
+                is_joined,
             },
         );
         let payload = packet.payload;

@@ -431,6 +431,40 @@ fn a_contained_copy_that_agrees_is_dropped_alone() {
     );
 }
 
+/// Found by `what_goes_on_is_what_linux_would_have_got`; a live kernel (6.18) was seen to throw the
+/// first of these datagrams and the last away, over IPv4 and IPv6, and to deliver the others.
+#[test]
+fn a_copy_that_reaches_from_one_run_into_the_next_costs_the_datagram() {
+    let first_behind = [(24, 40), (0, 24), (16, 32)];
+    let in_order = [(0, 24), (24, 40), (16, 32)];
+    let joined_behind_a_hole = [(0, 8), (16, 24), (24, 40), (16, 40), (8, 16)];
+    let hole_filled = [(0, 16), (24, 40), (16, 24), (8, 24)];
+    let cases: [(&[(usize, usize)], bool); 4] = [
+        (&first_behind, false),
+        (&in_order, true),
+        (&joined_behind_a_hole, true),
+        (&hole_filled, false),
+    ];
+    for v6 in [false, true] {
+        for (ranges, arrives) in cases {
+            let spec = |start, end, more| Spec {
+                v6,
+                ..Spec::new(start, more, &bytes(start, end - start))
+            };
+            let mut lab = Lab::new();
+            for &(start, end) in ranges {
+                lab.add(&spec(start, end, true));
+            }
+            let expected = if arrives {
+                Became::Whole(bytes(0, 41))
+            } else {
+                OVERLAP
+            };
+            assert_eq!(lab.add(&spec(40, 41, false)), expected, "{ranges:?}");
+        }
+    }
+}
+
 #[test]
 fn a08_a09_partial_and_covering_overlaps_cost_the_datagram_even_if_they_agree() {
     for (start, length) in [(8, 16), (0, 24)] {

@@ -84,6 +84,15 @@ fn tls_record(handshake: &[u8]) -> Vec<u8> {
 /// The beginning of a hello of 16 MB.
 const LONG_HELLO: [u8; 6] = [1, 0xff, 0xff, 0xff, 3, 3];
 
+/// IEEE 1815 clause 8: the first of several segments.
+const DNP3_FIRST_SEGMENT: &[u8] =
+    b"\x05\x64\x0f\xc4\x0a\x00\x01\x00\xc2\x9c\x40\x61\x61\x61\x61\x61\x61\x61\x61\x61\x4f\xe9";
+
+/// RFC 1813 section 3.3.3, in a record (RFC 5531 section 11).
+const NFS_LOOKUP: &[u8] = b"\x80\x00\x008\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01\x86\xa3\x00\x00\x00\x03\x00\x00\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x04dirh\x00\x00\x00\x04name";
+/// A write, likewise.
+const NFS_CALL_OF_16_MB: &[u8] = b"\x80\xff\xff\xff\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01\x86\xa3\x00\x00\x00\x03\x00\x00\x00\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x05fileh\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00\x00\x00\x02\x00\xff\xff\x00";
+
 fn dns_query(id: u16) -> Vec<u8> {
     let mut query = id.to_be_bytes().to_vec();
     query.extend_from_slice(&[1, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
@@ -212,6 +221,20 @@ fn greetings_of_lines_without_end_are_bounded() {
             b"",
         ),
         case(
+            "DNP3: messages that never end",
+            Protocol::Dnp3,
+            20000,
+            DNP3_FIRST_SEGMENT.repeat(MANY),
+            b"",
+        ),
+        case(
+            "NFS: calls nobody answers",
+            Protocol::Nfs,
+            2049,
+            NFS_LOOKUP.repeat(MANY),
+            b"",
+        ),
+        case(
             "DNS: queries nobody answers",
             Protocol::Dns,
             53,
@@ -262,6 +285,13 @@ fn messages_that_say_to_be_huge_are_cut() {
             Protocol::Smb,
             445,
             endless(&smb_frame(0xff_ffff)),
+            b"",
+        ),
+        case(
+            "NFS: a call of 16 MB",
+            Protocol::Nfs,
+            2049,
+            endless(NFS_CALL_OF_16_MB),
             b"",
         ),
         case(

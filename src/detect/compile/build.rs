@@ -332,6 +332,7 @@ impl Builder {
                     pattern: choice.map(|c| c.pattern.clone()),
                     head,
                     lookback: payload.span.max(own),
+                    longest_payload: longest_payload(signature),
                 });
             }
             self.summary.without_prefilter += usize::from(choice.is_none());
@@ -639,6 +640,15 @@ fn payload_tests(
         on_packet: tcp && !stream_only && (packet_only || anchored),
         on_loose_packet: tcp && !stream_only,
     }
+}
+
+/// What `dsize` allows.
+fn longest_payload(signature: &Signature) -> u64 {
+    let bounds = signature.packet.iter().filter_map(|t| match t {
+        PacketTest::PayloadLength(range) if !range.negated => Some(range.max),
+        _ => None,
+    });
+    bounds.min().unwrap_or(u64::MAX)
 }
 
 /// Whether rules of this protocol look at that traffic.

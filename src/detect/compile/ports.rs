@@ -21,6 +21,30 @@ pub(crate) struct Entry {
     pub(crate) head: Option<u32>,
     /// Bytes before the newest one that a match may reach back to.
     pub(crate) lookback: u32,
+    /// A packet with a longer payload is of no interest.
+    pub(crate) longest_payload: u64,
+}
+
+/// Most packets that carry bulk data are longer.
+const SMALL_PAYLOAD: u64 = 512;
+
+/// Where an entry's pattern needs to be looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Head,
+    Whole,
+    /// In packets with little payload.
+    Small,
+}
+
+impl Entry {
+    fn reach(&self) -> Reach {
+        match self.head {
+            Some(_) => Reach::Head,
+            None if self.longest_payload <= SMALL_PAYLOAD => Reach::Small,
+            None => Reach::Whole,
+        }
+    }
 }
 
 /// The payload rules that one port can concern.
@@ -30,6 +54,9 @@ pub(crate) struct Group {
     pub(crate) head: Option<Screen>,
     pub(crate) head_bytes: u32,
     pub(crate) whole: Option<Screen>,
+    /// For packets with a payload no longer than so.
+    pub(crate) small: Option<Screen>,
+    pub(crate) small_bytes: u64,
     /// Rules without a pattern.
     pub(crate) always: Box<[u32]>,
     /// Bytes before the newest one that any of the rules may need.
@@ -38,17 +65,20 @@ pub(crate) struct Group {
 
 impl Group {
     fn build(entries: &[&Entry], kind: Kind) -> Self {
-        let screen = |of_head: bool| {
-            let wanted = entries.iter().filter(|e| e.head.is_some() == of_head);
+        let screen = |reach: Reach| {
+            let wanted = entries.iter().filter(|e| e.reach() == reach);
             Screen::build(
                 wanted.filter_map(|e| Some((e.pattern.as_ref()?, e.rule))),
                 kind,
             )
         };
+        let small = entries.iter().filter(|e| e.reach() == Reach::Small);
         Self {
-            head: screen(true),
+            head: screen(Reach::Head),
             head_bytes: entries.iter().filter_map(|e| e.head).max().unwrap_or(0),
-            whole: screen(false),
+            whole: screen(Reach::Whole),
+            small: screen(Reach::Small),
+            small_bytes: small.map(|e| e.longest_payload).max().unwrap_or(0),
             always: entries
                 .iter()
                 .filter(|e| e.pattern.is_none())
@@ -59,7 +89,7 @@ impl Group {
     }
 
     fn screens(&self) -> impl Iterator<Item = &Screen> {
-        self.head.iter().chain(&self.whole)
+        self.head.iter().chain(&self.whole).chain(&self.small)
     }
 }
 
@@ -82,7 +112,7 @@ impl Partition {
 #[derive(Debug, Default)]
 pub(crate) struct PortGroups {
     by_server: Partition,
-    /// For rules that name the client's port and not the server's.
+    /// For rules that name few ports of the client and none of the server.
     by_client: Partition,
     groups: Vec<Group>,
 }
@@ -110,7 +140,7 @@ impl PortGroups {
             };
             if header.bidirectional {
                 by_server.push((entry, [server, client]));
-            } else if is_any(server) && !is_any(client) {
+            } else if is_any(server) && !is_broad(client) {
                 by_client.push((entry, [client, &[]]));
             } else {
                 by_server.push((entry, [server, &[]]));
@@ -145,6 +175,13 @@ impl PortGroups {
 
 fn is_any(ports: &[(u16, u16)]) -> bool {
     ports == [(0, u16::MAX)]
+}
+
+/// Half of all ports or more, such as those that clients take: with a group of their own nearly
+/// every flow would meet two.
+fn is_broad(ports: &[(u16, u16)]) -> bool {
+    let count = |&(first, last): &(u16, u16)| u32::from(last).saturating_sub(u32::from(first)) + 1;
+    ports.iter().map(count).sum::<u32>() >= 1 << 15
 }
 
 /// An entry with the ports it stands at, in up to two sets.

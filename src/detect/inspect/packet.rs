@@ -119,6 +119,11 @@ impl Round<'_> {
             if let Some(screen) = &group.whole {
                 screen.scan(payload, 0, &mut scratch.prefilter, found);
             }
+            if let Some(screen) = &group.small
+                && payload.len() as u64 <= group.small_bytes
+            {
+                screen.scan(payload, 0, &mut scratch.prefilter, found);
+            }
         }
     }
 

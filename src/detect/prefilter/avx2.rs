@@ -1,14 +1,16 @@
-//! The bitmap test for eight grams at once.
+//! The bitmap test for eight grams at once, and the test by sets of bytes for 32 positions.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_castsi256_ps,
-    _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mullo_epi32,
-    _mm256_or_si256, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_sllv_epi32, _mm256_srl_epi32,
-    _mm256_srli_epi32, _mm256_xor_si256,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8,
+    _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_loadu2_m128i, _mm256_movemask_epi8,
+    _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi32,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sllv_epi32, _mm256_srl_epi32,
+    _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_xor_si256,
 };
 
 use super::gram::{Gram, LETTERS, SPREAD};
 use super::table::Table;
+use super::teddy::{Halves, WIDTH};
 
 /// Bytes each round moves on by.
 const STEP: usize = 32;
@@ -42,6 +44,87 @@ impl Avx2 {
             }
         }
     }
+}
+
+impl Avx2 {
+    /// Looks at positions from `first` on as long as whole rounds can be read; returns the position
+    /// where it stopped. A candidate is told with the buckets that pass.
+    pub(super) fn scan_few(
+        self,
+        halves: &Halves,
+        haystack: &[u8],
+        first: usize,
+        candidate: &mut impl FnMut(usize, u8),
+    ) -> usize {
+        // SAFETY: an `Avx2` exists only where the processor was found to have AVX2.
+        unsafe { scan_few(halves, haystack, first, candidate) }
+    }
+}
+
+/// Bytes each round of [`scan_few`] reads: the last position's bytes reach beyond the step.
+const FEW_REACH: usize = STEP + WIDTH - 1;
+
+#[target_feature(enable = "avx2")]
+fn scan_few(
+    halves: &Halves,
+    haystack: &[u8],
+    first: usize,
+    candidate: &mut impl FnMut(usize, u8),
+) -> usize {
+    let low = [0, 1, 2, 3].map(|place| twice(&halves.low[place]));
+    let high = [0, 1, 2, 3].map(|place| twice(&halves.high[place]));
+    let nothing = _mm256_setzero_si256();
+    let mut position = first;
+    while let Some(round) = haystack
+        .get(position..)
+        .and_then(|rest| rest.first_chunk::<FEW_REACH>())
+    {
+        let mut passing = test_bytes(round, 0, low[0], high[0]);
+        passing = _mm256_and_si256(passing, test_bytes(round, 1, low[1], high[1]));
+        passing = _mm256_and_si256(passing, test_bytes(round, 2, low[2], high[2]));
+        passing = _mm256_and_si256(passing, test_bytes(round, 3, low[3], high[3]));
+        let failing = _mm256_movemask_epi8(_mm256_cmpeq_epi8(passing, nothing)) as u32;
+        let mut lanes = !failing;
+        if lanes != 0 {
+            let mut sets = [0u8; STEP];
+            // SAFETY: 32 bytes are written to an array of as many; the store needs no alignment.
+            unsafe { _mm256_storeu_si256(sets.as_mut_ptr().cast(), passing) };
+            while lanes != 0 {
+                let lane = lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                candidate(position + lane, sets[lane]);
+            }
+        }
+        position += STEP;
+    }
+    position
+}
+
+/// Sixteen bytes in both lanes.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn twice(sets: &[u8; 16]) -> __m256i {
+    // SAFETY: both loads read 16 bytes of an array of as many, and need no alignment.
+    unsafe { _mm256_loadu2_m128i(sets.as_ptr().cast(), sets.as_ptr().cast()) }
+}
+
+/// The sets of the 32 bytes from `place` (0 to 3) on.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn test_bytes(round: &[u8; FEW_REACH], place: usize, low: __m256i, high: __m256i) -> __m256i {
+    debug_assert!(place + STEP <= FEW_REACH);
+    // SAFETY: 32 bytes are read from `place`, at most 3, of an array of 35; the load needs no alignment.
+    let bytes = unsafe { _mm256_loadu_si256(round.as_ptr().add(place).cast()) };
+    let letters = _mm256_and_si256(bytes, _mm256_set1_epi8(0x40));
+    // A letter's bit moves one place down within its own byte.
+    let folded = _mm256_or_si256(bytes, _mm256_srli_epi16::<1>(letters));
+    let half = _mm256_set1_epi8(0x0f);
+    let lower = _mm256_and_si256(folded, half);
+    let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(folded), half);
+    _mm256_and_si256(
+        _mm256_shuffle_epi8(low, lower),
+        _mm256_shuffle_epi8(high, upper),
+    )
 }
 
 #[target_feature(enable = "avx2")]

@@ -21,6 +21,7 @@ mod scratch;
 mod short;
 mod store;
 mod table;
+mod teddy;
 
 use automaton::Automaton;
 use naive::Naive;

@@ -1,18 +1,22 @@
 //! Rare q-grams in a bitmap, then confirmation.
 //!
 //! Patterns are split by length among a few tables; a long pattern allows a
-//! long stride, and with it few looks at the haystack.
+//! long stride, and with it few looks at the haystack. Short ones, where they
+//! are few, go by sets of bytes instead, which is cheaper than a look at a
+//! bitmap for every position.
 
 use super::gram::Gram;
 use super::short::SingleBytes;
 use super::store::{Scan, Store};
 use super::table::{Shape, Table, suits};
+use super::teddy::{self, Teddy};
 use super::{Pattern, PatternId, Scratch};
 
 #[derive(Debug)]
 pub(super) struct QGram {
     store: Store,
     tables: Vec<Table>,
+    few: Option<Box<Teddy>>,
     single: Option<SingleBytes>,
     #[cfg(target_arch = "x86_64")]
     avx2: Option<super::avx2::Avx2>,
@@ -57,6 +61,7 @@ impl QGram {
                 (None, None) => {}
             }
         }
+        let few = choose_few(&mut ids);
         let tables = SHAPES
             .iter()
             .zip(&ids)
@@ -66,6 +71,7 @@ impl QGram {
         Some(Self {
             store,
             tables,
+            few: Teddy::build(patterns, &few).map(Box::new),
             single: SingleBytes::build(&single),
             #[cfg(target_arch = "x86_64")]
             avx2: super::avx2::Avx2::detect(),
@@ -75,7 +81,8 @@ impl QGram {
     pub(super) fn memory_bytes(&self) -> usize {
         let tables: usize = self.tables.iter().map(Table::memory_bytes).sum();
         let single = self.single.as_ref().map_or(0, SingleBytes::memory_bytes);
-        self.store.memory_bytes() + tables + single
+        let few = self.few.as_ref().map_or(0, |few| few.memory_bytes());
+        self.store.memory_bytes() + tables + few + single
     }
 
     pub(super) fn scan(
@@ -100,10 +107,35 @@ impl QGram {
                 _ => scan_words::<1>(table, scan.haystack, first, &mut candidate),
             }
         }
+        if let Some(few) = &self.few {
+            let mut candidate = |position, passing| {
+                few.confirm(&self.store, scan, position, passing, scratch, found);
+            };
+            let first = few.first_position(scan.from);
+            #[cfg(target_arch = "x86_64")]
+            let first = match self.avx2 {
+                Some(avx2) => avx2.scan_few(&few.halves, scan.haystack, first, &mut candidate),
+                None => first,
+            };
+            few.scan(scan.haystack, first, &mut candidate);
+        }
         if let Some(single) = &self.single {
             single.scan(scan, scratch, found);
         }
     }
+}
+
+/// Takes the patterns of the tables with the shortest grams, as many tables as [`Teddy`] can hold:
+/// each table less is a look less at every position.
+fn choose_few(ids: &mut [Vec<u32>]) -> Vec<u32> {
+    let mut few = Vec::new();
+    for (shape, ids) in SHAPES.iter().zip(ids).rev() {
+        if shape.stride > 1 || few.len() + ids.len() > teddy::MOST {
+            break;
+        }
+        few.append(ids);
+    }
+    few
 }
 
 /// The index of the shape a pattern goes to; `None` if it has fewer bytes than any allows.

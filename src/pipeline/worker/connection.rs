@@ -1,5 +1,7 @@
 //! TCP: which connection a segment belongs to, and its way through state, parser and signatures.
 
+use std::ops::RangeInclusive;
+
 use super::{
     Counter, Direction, Edit, EventSink, ExceptionPolicy, FlowEndReason, FlowId, FlowKey,
     FlowState, Inspection, Midstream, Passage, Refused, SegmentOutcome, Shared, TcpFlags,
@@ -228,7 +230,8 @@ impl Worker {
         tcp: &TcpHeader<'_>,
         passage: &Passage<'_>,
     ) -> Result<(bool, FlowState), ExceptionPolicy> {
-        let from_server = tcp.flags().has(TcpFlags::SYN) || is_from_service(tcp);
+        let from_server =
+            tcp.flags().has(TcpFlags::SYN) || is_from_service(tcp.src_port(), tcp.dst_port());
         let within_grace = match self.config.midstream {
             // A firewall wants to know how a connection began.
             Midstream::PacketsOnly if self.engine.gate.asks_hooks => false,
@@ -268,8 +271,34 @@ impl Worker {
 
 /// Whether a segment seems to come from the end that was connected to: by its ports, where they
 /// tell. Of two well-known ports neither does, and who is heard first is the client.
-fn is_from_service(tcp: &TcpHeader<'_>) -> bool {
+fn is_from_service(from: u16, to: u16) -> bool {
     const FIRST_UNPRIVILEGED: u16 = 1024;
-    let (from, to) = (tcp.src_port(), tcp.dst_port());
-    from < to && to >= FIRST_UNPRIVILEGED
+    /// NFS is no well-known port, and its clients come from one: of those that `bindresvport` gives out.
+    const NFS: u16 = 2049;
+    const OF_ITS_CLIENTS: RangeInclusive<u16> = 512..=1023;
+    match (from, to) {
+        (NFS, to) if OF_ITS_CLIENTS.contains(&to) => true,
+        (from, NFS) if OF_ITS_CLIENTS.contains(&from) => false,
+        (from, to) => from < to && to >= FIRST_UNPRIVILEGED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_tell_who_serves_where_they_can() {
+        for (from, to, expected) in [
+            (40_000, 80, false),
+            (80, 40_000, true),
+            (443, 80, false),
+            (2049, 939, true),
+            (939, 2049, false),
+            (2049, 40_000, true),
+            (80, 2049, true),
+        ] {
+            assert_eq!(is_from_service(from, to), expected, "{from} to {to}");
+        }
+    }
 }

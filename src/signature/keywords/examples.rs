@@ -109,6 +109,17 @@ const ROWS: &[Row] = &[
         "",
     ),
     (
+        "nfs_procedure",
+        "nfs_procedure:7<>9;",
+        "`<>` includes both ends.",
+    ),
+    ("dnp3_obj", "dnp3_obj:12,1;", ""),
+    (
+        "dnp3_ind",
+        "dnp3_ind:device_trouble,config_corrupt;",
+        "One of those named is enough; write it twice for both.",
+    ),
+    (
         "ike.chosen_sa_attribute",
         "ike.chosen_sa_attribute:alg_enc=3;",
         "",

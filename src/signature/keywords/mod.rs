@@ -7,6 +7,7 @@ mod content;
 mod dataset;
 mod dcerpc;
 mod decode;
+mod dnp3;
 mod examples;
 mod file;
 mod flow;
@@ -14,6 +15,7 @@ mod frame;
 mod groups;
 mod kept;
 mod meta;
+mod nfs;
 mod number;
 mod packet;
 pub(super) mod pcre;
@@ -247,6 +249,8 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
         app::keywords(),
         number::keywords(),
         dcerpc::keywords(),
+        dnp3::keywords(),
+        nfs::keywords(),
         size::keywords(),
         file::keywords(),
         decode::keywords(),

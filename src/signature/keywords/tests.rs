@@ -41,6 +41,17 @@ const CASES: &[(&str, &str, &str)] = &[
         "dcerpc.iface:^367abb81;",
     ),
     ("dcerpc.opnum", "dcerpc.opnum:1,3-5;", "dcerpc.opnum:^5-3;"),
+    ("dnp3_obj", "dnp3_obj:60, 2;", "dnp3_obj:60,^256;"),
+    (
+        "dnp3_ind",
+        "dnp3_ind:need_time,local_control;",
+        "dnp3_ind:need_time,^no_time;",
+    ),
+    (
+        "nfs_procedure",
+        "nfs_procedure:2<>4;",
+        "nfs_procedure:^4<>2;",
+    ),
     ("mqtt.type", "mqtt.type:!CONNACK;", "mqtt.type:^CONNECTED;"),
     (
         "mqtt.flags",

@@ -1,0 +1,223 @@
+//! A few short patterns at once, by sets of bytes (the algorithm known as Teddy).
+//!
+//! Each pattern stands in one of eight buckets with a gram of four bytes, its rarest, or with all of
+//! its bytes if they are fewer. A position passes for a bucket where each of its four bytes is one
+//! that some pattern of the bucket has in that place. No position of a true occurrence fails; what
+//! passes is held against the grams of the bucket, then confirmed.
+
+use super::gram::{self, Gram, fold_byte};
+use super::rarity::commonness;
+use super::store::{Scan, Store};
+use super::{Pattern, PatternId, Scratch};
+
+/// Bytes of a pattern that are looked at.
+pub(super) const WIDTH: usize = 4;
+/// One bit each of a mask.
+const BUCKETS: usize = 8;
+/// More patterns than this fill the buckets so that most positions pass.
+pub(super) const MOST: usize = 96;
+
+/// For each place the buckets that have a byte there, by the byte, folded to one case.
+type ByBytes = [[u8; 256]; WIDTH];
+
+/// The same by the byte's lower and upper half: both must agree. Says yes where [`ByBytes`] does,
+/// and sometimes more.
+#[derive(Debug)]
+pub(super) struct Halves {
+    pub(super) low: [[u8; 16]; WIDTH],
+    pub(super) high: [[u8; 16]; WIDTH],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    gram: Gram,
+    mask: u32,
+    pattern: u32,
+    /// Of the gram in the pattern.
+    offset: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Teddy {
+    by_bytes: ByBytes,
+    pub(super) halves: Halves,
+    buckets: [Vec<Entry>; BUCKETS],
+    longest: usize,
+}
+
+impl Teddy {
+    /// A table of those `patterns` that `ids` names, each of two bytes or more. `None` of none.
+    pub(super) fn build(patterns: &[Pattern], ids: &[u32]) -> Option<Self> {
+        let mut entries: Vec<Entry> = ids
+            .iter()
+            .filter_map(|&pattern| rarest(&patterns.get(pattern as usize)?.bytes, pattern))
+            .collect();
+        if entries.is_empty() {
+            return None;
+        }
+        // Grams that share halves of bytes share a bucket: then its sets stay small. Those with
+        // fewer bytes stand last, where bytes that may be any spoil the fewest sets.
+        entries.sort_by_key(|entry| {
+            let bytes = entry.gram.0.to_le_bytes();
+            (entry.mask != u32::MAX, bytes.map(|b| b.rotate_left(4)))
+        });
+        let mut table = Self {
+            by_bytes: [[0; 256]; WIDTH],
+            halves: Halves {
+                low: [[0; 16]; WIDTH],
+                high: [[0; 16]; WIDTH],
+            },
+            buckets: Default::default(),
+            longest: 0,
+        };
+        let whole = entries.iter().filter(|e| e.mask == u32::MAX).count();
+        let shared = match whole {
+            0 => 0,
+            _ if whole == entries.len() => BUCKETS,
+            _ => BUCKETS - 1,
+        };
+        for (at, entry) in entries.iter().enumerate() {
+            let bucket = match at.checked_sub(whole) {
+                None => at * shared / whole,
+                Some(at) => shared + at * (BUCKETS - shared) / (entries.len() - whole),
+            };
+            table.place(bucket, *entry);
+            let pattern = patterns.get(entry.pattern as usize);
+            let length = pattern.map_or(0, |p| p.bytes.len());
+            table.longest = table.longest.max(length);
+        }
+        Some(table)
+    }
+
+    fn place(&mut self, bucket: usize, entry: Entry) {
+        let bit = 1 << bucket;
+        let (bytes, known) = (entry.gram.0.to_le_bytes(), entry.mask.to_le_bytes());
+        for (place, (byte, known)) in bytes.into_iter().zip(known).enumerate() {
+            if known != 0 {
+                self.by_bytes[place][usize::from(byte)] |= bit;
+                self.halves.low[place][usize::from(byte & 15)] |= bit;
+                self.halves.high[place][usize::from(byte >> 4)] |= bit;
+            } else {
+                self.by_bytes[place].iter_mut().for_each(|set| *set |= bit);
+                self.halves.low[place].iter_mut().for_each(|s| *s |= bit);
+                self.halves.high[place].iter_mut().for_each(|s| *s |= bit);
+            }
+        }
+        self.buckets[bucket].push(entry);
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let entries = self.buckets.iter().map(Vec::capacity).sum::<usize>();
+        size_of::<Self>() + entries * size_of::<Entry>()
+    }
+
+    /// The first position whose bytes can belong to an occurrence that ends after `from`.
+    pub(super) fn first_position(&self, from: usize) -> usize {
+        (from + 1).saturating_sub(self.longest)
+    }
+
+    /// Looks at every position from `first` on, in portable code.
+    pub(super) fn scan(
+        &self,
+        haystack: &[u8],
+        first: usize,
+        candidate: &mut impl FnMut(usize, u8),
+    ) {
+        let [one, two, three, four] = &self.by_bytes;
+        let sets = |table: &[u8; 256], byte: u8| table[usize::from(fold_byte(byte))];
+        let rest = haystack.get(first..).unwrap_or_default();
+        for (position, window) in (first..).zip(rest.windows(WIDTH)) {
+            if let &[a, b, c, d] = window {
+                let passing = sets(one, a) & sets(two, b) & sets(three, c) & sets(four, d);
+                if passing != 0 {
+                    candidate(position, passing);
+                }
+            }
+        }
+        // Grams of fewer bytes may end the haystack.
+        for at in rest.len().saturating_sub(WIDTH - 1)..rest.len() {
+            let known = rest
+                .get(at..)
+                .unwrap_or_default()
+                .iter()
+                .zip(&self.by_bytes);
+            let passing = known.fold(u8::MAX, |all, (&byte, table)| all & sets(table, byte));
+            if passing != 0 {
+                candidate(first + at, passing);
+            }
+        }
+    }
+
+    /// Confirms the patterns of the buckets that pass at `position`.
+    pub(super) fn confirm(
+        &self,
+        store: &Store,
+        scan: Scan<'_>,
+        position: usize,
+        mut passing: u8,
+        scratch: &mut Scratch,
+        found: &mut impl FnMut(PatternId, usize),
+    ) {
+        let rest = scan.haystack.get(position..).unwrap_or_default();
+        let word = match rest.first_chunk() {
+            Some(word) => *word,
+            // What is missing is zero, and told from NULs when the pattern is confirmed.
+            None => std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0)),
+        };
+        let here = Gram::of_word(u32::from_le_bytes(word), u32::MAX);
+        while passing != 0 {
+            let bucket = passing.trailing_zeros() as usize;
+            passing &= passing - 1;
+            for entry in &self.buckets[bucket] {
+                if here.0 & entry.mask != entry.gram.0 {
+                    continue;
+                }
+                if let Some(start) = position.checked_sub(entry.offset as usize) {
+                    store.confirm(scan, entry.pattern, start, scratch, found);
+                }
+            }
+        }
+    }
+}
+
+/// The gram of a pattern that is least often met, and where it stands.
+fn rarest(bytes: &[u8], pattern: u32) -> Option<Entry> {
+    let width = bytes.len().min(WIDTH);
+    let grams = (0u32..).zip(bytes.windows(width.max(1)));
+    let (offset, gram) = grams
+        .filter_map(|(at, window)| Some((at, Gram::of(window, width)?)))
+        .min_by_key(|(_, gram)| commonness(*gram, width))?;
+    Some(Entry {
+        gram,
+        mask: gram::mask(width),
+        pattern,
+        offset,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_pass_whatever_bytes_pass() {
+        let patterns: Vec<_> = (0..90u8)
+            .map(|n| Pattern {
+                bytes: vec![n.wrapping_mul(37), n, b'a' ^ n, 7][..2 + usize::from(n % 3)].to_vec(),
+                nocase: n % 2 == 0,
+            })
+            .collect();
+        let ids: Vec<u32> = (0..90).collect();
+        let teddy = Teddy::build(&patterns, &ids).unwrap();
+        for place in 0..WIDTH {
+            for byte in 0..=255u8 {
+                let Halves { low, high } = &teddy.halves;
+                let halves =
+                    low[place][usize::from(byte & 15)] & high[place][usize::from(byte >> 4)];
+                let exact = teddy.by_bytes[place][usize::from(byte)];
+                assert_eq!(halves & exact, exact, "{place} {byte}");
+            }
+        }
+        assert!(Teddy::build(&patterns, &[]).is_none());
+    }
+}
