@@ -261,7 +261,7 @@ fn resumed_stream(data: &[u8]) {
         // From the client to the server, and back nothing but acknowledgements.
         let payload: Vec<u8> = (at..end).map(|at| (at / 7) as u8).collect();
         let (dir, bytes) = if kind & 3 == 0 {
-            // Never all that was sent: then the stream would be known, and holes be holes.
+            // Never all that was handed over: then the stream would be known, and holes be holes.
             let acked = (at as u32).min(newest_end.saturating_sub(1));
             let bare = packet(9, 100_000 + acked, 16, &[]);
             (Direction::ToClient, bare)
@@ -288,7 +288,9 @@ fn resumed_stream(data: &[u8]) {
         if dir == Direction::ToServer && outcome.is_some_and(|o| o.refused.is_none()) {
             let fresh = seen[at..end].iter().filter(|&&known| known == 0).count();
             seen[at..end].fill(1);
-            newest_end = end as u32;
+            if !handed.is_empty() {
+                newest_end = end as u32;
+            }
             assert!(
                 handed.len() >= fresh || session.is_none(),
                 "{fresh} new bytes passed, {} were handed over",
