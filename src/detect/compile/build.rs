@@ -8,6 +8,7 @@ use super::addresses::Interner;
 use super::fast_pattern::{self, Choice};
 use super::firewall::Firewall;
 use super::kept::KeptRules;
+use super::packet_index::PacketIndex;
 use super::ports::{Entry, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
@@ -454,7 +455,7 @@ impl Builder {
             AddressIndex::build(&rules, &sets.addresses)
         };
         let first_packet = index(&self.first_packet);
-        let each_packet = index(&self.each_packet);
+        let each_packet = PacketIndex::build(&self.each_packet, &rules, &sets.addresses);
         let payload = self.payload.map(|both| {
             let [to_server, to_client] = both;
             [

@@ -8,6 +8,7 @@ mod fast_pattern;
 mod firewall;
 mod kept;
 mod order;
+mod packet_index;
 mod ports;
 mod program;
 mod rule;
@@ -31,6 +32,7 @@ pub(crate) use claims::Claimant;
 pub use firewall::PacketTable;
 pub(crate) use firewall::{Firewall, HookRule};
 pub(crate) use kept::{Occasion, text_id};
+use packet_index::PacketIndex;
 pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
@@ -118,7 +120,7 @@ pub struct Layer {
     /// Header-only rules asked on the first packet of each direction.
     pub(crate) first_packet: AddressIndex,
     /// Rules without payload asked on every packet.
-    pub(crate) each_packet: AddressIndex,
+    pub(crate) each_packet: PacketIndex,
     /// Rules that ask for the application protocol and nothing else.
     pub(crate) protocol_only: Vec<u32>,
     /// Rules that ask for `decode-event`.

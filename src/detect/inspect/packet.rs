@@ -88,9 +88,7 @@ impl Round<'_> {
                 .first_packet
                 .lookup(packet.src(), packet.dst(), found);
         }
-        self.layer
-            .each_packet
-            .lookup(packet.src(), packet.dst(), found);
+        self.layer.each_packet.lookup(packet, found);
         if packet.payload.is_empty() {
             return;
         }

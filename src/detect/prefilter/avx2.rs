@@ -17,6 +17,47 @@ const STEP: usize = 32;
 /// Bytes each round reads: the grams that start at its last bytes reach beyond it.
 const REACH: usize = STEP + 3;
 
+const _: () = assert!(
+    WIDTH <= 4,
+    "a round reads three bytes more than it has positions"
+);
+
+/// A haystack in rounds; behind its last bytes stand zeros.
+struct Rounds<'a> {
+    haystack: &'a [u8],
+    position: usize,
+    padded: [u8; REACH],
+}
+
+impl<'a> Rounds<'a> {
+    fn new(haystack: &'a [u8], first: usize) -> Self {
+        Self {
+            haystack,
+            position: first,
+            padded: [0; REACH],
+        }
+    }
+
+    /// The next round, the position of its first byte, and a bit for each of its positions that is
+    /// one of the haystack.
+    #[inline]
+    fn next(&mut self) -> Option<(usize, u32, &[u8; REACH])> {
+        let position = self.position;
+        let rest = self.haystack.get(position..)?;
+        self.position += STEP;
+        if let Some(round) = rest.first_chunk() {
+            return Some((position, u32::MAX, round));
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        self.padded = [0; REACH];
+        self.padded.get_mut(..rest.len())?.copy_from_slice(rest);
+        let beyond = STEP.saturating_sub(rest.len());
+        Some((position, u32::MAX >> beyond, &self.padded))
+    }
+}
+
 /// Proof that this processor has AVX2.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Avx2(());
@@ -26,15 +67,15 @@ impl Avx2 {
         std::is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 
-    /// Looks at positions from `first` on as long as whole rounds can be read; returns the
-    /// position, of the same remainder modulo the stride, where it stopped.
+    /// Looks at positions from `first` on. Behind the last bytes stand zeros, which no confirmation
+    /// takes for bytes.
     pub(super) fn scan(
         self,
         table: &Table,
         haystack: &[u8],
         first: usize,
         candidate: &mut impl FnMut(usize, Gram),
-    ) -> usize {
+    ) {
         // SAFETY: an `Avx2` exists only where the processor was found to have AVX2.
         unsafe {
             match table.shape.stride {
@@ -47,57 +88,44 @@ impl Avx2 {
 }
 
 impl Avx2 {
-    /// Looks at positions from `first` on as long as whole rounds can be read; returns the position
-    /// where it stopped. A candidate is told with the buckets that pass.
+    /// The same by sets of bytes. A candidate is told with the buckets that pass.
     pub(super) fn scan_few(
         self,
         halves: &Halves,
         haystack: &[u8],
         first: usize,
         candidate: &mut impl FnMut(usize, u8),
-    ) -> usize {
+    ) {
         // SAFETY: an `Avx2` exists only where the processor was found to have AVX2.
         unsafe { scan_few(halves, haystack, first, candidate) }
     }
 }
 
-/// Bytes each round of [`scan_few`] reads: the last position's bytes reach beyond the step.
-const FEW_REACH: usize = STEP + WIDTH - 1;
-
 #[target_feature(enable = "avx2")]
-fn scan_few(
-    halves: &Halves,
-    haystack: &[u8],
-    first: usize,
-    candidate: &mut impl FnMut(usize, u8),
-) -> usize {
+fn scan_few(halves: &Halves, haystack: &[u8], first: usize, candidate: &mut impl FnMut(usize, u8)) {
     let low = [0, 1, 2, 3].map(|place| twice(&halves.low[place]));
     let high = [0, 1, 2, 3].map(|place| twice(&halves.high[place]));
     let nothing = _mm256_setzero_si256();
-    let mut position = first;
-    while let Some(round) = haystack
-        .get(position..)
-        .and_then(|rest| rest.first_chunk::<FEW_REACH>())
-    {
+    let mut rounds = Rounds::new(haystack, first);
+    while let Some((position, there, round)) = rounds.next() {
         let mut passing = test_bytes(round, 0, low[0], high[0]);
         passing = _mm256_and_si256(passing, test_bytes(round, 1, low[1], high[1]));
         passing = _mm256_and_si256(passing, test_bytes(round, 2, low[2], high[2]));
         passing = _mm256_and_si256(passing, test_bytes(round, 3, low[3], high[3]));
         let failing = _mm256_movemask_epi8(_mm256_cmpeq_epi8(passing, nothing)) as u32;
-        let mut lanes = !failing;
-        if lanes != 0 {
-            let mut sets = [0u8; STEP];
-            // SAFETY: 32 bytes are written to an array of as many; the store needs no alignment.
-            unsafe { _mm256_storeu_si256(sets.as_mut_ptr().cast(), passing) };
-            while lanes != 0 {
-                let lane = lanes.trailing_zeros() as usize;
-                lanes &= lanes - 1;
-                candidate(position + lane, sets[lane]);
-            }
+        let mut lanes = !failing & there;
+        if lanes == 0 {
+            continue;
         }
-        position += STEP;
+        let mut sets = [0u8; STEP];
+        // SAFETY: 32 bytes are written to an array of as many; the store needs no alignment.
+        unsafe { _mm256_storeu_si256(sets.as_mut_ptr().cast(), passing) };
+        while lanes != 0 {
+            let lane = lanes.trailing_zeros() as usize;
+            lanes &= lanes - 1;
+            candidate(position + lane, sets[lane]);
+        }
     }
-    position
 }
 
 /// Sixteen bytes in both lanes.
@@ -111,8 +139,8 @@ fn twice(sets: &[u8; 16]) -> __m256i {
 /// The sets of the 32 bytes from `place` (0 to 3) on.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn test_bytes(round: &[u8; FEW_REACH], place: usize, low: __m256i, high: __m256i) -> __m256i {
-    debug_assert!(place + STEP <= FEW_REACH);
+fn test_bytes(round: &[u8; REACH], place: usize, low: __m256i, high: __m256i) -> __m256i {
+    debug_assert!(place + STEP <= REACH);
     // SAFETY: 32 bytes are read from `place`, at most 3, of an array of 35; the load needs no alignment.
     let bytes = unsafe { _mm256_loadu_si256(round.as_ptr().add(place).cast()) };
     let letters = _mm256_and_si256(bytes, _mm256_set1_epi8(0x40));
@@ -133,38 +161,37 @@ fn scan<const STRIDE: usize>(
     haystack: &[u8],
     first: usize,
     candidate: &mut impl FnMut(usize, Gram),
-) -> usize {
+) {
     let (bitmap, shift) = table.bitmap.parts();
     let shift = _mm_cvtsi32_si128(shift as i32);
     let mask = _mm256_set1_epi32(table.mask as i32);
-    let mut position = first;
-    while let Some(round) = haystack
-        .get(position..)
-        .and_then(|rest| rest.first_chunk::<REACH>())
-    {
+    let mut rounds = Rounds::new(haystack, first);
+    while let Some((position, there, round)) = rounds.next() {
         let mut hits = [_mm256_setzero_si256(); 4];
         let mut any = _mm256_setzero_si256();
         for at in (0..4).step_by(STRIDE) {
             hits[at] = test((bitmap, shift), mask, round, at);
             any = _mm256_or_si256(any, hits[at]);
         }
-        if sign_bits(any) != 0 {
-            for at in (0..4).step_by(STRIDE) {
-                let mut lanes = sign_bits(hits[at]);
-                while lanes != 0 {
-                    let lane = lanes.trailing_zeros() as usize;
-                    lanes &= lanes - 1;
-                    let here = 4 * lane + at;
-                    if let Some(&word) = round.get(here..).and_then(|r| r.first_chunk::<4>()) {
-                        let gram = Gram::of_word(u32::from_le_bytes(word), table.mask);
-                        candidate(position + here, gram);
-                    }
+        if sign_bits(any) == 0 {
+            continue;
+        }
+        for at in (0..4).step_by(STRIDE) {
+            let mut lanes = sign_bits(hits[at]);
+            while lanes != 0 {
+                let lane = lanes.trailing_zeros() as usize;
+                lanes &= lanes - 1;
+                let here = 4 * lane + at;
+                if there >> here & 1 == 0 {
+                    continue;
+                }
+                if let Some(&word) = round.get(here..).and_then(|r| r.first_chunk::<4>()) {
+                    let gram = Gram::of_word(u32::from_le_bytes(word), table.mask);
+                    candidate(position + here, gram);
                 }
             }
         }
-        position += STEP;
     }
-    position
 }
 
 /// Eight grams, four bytes apart, the first at `at` (0 to 3): the sign bit of each lane is the

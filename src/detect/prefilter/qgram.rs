@@ -96,32 +96,51 @@ impl QGram {
                 table.confirm(&self.store, scan, position, gram, scratch, found);
             };
             let first = table.first_position(scan.from);
-            #[cfg(target_arch = "x86_64")]
-            let first = match self.avx2 {
-                Some(avx2) => avx2.scan(table, scan.haystack, first, &mut candidate),
-                None => first,
-            };
-            match table.shape.stride {
-                4 => scan_words::<4>(table, scan.haystack, first, &mut candidate),
-                2 => scan_words::<2>(table, scan.haystack, first, &mut candidate),
-                _ => scan_words::<1>(table, scan.haystack, first, &mut candidate),
-            }
+            self.look(table, scan.haystack, first, &mut candidate);
         }
         if let Some(few) = &self.few {
             let mut candidate = |position, passing| {
                 few.confirm(&self.store, scan, position, passing, scratch, found);
             };
             let first = few.first_position(scan.from);
-            #[cfg(target_arch = "x86_64")]
-            let first = match self.avx2 {
-                Some(avx2) => avx2.scan_few(&few.halves, scan.haystack, first, &mut candidate),
-                None => first,
-            };
-            few.scan(scan.haystack, first, &mut candidate);
+            self.look_for_few(few, scan.haystack, first, &mut candidate);
         }
         if let Some(single) = &self.single {
             single.scan(scan, scratch, found);
         }
+    }
+
+    /// Looks at positions from `first` on by the best means that the processor has.
+    fn look(
+        &self,
+        table: &Table,
+        haystack: &[u8],
+        first: usize,
+        candidate: &mut impl FnMut(usize, Gram),
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = self.avx2 {
+            return avx2.scan(table, haystack, first, candidate);
+        }
+        match table.shape.stride {
+            4 => scan_words::<4>(table, haystack, first, candidate),
+            2 => scan_words::<2>(table, haystack, first, candidate),
+            _ => scan_words::<1>(table, haystack, first, candidate),
+        }
+    }
+
+    fn look_for_few(
+        &self,
+        few: &Teddy,
+        haystack: &[u8],
+        first: usize,
+        candidate: &mut impl FnMut(usize, u8),
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = self.avx2 {
+            return avx2.scan_few(&few.halves, haystack, first, candidate);
+        }
+        few.scan(haystack, first, candidate);
     }
 }
 

@@ -165,6 +165,10 @@ impl Teddy {
             None => std::array::from_fn(|at| rest.get(at).copied().unwrap_or(0)),
         };
         let here = Gram::of_word(u32::from_le_bytes(word), u32::MAX);
+        // Halves say yes to bytes of which no pattern has both.
+        for (table, byte) in self.by_bytes.iter().zip(here.0.to_le_bytes()) {
+            passing &= table[usize::from(byte)];
+        }
         while passing != 0 {
             let bucket = passing.trailing_zeros() as usize;
             passing &= passing - 1;

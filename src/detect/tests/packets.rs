@@ -34,6 +34,35 @@ fn datagrams_are_held_against_rules_of_their_protocol_and_port() {
     }
 }
 
+/// More sets of flags than have an index of their own.
+#[test]
+fn rules_are_found_by_the_flags_of_their_segment() {
+    let of_window = |n: u32| {
+        let letters = |set: u32| {
+            let all = "FSRPAUCE".chars().enumerate();
+            all.filter(move |(bit, _)| set >> bit & 1 != 0)
+                .map(|(_, letter)| letter)
+                .collect::<String>()
+        };
+        // ACK alone is what `tcp` has.
+        let flags = format!("*{}", letters(n | 0x10));
+        format!("alert tcp any any -> any any (msg:\"t\"; tcp.flags:{flags}; sid:{n};)")
+    };
+    let mut rules: Vec<String> = (1..40).map(of_window).collect();
+    rules.push(r#"alert tcp any any -> any any (msg:"t"; tcp.flags:F; sid:100;)"#.into());
+    rules.push(r#"alert tcp any any -> any any (msg:"t"; ttl:64; sid:101;)"#.into());
+    rules.push(r#"alert udp any any -> any any (msg:"t"; ttl:64; sid:102;)"#.into());
+    let rules = rules.join("\n");
+    for way in ways() {
+        let mut rig = Rig::new(&rules, &way);
+        let found = rig.packet(ToServer, &tcp(b""));
+        let expected: Vec<u32> = (1..40).chain([101]).collect();
+        assert_eq!(found, expected, "{way:?}");
+        (rig.ctx.protocol, rig.ctx.stream, rig.ctx.server.1) = (17, false, 53);
+        assert_eq!(rig.packet(ToServer, &udp(40_000, 53, b"")), [102]);
+    }
+}
+
 #[test]
 fn packets_that_no_rule_can_concern_are_not_asked_about() {
     let on_streams = r#"alert tcp any any -> any any (msg:"t"; content:"abcd"; sid:1;)"#;
