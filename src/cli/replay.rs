@@ -181,6 +181,7 @@ impl Replay {
             data: frame.data,
             link: frame.link,
             trust: ChecksumTrust::Ignored,
+            returned: false,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.log);
         let sent_on = self.log.sent_on();

@@ -149,7 +149,9 @@ impl From<&FlowEvent> for FlowRecord {
             bytes: event.bytes,
             start: event.first_seen,
             end: event.last_seen,
-            state: if event.established {
+            state: if event.bypassed {
+                "bypassed"
+            } else if event.established {
                 "established"
             } else {
                 "new"

@@ -76,6 +76,7 @@ impl Engine for PatchEngine {
             data: packet,
             link: LinkType::RawIp,
             trust: ChecksumTrust::Unverified,
+            returned: false,
         };
         self.worker.process(&raw, now, &mut self.fired)
     }

@@ -14,7 +14,7 @@ use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadT
 use super::screen::Screen;
 use super::{
     CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionPlaces,
-    program, transaction_place,
+    claims, program, transaction_place,
 };
 use crate::app_layer::FrameProtocols;
 use crate::buffer::{Buffer, Owner};
@@ -437,6 +437,7 @@ impl Builder {
             ports: self.sets.ports,
         };
         let rules = self.rules;
+        let claimants = claims::of_rules(&rules, &self.slots, &self.first_packet);
         let index = |numbers: &[u32]| {
             let rules: Vec<_> = numbers
                 .iter()
@@ -497,6 +498,7 @@ impl Builder {
             fragments: self.fragments,
             sets_used: self.sets_used,
             transactions: self.transactions,
+            claimants,
             frames_asked: self.frames_asked,
             firewall: self.firewall,
             summary,

@@ -3,6 +3,7 @@
 mod address_index;
 mod addresses;
 mod build;
+mod claims;
 mod fast_pattern;
 mod firewall;
 mod kept;
@@ -27,6 +28,8 @@ use crate::signature::ast::{SetDefinition, Signature, SignatureId, Transform};
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
+pub use claims::Claim;
+pub(crate) use claims::Claimant;
 pub use firewall::PacketTable;
 pub(crate) use firewall::{Firewall, HookRule};
 pub(crate) use kept::{Occasion, text_id};
@@ -126,6 +129,8 @@ pub struct Layer {
     /// Rules that ask for a fragment's place.
     pub(crate) fragments: Vec<u32>,
     transactions: Box<TransactionPlaces>,
+    /// What rules may still want of a flow.
+    pub(crate) claimants: Vec<Claimant>,
     /// Protocols whose frames rules ask for.
     frames_asked: FrameProtocols,
     /// Sets that rules name, and whether the rule changes them.
