@@ -37,6 +37,8 @@ pub(in crate::app_layer) fn detect(
     let start = bytes
         .iter()
         .position(|&b| !matches!(b, b'\r' | b'\n') && !is_blank(b));
+    // What comes in one piece is judged by no more bytes than what comes in many.
+    let start = start.filter(|at| *at <= bound);
     let Some(text) = start.and_then(|at| bytes.get(at..)) else {
         return (bytes.len() > bound).then_some(false);
     };
@@ -69,26 +71,81 @@ fn detect_request(text: &[u8], bound: usize) -> Option<bool> {
     if METHODS.contains(&method) {
         return Some(true);
     }
-    // Any other word may be a method: then its line ends in a protocol.
-    match memchr::memchr(b'\n', text) {
-        Some(end) => Some(line::is_request_line(text.get(..end)?)),
-        None if text.len() > bound => Some(true),
-        None => {
-            let target = text.get(method_length..)?.trim_ascii_start();
-            // A target begins with a slash, a star or a scheme.
-            match target.first() {
-                None => None,
-                Some(b'/' | b'*') => None,
-                Some(b) if b.is_ascii_alphabetic() => None,
-                Some(_) => Some(false),
-            }
-        }
+    // Any other word may be a method: then its line ends in a protocol, and a target that can be
+    // seen begins before that. Of binary protocols the first bytes may look like a method.
+    let text = text.get(..=bound).unwrap_or(text);
+    let end = memchr::memchr(b'\n', text);
+    let line = text.get(..end.unwrap_or(text.len()))?;
+    let target = line.get(method_length..)?.trim_ascii_start();
+    if target.first().is_some_and(|b| !b.is_ascii_graphic()) {
+        return Some(false);
+    }
+    match end {
+        Some(_) => Some(line::is_request_line(line)),
+        None => (text.len() > bound).then_some(true),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const WORDS: [&str; 14] = [
+        "GET",
+        "FOO",
+        "PRI * HTTP/2.0",
+        "/x",
+        "*",
+        "?",
+        "\x02",
+        "\u{ff}",
+        "HTTP/1.1",
+        " ",
+        "\t",
+        "\r",
+        "\u{c}",
+        "\n",
+    ];
+
+    proptest! {
+        #[test]
+        fn what_the_first_bytes_tell_is_what_all_of_them_tell(
+            words in prop::collection::vec(prop::sample::select(&WORDS[..]), 0..12),
+            to_server: bool,
+        ) {
+            const BOUND: usize = 12;
+            let direction = if to_server { Direction::ToServer } else { Direction::ToClient };
+            let text = words.concat();
+            let whole = detect(direction, text.as_bytes(), BOUND);
+            let mut parts = (0..text.len()).map(|n| &text.as_bytes()[..n]);
+            let first = parts.find_map(|part| detect(direction, part, BOUND));
+            prop_assert!(first.is_none() || first == whole, "{first:?}, then {whole:?}");
+        }
+    }
+
+    /// Found by fuzzing `app_layer`: cut behind its blank, no HTTP; in one piece, HTTP.
+    #[test]
+    fn a_target_that_begins_oddly_is_judged_alike_however_it_is_cut() {
+        let found = b"T.1\r\x0c\xff\xff HTTP/2.0\r\t\nHOs";
+        for (line, expected) in [
+            (&found[..], false),
+            (b"FOO ?x HTTP/1.1\r\n", true),
+            (b"FOO \"x HTTP/1.1\r\n", true),
+        ] {
+            let mut parts = (0..=line.len()).map(|n| &line[..n]);
+            let first = parts.find_map(|part| detect(Direction::ToServer, part, 100));
+            assert_eq!(first, Some(expected), "{line:?}");
+            assert_eq!(detect(Direction::ToServer, line, 100), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_binary_message_that_begins_like_a_method_is_not_waited_for() {
+        let ldap = b"0\x20\x02\x01\x01";
+        assert_eq!(detect(Direction::ToServer, ldap, 100), Some(false));
+    }
 
     #[test]
     fn first_bytes_tell_http_from_its_neighbours() {
