@@ -116,6 +116,7 @@ fn pipeline(c: &mut Criterion) {
                         data: packet,
                         link: LinkType::RawIp,
                         trust: ChecksumTrust::Trusted,
+                        returned: false,
                     };
                     let verdict = worker.process(&raw, now, &mut Silent);
                     assert_eq!(verdict, Verdict::Forward);

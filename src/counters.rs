@@ -74,6 +74,8 @@ counters! {
     KeptFull = "kept_full", "Times that what a rule wanted to keep found no room.";
     Tagged = "tagged_packets", "Packets logged since a rule tagged them.";
     FlowsBypassed = "flows_bypassed", "Flows that a rule let through uninspected from a match on.";
+    FlowsLeftToKernel = "flows_left_to_kernel", "Flows that no rule in force could concern any more, and whose packets the kernel forwards by itself.";
+    FlowsResynchronised = "flows_resynchronised", "Flows that came back from the kernel and are inspected again.";
     RulesetSwaps = "ruleset_swaps", "Times this worker took up a new ruleset.";
 }
 

@@ -24,6 +24,7 @@ pub mod counters;
 pub mod direction;
 pub mod latency;
 pub mod number;
+pub mod parallel;
 pub mod protocol;
 pub mod time;
 pub mod verdict;

@@ -99,6 +99,29 @@ fn check_counts_what_is_loaded() {
 }
 
 #[test]
+fn check_finds_the_same_with_a_cache_as_without() {
+    let dir = TempDir::new().unwrap();
+    let rule = r#"alert tcp any any -> any any (content:"x"; pcre:"/x(?=y)[0-9]{2}/"; sid:7;)"#;
+    let rules = file(&dir, "t.rules", format!("{rule}\n{BAD_RULE}"));
+    let plain = stopgap(&["check", "--json", "--rules", &rules]);
+    let cache = dir.path().join("cache").display().to_string();
+    for damage in [false, true, false] {
+        let output = stopgap(&["check", "--json", "--rules", &rules, "--cache-dir", &cache]);
+        assert_eq!(stdout(&output), stdout(&plain));
+        let files: Vec<_> = std::fs::read_dir(&cache).unwrap().collect();
+        assert_eq!(files.len(), 1);
+        if !damage {
+            continue;
+        }
+        let path = files.into_iter().next().unwrap().unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[test]
 fn check_shows_the_line_of_a_bad_rule() {
     let dir = TempDir::new().unwrap();
     let rules = file(&dir, "bad.rules", format!("# one\n{GOOD_RULE}{BAD_RULE}"));

@@ -587,6 +587,16 @@ fn rules() {
 }
 
 #[test]
+fn readings() {
+    let seeds = [
+        &b"expr\0\0\0\x01"[..],
+        b"expr\0\0\0\x01\x03\0\0\0\x01\0\0\0\0i/aa",
+        b"expr\0\0\0\x01\x03\0\0\0\x02\0\0\0\x01i/a\xc3\xa9\x02\0\0\0\0\0\0\0\0/b",
+    ];
+    smoke("readings", targets::readings, &seeds.map(<[u8]>::to_vec));
+}
+
+#[test]
 fn control() {
     let seeds = [
         r#"{"command":"status"}"#,

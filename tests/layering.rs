@@ -15,6 +15,7 @@ const BASE: &[&str] = &[
     "buffer",
     "number",
     "base64",
+    "parallel",
 ];
 
 /// A room, and the rooms it may name besides the base.
@@ -28,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("buffer", &[]),
     ("number", &[]),
+    ("parallel", &[]),
     ("decode", &[]),
     ("defrag", &["decode"]),
     ("flow", &["decode"]),

@@ -163,6 +163,7 @@ fn allocations(worker: &mut Worker, packets: &[Vec<u8>], now: &mut Timestamp) ->
             data: packet,
             link: LinkType::RawIp,
             trust: ChecksumTrust::Unverified,
+            returned: false,
         };
         let verdict = worker.process(&raw, *now, &mut Silent);
         assert_eq!(verdict, Verdict::Forward);

@@ -22,7 +22,7 @@ use stopgap::direction::Direction;
 use stopgap::number::Number;
 use stopgap::pack::{Description, Manifest, Version};
 use stopgap::scenario::{Scenario, ScenarioFiles, variants};
-use stopgap::signature::{Classes, Variables, parse_bytes};
+use stopgap::signature::{Classes, Readings, Variables, parse_bytes};
 use stopgap::stream::{ChunkPool, Delivery, Segment, Shared, StreamConfig, TcpSession};
 use stopgap::time::Timestamp;
 
@@ -203,6 +203,7 @@ pub fn stream(data: &[u8]) {
                         }
                     }
                     Delivery::Gap(n) => panic!("a gap of {n} bytes where none is tolerated"),
+                    Delivery::Resume => panic!("all was seen"),
                 }
             })
         })
@@ -238,6 +239,64 @@ pub fn stream(data: &[u8]) {
             _ => (seq, ACK, &bytes[..]),
         };
         send(&mut session, dir, &packet(seq, ack, flags, payload));
+    }
+    resumed_stream(data);
+}
+
+/// The same of a connection that came back: whatever passes was handed over in the same call, alone
+/// or with what it joins, or before.
+fn resumed_stream(data: &[u8]) {
+    let config = StreamConfig::default();
+    let counters = Counters::default();
+    let mut pool = ChunkPool::new(&config);
+    let mut session: Option<TcpSession> = None;
+    let mut seen = [0_u8; 2048];
+    let mut newest_end = 0_u32;
+    for op in data.chunks_exact(4) {
+        let [kind, low, high, length] = *op else {
+            return;
+        };
+        let at = usize::from(u16::from_le_bytes([low, high])) % 1024;
+        let end = at + usize::from(length);
+        // From the client to the server, and back nothing but acknowledgements.
+        let payload: Vec<u8> = (at..end).map(|at| (at / 7) as u8).collect();
+        let (dir, bytes) = if kind & 3 == 0 {
+            // Never all that was handed over: then the stream would be known, and holes be holes.
+            let acked = (at as u32).min(newest_end.saturating_sub(1));
+            let bare = packet(9, 100_000 + acked, 16, &[]);
+            (Direction::ToClient, bare)
+        } else {
+            let sent = packet(100_000 + at as u32, 9, 16, &payload);
+            (Direction::ToServer, sent)
+        };
+        let mut handed = Vec::new();
+        let outcome = with_segment(dir, &bytes, |segment| {
+            let session =
+                session.get_or_insert_with(|| TcpSession::resumed(segment.dir, segment.tcp));
+            let mut shared = Shared {
+                pool: &mut pool,
+                config: &config,
+                counters: &counters,
+            };
+            session.on_segment(segment, &mut shared, &mut |_, delivery| match delivery {
+                Delivery::Resume => handed.clear(),
+                Delivery::Bytes(bytes) => handed.extend_from_slice(bytes),
+                Delivery::Gap(_) | Delivery::Restart => {}
+            })
+        });
+        assert!(handed.len() <= 2 * seen.len());
+        if dir == Direction::ToServer && outcome.is_some_and(|o| o.refused.is_none()) {
+            let fresh = seen[at..end].iter().filter(|&&known| known == 0).count();
+            seen[at..end].fill(1);
+            if !handed.is_empty() {
+                newest_end = end as u32;
+            }
+            assert!(
+                handed.len() >= fresh || session.is_none(),
+                "{fresh} new bytes passed, {} were handed over",
+                handed.len()
+            );
+        }
     }
 }
 
@@ -706,6 +765,22 @@ pub fn app_layer(data: &[u8]) {
     let mut app = AppLayer::new();
     app.set_server_port(server_port);
     app.ask_for_frames(FrameProtocols::ALL);
+    // A flow that goes on behind bytes that nobody saw.
+    for _ in 0..3 {
+        for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
+            for mut piece in bytes.chunks(cut) {
+                while !piece.is_empty() {
+                    piece = &piece[app.data(dir, piece, &limits).consumed..];
+                }
+            }
+            app.take_finished();
+        }
+        app.resume();
+        assert!(app.held_bytes() < 4 << 20, "{} bytes", app.held_bytes());
+    }
+    let mut app = AppLayer::new();
+    app.set_server_port(server_port);
+    app.ask_for_frames(FrameProtocols::ALL);
     for (dir, bytes) in DIRECTIONS.into_iter().zip(sides) {
         app.datagram(dir, bytes, &limits);
         app.take_finished();
@@ -787,6 +862,16 @@ pub fn rules(data: &[u8]) {
         patch: None,
     });
     Layer::compile(inputs.collect(), &CompileOptions::default());
+}
+
+/// What is kept of expressions, under a checksum that holds: it is read or refused, and what is read
+/// is written alike.
+pub fn readings(data: &[u8]) {
+    if let Some(read) = Readings::from_bytes(&Readings::seal(data.to_vec())) {
+        let written = read.to_bytes();
+        let again = Readings::from_bytes(&written).expect("what was written is read");
+        assert_eq!(again.to_bytes(), written);
+    }
 }
 
 /// A request that is read can be written, and read again.

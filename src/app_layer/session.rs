@@ -33,6 +33,8 @@ pub struct AppLayer {
     /// Whose frames rules ask for.
     frames_asked: FrameProtocols,
     frames: Option<Box<Frames>>,
+    /// Bytes went by unseen: of each direction, messages are looked for.
+    seeking: [bool; 2],
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +137,19 @@ impl AppLayer {
             };
         }
         self.clear_touched();
+        self.doubt(direction, bytes);
+        if self.seeking[direction.index()] {
+            match self.seek(direction, bytes) {
+                Some(0) => {}
+                skipped => {
+                    let consumed = skipped.unwrap_or(bytes.len());
+                    if let State::Http1(parser) = &mut self.state {
+                        parser.pass_over(direction, consumed);
+                    }
+                    return Progress { consumed };
+                }
+            }
+        }
         Progress {
             consumed: self.feed(direction, bytes, limits),
         }
@@ -222,6 +237,75 @@ impl AppLayer {
             }
             State::Unknown | State::Released(_) => {}
         }
+    }
+
+    /// The flow goes on after bytes that went by unseen, nobody knows how many. HTTP/1 is read again
+    /// from where a request begins; what is encrypted stays so.
+    pub fn resume(&mut self) {
+        self.before = None;
+        self.frames = None;
+        match &mut self.state {
+            State::Http1(parser) => {
+                let mut anew = Box::<http1::Parser>::default();
+                anew.start_at(parser.next_id());
+                *parser = anew;
+                self.seeking = [true; 2];
+            }
+            State::Tls(parser) => {
+                parser.resume();
+                self.seeking = [true; 2];
+            }
+            _ => {
+                for direction in Direction::BOTH {
+                    self.gap(direction, 1);
+                }
+            }
+        }
+    }
+
+    /// What was found may have been no request, but the like of one in the middle of something: as
+    /// long as nobody has answered it, what begins like a request is taken for one.
+    fn doubt(&mut self, direction: Direction, bytes: &[u8]) {
+        let unanswered = direction == Direction::ToServer && self.seeking == [false, true];
+        if unanswered
+            && let State::Http1(parser) = &self.state
+            && parser.unit_left(direction) != Some(0)
+            && http1::begins_with_method(bytes)
+        {
+            self.resume();
+        }
+    }
+
+    /// Whether bytes went by unseen, and no message has been found behind them in some direction.
+    pub const fn is_seeking(&self) -> bool {
+        self.seeking[0] || self.seeking[1]
+    }
+
+    /// The one direction that has brought more than detection keeps and none of it of a protocol,
+    /// where the other has brought nothing.
+    pub fn only_stranger(&self) -> Option<Direction> {
+        let State::Detecting(detecting) = &self.state else {
+            return None;
+        };
+        Direction::BOTH.into_iter().find(|direction| {
+            let other = direction.opposite().index();
+            detecting.verdicts[direction.index()] == Guess::Neither
+                && detecting.kept[other].is_empty()
+                && detecting.missing[other] == 0
+        })
+    }
+
+    /// Where a message begins that can be read on from; bytes before it are of one that began
+    /// unseen.
+    fn seek(&mut self, direction: Direction, bytes: &[u8]) -> Option<usize> {
+        let at = match &self.state {
+            State::Tls(_) => tls::find_record(bytes)?,
+            // What answers a request that went by unseen tells nothing.
+            _ if direction == Direction::ToClient && self.seeking[0] => return None,
+            _ => http1::find_message(direction, bytes)?,
+        };
+        self.seeking[direction.index()] = false;
+        Some(at)
     }
 
     /// The direction has ended.

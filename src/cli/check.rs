@@ -2,16 +2,17 @@
 
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::style::{ERROR, GOOD};
+use super::style::{self, ERROR, GOOD};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::detect::{CompileOptions, Layer, RuleInput};
 use crate::pack::{self, Manifest, Patch, find_packs};
-use crate::reload::{FilesBeside, RulesFile, Sources, duplicates, patch_info};
+use crate::reload::{FilesBeside, Looked, RulesFile, Sources, duplicates, patch_info};
 use crate::signature::ast::{Signature, SignatureId};
-use crate::signature::{Diagnostic, Severity, Surroundings, docs, parse_bytes_in};
+use crate::signature::{Diagnostic, Readings, Severity, Surroundings, docs, parse_bytes_in};
 
 /// Check packs and rules without running them.
 ///
@@ -73,8 +74,13 @@ pub fn run(args: Args) -> Result {
             findings.pack(&pack, &sources);
         }
     }
-    for file in &sources.rules {
-        findings.rules(file, &sources)?;
+    let (read, looked) = sources.cache.with(|readings| {
+        let mut files = sources.rules.iter();
+        files.try_for_each(|file| findings.rules(file, &sources, readings))
+    });
+    read?;
+    if looked == Looked::Refused {
+        style::tell_cache_refused();
     }
     if !args.warnings {
         findings
@@ -124,9 +130,9 @@ impl Findings {
     }
 
     fn patch(&mut self, patch: &Patch, manifest: &Manifest, options: &CompileOptions) {
-        let info = std::sync::Arc::new(patch_info(patch, manifest));
+        let info = Arc::new(patch_info(patch, manifest));
         let inputs = patch.signatures.iter().map(|signature| RuleInput {
-            signature: signature.clone(),
+            signature: Arc::clone(signature),
             patch: Some(info.clone()),
         });
         self.compiled(Layer::compile(inputs.collect(), options));
@@ -138,7 +144,12 @@ impl Findings {
         });
     }
 
-    fn rules(&mut self, file: &RulesFile, sources: &Sources) -> std::result::Result<(), Failure> {
+    fn rules(
+        &mut self,
+        file: &RulesFile,
+        sources: &Sources,
+        readings: Option<&Readings>,
+    ) -> std::result::Result<(), Failure> {
         let name = file.path.display().to_string();
         let text = std::fs::read(&file.path).map_err(|e| Failure(format!("{name}: {e}")))?;
         let files = FilesBeside::new(&file.path, &sources.keeping);
@@ -147,8 +158,9 @@ impl Findings {
         surroundings.files = &files;
         surroundings.categories = reputation.categories();
         surroundings.set_limits = sources.keeping.set_limits;
-        let parsed = parse_bytes_in(&name, &text, &surroundings);
-        let taken = |signature: Signature| {
+        surroundings.readings = readings;
+        let parsed = parse_bytes_in(&name, text, &surroundings);
+        let taken = |signature: Arc<Signature>| {
             Some(RuleInput {
                 signature: file.take(signature)?,
                 patch: None,

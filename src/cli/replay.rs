@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::replay_log::ReplayLog;
-use super::style::{STRONG, WARNING};
+use super::style::{self, STRONG, WARNING};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
 use crate::counters::{Counter, Counters};
@@ -96,6 +96,9 @@ fn load(mut sources: Sources) -> std::result::Result<Arc<Ruleset>, Failure> {
     let built = Builder::new(sources, Holds::default()).build(Strictness::Start)?;
     let refused = built.summary.patches.iter();
     let refused = refused.filter(|patch| patch.refused.is_some()).count();
+    if built.summary.cache_refused > 0 {
+        style::tell_cache_refused();
+    }
     for text in &built.summary.diagnostics {
         anstream::eprintln!("{text}");
     }
@@ -178,6 +181,7 @@ impl Replay {
             data: frame.data,
             link: frame.link,
             trust: ChecksumTrust::Ignored,
+            returned: false,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.log);
         let sent_on = self.log.sent_on();

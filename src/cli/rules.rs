@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Failure;
 use crate::config::Config;
-use crate::reload::{RulesFile, Sources};
+use crate::reload::{Cache, RulesFile, Sources};
 use crate::runtime::settings;
 use crate::verdict::{ActionOrder, Mode};
 
@@ -26,6 +26,10 @@ pub struct RuleArgs {
     /// In which order actions of several matching rules are carried out.
     #[arg(long, value_name = "LIST")]
     pub action_order: Option<ActionOrder>,
+    /// Where what is found out about rules' expressions is kept, so that the next start is faster.
+    /// Without it, the daemon takes that of the configuration, and other commands keep nothing.
+    #[arg(long, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
     /// Ceiling for every patch and rule: detect logs what would have been done.
     #[arg(long, value_name = "MODE", value_parser = ceiling)]
     pub mode: Option<Mode>,
@@ -64,6 +68,9 @@ impl RuleArgs {
     /// Where the ruleset comes from: `config` with the rules and variables of the flags.
     pub fn sources(&self, config: &Config) -> Result<Sources, Failure> {
         let mut sources = settings::sources(config)?;
+        if let Some(folder) = &self.cache_dir {
+            sources.cache = Cache::new(folder);
+        }
         sources
             .rules
             .extend(self.rules.iter().map(RulesFile::whole));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Outcome, Result, RuleArgs, style};
+use crate::reload::Cache;
 use crate::runtime::{self, RunOptions};
 
 /// Run the daemon: inspect the gateway's traffic until told to stop.
@@ -30,7 +31,10 @@ pub fn run(args: Args) -> Result {
     if let Some(socket) = args.socket {
         config.control.socket = socket;
     }
-    let sources = args.rules.sources(&config)?;
+    let mut sources = args.rules.sources(&config)?;
+    if args.rules.cache_dir.is_none() {
+        sources.cache = Cache::new(&config.engine.cache_dir);
+    }
     match runtime::run(RunOptions { config, sources }) {
         Ok(()) => Ok(Outcome::Holds),
         Err(error) => {

@@ -1,4 +1,4 @@
-//! `[capture]` and `[netfilter]`: how packets come in.
+//! `[capture]`, `[netfilter]` and `[bypass]`: how packets come in, and which need not.
 
 use serde::Deserialize;
 
@@ -128,5 +128,60 @@ impl Netfilter {
                 self.mask
             )
         })
+    }
+}
+
+/// `[bypass]`: connections that no rule can concern any more are left to the kernel.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(default, deny_unknown_fields)]
+pub struct Bypass {
+    pub enabled: bool,
+    /// The bits of connections' and packets' marks that say so: one run of them. Each reload needs
+    /// another number in it.
+    #[serde(deserialize_with = "within::<_, _, 1, 0xffff_ffff>")]
+    pub mask: u32,
+}
+
+impl Default for Bypass {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            mask: 0x0fff_0000,
+        }
+    }
+}
+
+impl Bypass {
+    /// The key to blame, and why.
+    pub(super) fn contradiction(&self, netfilter: &Netfilter) -> Option<(&'static str, String)> {
+        if !self.enabled {
+            return None;
+        }
+        let bits = self.mask >> self.mask.trailing_zeros();
+        if bits & bits.wrapping_add(1) != 0 || bits < 3 {
+            return Some((
+                "mask",
+                format!("{:#x} is not one run of at least two bits", self.mask),
+            ));
+        }
+        let shared = self.mask & netfilter.mask;
+        if shared != 0 {
+            return Some((
+                "mask",
+                format!("`[netfilter] mask` has the bits {shared:#x} too"),
+            ));
+        }
+        let without = if !netfilter.manage {
+            "needs kernel rules that the daemon manages (`[netfilter] manage`)"
+        } else if netfilter.mode == Placement::Host {
+            "is for gateways: `[netfilter] mode` is \"host\""
+        } else {
+            return None;
+        };
+        Some((
+            "enabled",
+            format!("leaving connections to the kernel {without}"),
+        ))
     }
 }

@@ -26,6 +26,8 @@ pub struct Engine {
     pub stream_window_bytes: u32,
     /// A file of `threshold`, `suppress` and `rate_filter` lines. Empty: none.
     pub threshold_file: PathBuf,
+    /// Where the daemon keeps what it found out about rules' expressions. Empty: nowhere.
+    pub cache_dir: PathBuf,
 }
 
 impl Default for Engine {
@@ -35,6 +37,7 @@ impl Default for Engine {
             action_order: ActionOrder::default(),
             stream_window_bytes: 8 << 10,
             threshold_file: PathBuf::new(),
+            cache_dir: "/var/cache/stopgap".into(),
         }
     }
 }

@@ -24,7 +24,7 @@ use serde::Deserialize;
 pub use app_layer::{
     AppLayer, Dnp3, Dns, Ftp, Http, Http2, Nfs, Quic, Sip, Smb, Smtp, Tls, WebSocket,
 };
-pub use capture::{Backend, Capture, FailureMode, Netfilter, Placement};
+pub use capture::{Backend, Bypass, Capture, FailureMode, Netfilter, Placement};
 pub use decode::{Decode, Tunnel};
 pub use engine::{Engine, Policy, Vars};
 pub use error::ConfigError;
@@ -44,6 +44,7 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 pub struct Config {
     pub capture: Capture,
     pub netfilter: Netfilter,
+    pub bypass: Bypass,
     pub engine: Engine,
     pub policy: Policy,
     pub vars: Vars,
@@ -105,6 +106,9 @@ impl Config {
     fn contradiction(&self) -> Option<([&'static str; 2], String)> {
         if let Some(message) = self.netfilter.contradiction() {
             return Some((["netfilter", "mark"], message));
+        }
+        if let Some((key, message)) = self.bypass.contradiction(&self.netfilter) {
+            return Some((["bypass", key], message));
         }
         if let Some(message) = self.capture.contradiction() {
             return Some((["capture", "queues"], message));

@@ -129,6 +129,18 @@ fn values_that_contradict_each_other_are_refused_at_one_of_them() {
         (3, 10)
     );
     error("[stream]\npool_bytes = 1_048_576\n");
+    let bypass = "[bypass]\nenabled = true\n";
+    assert!(Config::parse("x", bypass).is_ok());
+    for (more, line) in [
+        ("mask = 0x10\n", 3),
+        ("mask = 0x5\n", 3),
+        ("mask = 0x7000_0000\n", 3),
+        ("[netfilter]\nmode = \"host\"\n", 2),
+        ("[netfilter]\nmanage = false\n", 2),
+    ] {
+        let e = error(&format!("{bypass}{more}"));
+        assert_eq!(line_and_column(&e).0, line, "{more}");
+    }
 }
 
 #[test]

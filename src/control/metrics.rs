@@ -64,6 +64,11 @@ impl Metrics<'_> {
                 self.ruleset.failed as u64,
             ),
             (
+                "stopgap_cache_refused",
+                "Files of the cache that could not be trusted since the start.",
+                self.ruleset.cache_refused,
+            ),
+            (
                 "stopgap_log_lost_records",
                 "Log records that were not written.",
                 self.log.lost,

@@ -184,9 +184,21 @@ impl FlowDetect {
         self.epoch = 0;
     }
 
+    /// What rules have found so far is of no use; flowbits stay.
+    pub fn await_rules(&mut self, scratch: &mut Scratch) {
+        let asked = self.addresses_done;
+        self.forget(scratch);
+        self.addresses_done = asked;
+    }
+
     /// The flow's protocol was not known before, or another one follows.
     pub fn expect_protocol(&mut self) {
         self.protocol_done = [false; 2];
+    }
+
+    /// In which directions the rules of a ruleset that are about the flow's ends were asked.
+    pub(crate) fn asked_about_ends(&self, epoch: u64) -> [bool; 2] {
+        self.addresses_done.map(|done| done && self.epoch == epoch)
     }
 
     /// Another ruleset: rule numbers mean something else now. Flowbits stay: their names do too.

@@ -12,6 +12,7 @@
 pub mod prefilter;
 
 mod buffers;
+mod bypass;
 mod compile;
 mod context;
 mod flow_state;
@@ -31,7 +32,10 @@ mod variables;
 mod tests;
 
 pub use crate::signature::ast::CaptureScope;
-pub use compile::{CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary};
+pub use bypass::Legible;
+pub use compile::{
+    Claim, CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,
+};
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::FlowDetect;
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};

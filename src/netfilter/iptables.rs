@@ -78,6 +78,17 @@ impl Iptables {
         Ok((ipv6, warnings))
     }
 
+    /// Puts the rules of a plan in force in place of those of another, which differs from it in the
+    /// generation of connections only.
+    pub(super) fn replace(&self, before: &Plan, plan: &Plan) -> Result<(), Error> {
+        let families = [Family::V4, Family::V6].into_iter();
+        for family in families.take(if kernel_has_ipv6() { 2 } else { 1 }) {
+            let of = |plan| Layout::planned(plan, family, Vec::new());
+            self.restore(family, &of(before).replacement(&of(plan)))?;
+        }
+        Ok(())
+    }
+
     fn install_ipv6(&self, plan: &Plan) -> Result<Vec<String>, Error> {
         let before = self.current(Family::V6)?;
         let planned = Layout::planned(plan, Family::V6, self.makes(plan, Family::V6, &before)?);

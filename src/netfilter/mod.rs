@@ -27,7 +27,7 @@ mod tool;
 use std::fmt;
 
 pub use error::Error;
-pub use plan::{Failure, Hooks, InvalidPlan, Plan, PlanConfig};
+pub use plan::{Bypass, Failure, Hooks, InvalidPlan, Plan, PlanConfig};
 
 use iptables::Iptables;
 
@@ -120,6 +120,25 @@ pub fn install_with(backend: &Backend, plan: &Plan) -> Result<Installation, Erro
         ipv6,
         warnings,
     })
+}
+
+/// Puts another generation of connections in force in place of that of the plan that was installed:
+/// all connections that were left to the kernel come to us again. Counters stay as they are.
+///
+/// # Errors
+/// The rules are not there, or the tool failed: the old generation is in force, or with iptables
+/// perhaps for IPv6 alone.
+pub fn call_back(backend: &Backend, installed: &Plan, bypass: Bypass) -> Result<Plan, Error> {
+    let plan = installed.with_bypass(bypass);
+    let Backend::Iptables(command) = backend else {
+        nft::replace(&plan)?;
+        return Ok(plan);
+    };
+    let variants = Iptables::variants();
+    let variant = variants.iter().find(|v| v.backend() == *backend);
+    let variant = variant.ok_or_else(|| Error::Missing((*command).to_owned()))?;
+    variant.replace(installed, &plan)?;
+    Ok(plan)
 }
 
 /// Takes all our rules away, whoever carries them; whether there were any.

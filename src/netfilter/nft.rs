@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::error::Error;
-use super::plan::{Failure, Hook, Hooks, Plan};
+use super::plan::{Bypass, Failure, Hook, Hooks, Plan};
 use super::tool::run;
 use super::{Backend, Installed};
 
@@ -12,6 +12,18 @@ const TABLE: &str = "inet stopgap";
 /// One transaction that replaces the table, there or not.
 pub(super) fn render(plan: &Plan) -> String {
     let mut script = format!("table {TABLE}\ndelete table {TABLE}\ntable {TABLE} {{\n");
+    if let Some(bypass) = plan.config().bypass {
+        let (passing, marking) = (passing(bypass), marking(bypass));
+        let _ = write!(
+            script,
+            "\tchain {PASSING} {{\n\t\t{}\n\t\t{}\n\t}}\n\
+             \tchain {MARKING} {{\n\t\t{marking}\n\t}}\n\
+             \tchain postrouting {{\n\
+             \t\ttype filter hook postrouting priority -150; policy accept;\n\
+             \t\tjump {MARKING}\n\t}}\n",
+            passing[0], passing[1]
+        );
+    }
     for &hook in plan.chains() {
         let name = match hook {
             Hook::Forward => "forward",
@@ -31,6 +43,45 @@ pub(super) fn render(plan: &Plan) -> String {
     script
 }
 
+/// Chains that are replaced by themselves when connections are called back.
+const PASSING: &str = "bypassed";
+const MARKING: &str = "bypass";
+
+/// Connections of the generation in force pass; what comes of those of others says so.
+fn passing(bypass: Bypass) -> [String; 2] {
+    let (mark, mask) = (bypass.mark(), bypass.mask());
+    let (others, returned) = (!mask, bypass.returned());
+    [
+        format!("tcp flags & (fin | syn | rst) == 0 ct mark and {mask:#x} == {mark:#x} accept"),
+        format!(
+            "ct mark and {mask:#x} != 0 meta mark set meta mark and {others:#x} or {returned:#x}"
+        ),
+    ]
+}
+
+/// What was let through as the last that need come marks its connection.
+fn marking(bypass: Bypass) -> String {
+    let (mark, mask, others) = (bypass.mark(), bypass.mask(), !bypass.mask());
+    format!("meta mark and {mask:#x} == {mark:#x} ct mark set ct mark and {others:#x} or {mark:#x}")
+}
+
+/// One transaction that puts another generation of connections in force.
+fn render_replacement(bypass: Bypass) -> String {
+    let mut script = format!("flush chain {TABLE} {PASSING}\nflush chain {TABLE} {MARKING}\n");
+    for rule in passing(bypass) {
+        let _ = writeln!(script, "add rule {TABLE} {PASSING} {rule}");
+    }
+    let _ = writeln!(script, "add rule {TABLE} {MARKING} {}", marking(bypass));
+    script
+}
+
+pub(super) fn replace(plan: &Plan) -> Result<(), Error> {
+    match plan.config().bypass {
+        Some(bypass) => run("nft", &["-f", "-"], &render_replacement(bypass)).map(drop),
+        None => Ok(()),
+    }
+}
+
 /// `accept` ends this chain only: chains of other tables still see the packet.
 fn rules(plan: &Plan, hook: Hook) -> Vec<String> {
     let config = plan.config();
@@ -38,6 +89,9 @@ fn rules(plan: &Plan, hook: Hook) -> Vec<String> {
         "meta mark and {:#x} == {:#x} accept",
         config.mask, config.mark
     )];
+    if config.bypass.is_some() {
+        rules.push(format!("jump {PASSING}"));
+    }
     if let Hooks::Host { .. } = config.hooks {
         let (interface, port) = match hook {
             Hook::Output => ("oifname", "sport"),
@@ -239,6 +293,35 @@ mod tests {
              \t\tcounter queue num 2-5\n\
              \t}\n\
              }\n"
+        );
+    }
+
+    #[test]
+    fn another_generation_replaces_two_chains() {
+        let bypass = Bypass::new(0xff0).unwrap();
+        let plan = Plan::new(PlanConfig {
+            bypass: Some(bypass),
+            ..PlanConfig::default()
+        })
+        .unwrap();
+        let script = render(&plan);
+        for line in [
+            "jump bypassed",
+            "jump bypass",
+            "type filter hook postrouting priority -150; policy accept;",
+            "tcp flags & (fin | syn | rst) == 0 ct mark and 0xff0 == 0x10 accept",
+            "ct mark and 0xff0 != 0 meta mark set meta mark and 0xfffff00f or 0xff0",
+            "meta mark and 0xff0 == 0x10 ct mark set ct mark and 0xfffff00f or 0x10",
+        ] {
+            assert!(script.lines().any(|l| l.trim() == line), "{line}\n{script}");
+        }
+        assert_eq!(
+            render_replacement(bypass.of_generation(2).unwrap()),
+            "flush chain inet stopgap bypassed\n\
+             flush chain inet stopgap bypass\n\
+             add rule inet stopgap bypassed tcp flags & (fin | syn | rst) == 0 ct mark and 0xff0 == 0x20 accept\n\
+             add rule inet stopgap bypassed ct mark and 0xff0 != 0 meta mark set meta mark and 0xfffff00f or 0xff0\n\
+             add rule inet stopgap bypass meta mark and 0xff0 == 0x20 ct mark set ct mark and 0xfffff00f or 0x20\n"
         );
     }
 

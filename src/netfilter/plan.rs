@@ -38,6 +38,8 @@ pub struct PlanConfig {
     pub mark: u32,
     /// Which bits of a packet's mark are ours.
     pub mask: u32,
+    /// Connections that are left to the kernel, if any may be.
+    pub bypass: Option<Bypass>,
     /// Only packets that come in or go out by one of these; empty: all.
     pub interfaces: Vec<String>,
 }
@@ -50,8 +52,69 @@ impl Default for PlanConfig {
             failure: Failure::Closed,
             mark: 0x5347_0000,
             mask: 0xffff_0000,
+            bypass: None,
             interfaces: Vec::new(),
         }
+    }
+}
+
+/// How connections are marked that need not come to us.
+///
+/// A connection's mark holds a generation. Rules let the connections of the generation in force
+/// pass beside the queue; to put another in force calls all of them back at once. Segments that
+/// open or end a connection come to us all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bypass {
+    mask: u32,
+    generation: u32,
+}
+
+impl Bypass {
+    /// The first generation. The mask is one run of bits, at least two.
+    pub fn new(mask: u32) -> Option<Self> {
+        let bits = mask >> mask.trailing_zeros().min(31);
+        let is_run = bits & bits.wrapping_add(1) == 0;
+        (is_run && bits >= 3).then_some(Self {
+            mask,
+            generation: 1,
+        })
+    }
+
+    /// `None`: the mask has no room for it.
+    pub fn of_generation(self, generation: u32) -> Option<Self> {
+        let usable = generation > 0 && generation < self.of_nobody().generation;
+        usable.then_some(Self { generation, ..self })
+    }
+
+    /// That of no connection: with it, all come to us.
+    #[must_use]
+    pub const fn of_nobody(self) -> Self {
+        Self {
+            generation: (self.mask >> self.mask.trailing_zeros()) - 1,
+            ..self
+        }
+    }
+
+    pub const fn is_of_nobody(self) -> bool {
+        self.generation == self.of_nobody().generation
+    }
+
+    pub const fn generation(self) -> u32 {
+        self.generation
+    }
+
+    pub const fn mask(self) -> u32 {
+        self.mask
+    }
+
+    /// Of connections that do not come to us, and of the packets that say so.
+    pub const fn mark(self) -> u32 {
+        self.generation << self.mask.trailing_zeros()
+    }
+
+    /// Of packets that come to us from connections that once did not. No generation has it.
+    pub const fn returned(self) -> u32 {
+        self.mask
     }
 }
 
@@ -68,6 +131,10 @@ pub enum InvalidPlan {
         mark: u32,
         mask: u32,
     },
+    /// Bits for connections that the mark of our own packets has too.
+    SharedBits(u32),
+    /// INPUT and OUTPUT have no place behind the queue where connections could be marked.
+    BypassOnHost,
     PortZero,
     TooMany(&'static str),
     InterfaceName(String),
@@ -81,6 +148,13 @@ impl fmt::Display for InvalidPlan {
                 f,
                 "the mark {mark:#x} must not be zero and have no bit outside its mask {mask:#x}"
             ),
+            Self::SharedBits(bits) => write!(
+                f,
+                "the bits {bits:#x} cannot mark both our own packets and connections left to the kernel"
+            ),
+            Self::BypassOnHost => {
+                f.write_str("connections can be left to the kernel on a gateway only")
+            }
             Self::PortZero => f.write_str("0 is no management port"),
             Self::TooMany(what) => write!(f, "more than {MAX_LIST} {what}"),
             Self::InterfaceName(name) => write!(
@@ -105,6 +179,15 @@ impl Plan {
         if mark == 0 || mark & !mask != 0 {
             return Err(InvalidPlan::Mark { mark, mask });
         }
+        if let Some(bypass) = config.bypass {
+            let shared = bypass.mask & mask;
+            if shared != 0 {
+                return Err(InvalidPlan::SharedBits(shared));
+            }
+            if config.hooks != Hooks::Gateway {
+                return Err(InvalidPlan::BypassOnHost);
+            }
+        }
         if let Hooks::Host { management_ports } = &config.hooks {
             if management_ports.contains(&0) {
                 return Err(InvalidPlan::PortZero);
@@ -124,6 +207,15 @@ impl Plan {
 
     pub fn config(&self) -> &PlanConfig {
         &self.0
+    }
+
+    /// The same, but for the connections that are left to the kernel.
+    #[must_use]
+    pub fn with_bypass(&self, bypass: Bypass) -> Self {
+        Self(PlanConfig {
+            bypass: Some(bypass),
+            ..self.0.clone()
+        })
     }
 
     /// First and last queue.
@@ -198,6 +290,31 @@ mod tests {
         assert_eq!(check(ports(vec![22, 0])), Err(InvalidPlan::PortZero));
         assert!(check(ports(vec![1; 65])).is_err());
         assert!(check(ports(vec![1; 64])).is_ok());
+    }
+
+    #[test]
+    fn connections_are_marked_by_bits_of_their_own() {
+        for bad in [0, 1, 0x10, 0x8000_0000, 0x50, 0x0ff0_0001] {
+            assert_eq!(Bypass::new(bad), None, "{bad:#x}");
+        }
+        let bypass = Bypass::new(0x00f0_0000).unwrap();
+        assert_eq!(bypass.mark(), 0x0010_0000);
+        assert_eq!(bypass.of_generation(13).unwrap().mark(), 0x00d0_0000);
+        assert_eq!(bypass.of_generation(14), None, "it is nobody's");
+        assert_eq!(bypass.of_generation(15), None, "it says what came back");
+        assert!(bypass.of_nobody().is_of_nobody() && !bypass.is_of_nobody());
+        assert_eq!(bypass.of_generation(0), None);
+        assert!(Bypass::new(u32::MAX).is_some() && Bypass::new(0xc000_0000).is_some());
+        let with = |mask| check(|c| c.bypass = Bypass::new(mask));
+        assert!(with(0x0fff).is_ok());
+        assert_eq!(with(0x000f_0000), Err(InvalidPlan::SharedBits(0x000f_0000)));
+        let on_host = check(|c| {
+            c.bypass = Bypass::new(0xff);
+            c.hooks = Hooks::Host {
+                management_ports: vec![],
+            };
+        });
+        assert_eq!(on_host, Err(InvalidPlan::BypassOnHost));
     }
 
     #[test]

@@ -149,7 +149,9 @@ impl From<&FlowEvent> for FlowRecord {
             bytes: event.bytes,
             start: event.first_seen,
             end: event.last_seen,
-            state: if event.established {
+            state: if event.bypassed {
+                "bypassed"
+            } else if event.established {
                 "established"
             } else {
                 "new"
@@ -197,9 +199,9 @@ fn alert(signature: &CompiledSignature, done: Action) -> Alert {
     let id = signature.id();
     let signature = &signature.signature;
     let mut metadata: BTreeMap<String, Vec<Text>> = BTreeMap::new();
-    for (key, value) in &signature.metadata {
-        let values = metadata.entry(key.clone()).or_default();
-        values.push(value.as_str().into());
+    for (key, value) in signature.metadata.pairs() {
+        let values = metadata.entry(key.to_owned()).or_default();
+        values.push(value.into());
     }
     Alert {
         action: if done.blocks() {
@@ -210,7 +212,7 @@ fn alert(signature: &CompiledSignature, done: Action) -> Alert {
         gid: id.gid,
         signature_id: id.sid,
         rev: signature.rev,
-        signature: signature.message.as_str().into(),
+        signature: (&*signature.message).into(),
         category: match &signature.class {
             Some(class) => class.description.as_str().into(),
             None => Text::default(),
@@ -220,7 +222,7 @@ fn alert(signature: &CompiledSignature, done: Action) -> Alert {
         references: signature
             .references
             .iter()
-            .map(|r| format!("{},{}", r.kind, r.id).as_str().into())
+            .map(|reference| (&**reference).into())
             .collect(),
         context: BTreeMap::new(),
     }

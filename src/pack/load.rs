@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::files::{Files, Folder, Limits};
 use super::hash::ContentHash;
@@ -204,7 +205,7 @@ impl PackReader<'_> {
         &self,
         id: &str,
         sids: SidRange,
-    ) -> Result<(Vec<Signature>, Diagnostics), Diagnostics> {
+    ) -> Result<(Vec<Arc<Signature>>, Diagnostics), Diagnostics> {
         let shown = self.shown_as(id, RULES);
         let path = format!("{id}/{RULES}");
         let source = self.files.text(&path, &shown).map_err(|e| vec![e])?;
@@ -214,7 +215,7 @@ impl PackReader<'_> {
         };
         let mut surroundings = Surroundings::new(self.variables, self.classes);
         surroundings.files = &folder;
-        let parsed = parse_bytes_in(&shown, source.as_bytes(), &surroundings);
+        let parsed = parse_bytes_in(&shown, source.as_bytes().to_vec(), &surroundings);
         let mut errors = parsed.failures;
         for signature in &parsed.signatures {
             let sid = signature.id.sid;
@@ -231,7 +232,7 @@ impl PackReader<'_> {
                 errors.push(self.rule_error(id, signature, message));
             }
         }
-        let blocks = |signature: &Signature| signature.action.blocks();
+        let blocks = |signature: &Arc<Signature>| signature.action.blocks();
         if errors.is_empty() && !parsed.signatures.iter().any(blocks) {
             errors.push(whole_file(&shown, "no signature drops or rejects"));
         }

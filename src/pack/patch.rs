@@ -1,5 +1,7 @@
 //! `patch.toml`, and the patch as a whole.
 
+use std::sync::Arc;
+
 use jiff::civil::Date;
 use serde::Deserialize;
 use toml::Spanned;
@@ -15,7 +17,7 @@ use crate::verdict::Mode;
 #[derive(Clone, Debug)]
 pub struct Patch {
     pub description: Description,
-    pub signatures: Vec<Signature>,
+    pub signatures: Vec<Arc<Signature>>,
     /// What the rule reader remarked on signatures that stand all the same.
     pub warnings: Diagnostics,
     /// Must be stopped; never empty.

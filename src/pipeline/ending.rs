@@ -154,6 +154,7 @@ pub(super) fn flow_event(
         bytes: flow.bytes,
         reason,
         established: flow.state.established,
+        bypassed: flow.state.was_left,
         alerted: flow.state.alerted,
         refused: flow.state.is_refused(),
     }

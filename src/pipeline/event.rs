@@ -189,6 +189,8 @@ pub struct FlowEvent {
     pub bytes: [u64; 2],
     pub reason: FlowEndReason,
     pub established: bool,
+    /// The kernel forwarded packets of it by itself, which are not counted here.
+    pub bypassed: bool,
     pub alerted: bool,
     pub refused: bool,
 }

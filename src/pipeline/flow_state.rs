@@ -38,6 +38,12 @@ pub(super) struct FlowState {
     /// Counted as one whose server has not confirmed the handshake.
     pub awaits_server: bool,
     pub established: bool,
+    /// No rule could concern it any more; its packets do not come.
+    pub left_to_kernel: bool,
+    /// It was, at some time.
+    pub was_left: bool,
+    /// The power of two that its packets must have come to before it is asked about.
+    pub asked_at_bits: u8,
     pub alerted: bool,
     pub tags: FlowTags,
     /// Numbers of the last packets with data, by direction, where packets have numbers.
@@ -98,6 +104,14 @@ impl FlowState {
         self.detect = FlowDetect::default();
         self.windows = [Window::default(), Window::default()];
         self.unanswered = None;
+        self.count_held(total);
+    }
+
+    /// No more packets are expected for now. What rules keep stays, and where the parser stands.
+    pub fn lie_idle(&mut self, scratch: &mut Scratch, total: &mut u64) {
+        self.app.take_finished();
+        self.detect.await_rules(scratch);
+        self.windows = [Window::default(), Window::default()];
         self.count_held(total);
     }
 

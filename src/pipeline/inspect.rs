@@ -82,6 +82,7 @@ impl Inspection<'_> {
                 self.touched_transactions(dir);
             }
             Delivery::Restart => self.forget(),
+            Delivery::Resume => self.resume(),
         }
     }
 
@@ -102,6 +103,16 @@ impl Inspection<'_> {
         self.ctx.stream_sizes = [1, 1];
         self.ctx.app = self.app.protocol();
         self.ctx.original_app = self.app.original();
+    }
+
+    /// The flow goes on at a place that nobody knows.
+    pub fn resume(&mut self) {
+        *self.has_gap = true;
+        self.app.resume();
+        self.detect.await_rules(&mut self.engine.scratch);
+        *self.windows = Default::default();
+        *self.raw_bytes = [0, 0];
+        *self.failed = [false; 2];
     }
 
     /// What is buffered of the flow, held against a ruleset it has not met.
@@ -173,7 +184,10 @@ impl Inspection<'_> {
         let mut raw_done = false;
         while !rest.is_empty() && self.app.protocol() != Protocol::Unknown {
             let was_open = self.app.protocol() == Protocol::Undetermined;
+            let was_seeking = self.app.is_seeking();
             let progress = self.app.data(dir, rest, &self.config.app_layer);
+            // Both ends are in step again: from here on, a parser is to blame for what it cannot read.
+            *self.has_gap &= !was_seeking || self.app.is_seeking();
             self.note_protocol();
             self.note_expected();
             self.note_new_transactions();

@@ -83,6 +83,8 @@ pub struct WorkerConfig {
     pub alert_packet: bool,
     /// Whether alerts tell the number of their packet: packets come from a capture.
     pub number_packets: bool,
+    /// Leave TCP flows to the kernel on which no rule can match any more.
+    pub bypass: bool,
     /// Only look on: whatever is found, every packet is forwarded.
     pub passive: bool,
     /// Counts that `threshold` keeps at once.
@@ -108,6 +110,7 @@ impl Default for WorkerConfig {
             alert_payload_bytes: 0,
             alert_packet: false,
             number_packets: false,
+            bypass: false,
             passive: false,
             threshold_entries: 64 * 1024,
             reset_interval: Duration::from_millis(100),

@@ -88,6 +88,10 @@ impl TaggedHosts {
         }
     }
 
+    pub fn has_hosts(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Whether the packet is to be logged.
     pub fn takes(
         &mut self,

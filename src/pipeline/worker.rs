@@ -1,5 +1,6 @@
 //! One queue's engine: decode, flow, stream, signatures, verdict.
 
+mod bypass;
 mod connection;
 mod datagram;
 mod firewall;
@@ -52,6 +53,8 @@ pub struct RawPacket<'a> {
     pub data: &'a [u8],
     pub link: LinkType,
     pub trust: ChecksumTrust,
+    /// Its connection was left to the kernel once ([`Worker::leaves_flow`]).
+    pub returned: bool,
 }
 
 /// Runs to completion on one thread: owns its flows and its scratch space.
@@ -66,6 +69,9 @@ pub struct Worker {
     engine: Engine,
     /// When the first packet came; the grace for midstream flows counts from here.
     started: Option<Timestamp>,
+    /// The packet in hand is of a connection that was left to the kernel.
+    returned: bool,
+    leaves_flow: bool,
     /// The flow in hand, for when a panic must cost it.
     current: Option<FlowId>,
     /// Names tunnels; nobody outside can find two of one name.
@@ -169,6 +175,8 @@ impl Worker {
             ruleset,
             counters,
             started: None,
+            returned: false,
+            leaves_flow: false,
             current: None,
             tunnel_names: RandomState::new(),
             twins: Twins::default(),
@@ -202,6 +210,8 @@ impl Worker {
     ) -> Verdict {
         self.counters.received(raw.data.len() as u64);
         self.started.get_or_insert(now);
+        self.returned = raw.returned;
+        self.leaves_flow = false;
         self.current = None;
         let passive = self.config.passive;
         let mut onlooker = Onlooker(sink);
@@ -213,6 +223,7 @@ impl Worker {
             }
         }))
         .unwrap_or_else(|_| self.recover(now));
+        self.leaves_flow &= verdict == Verdict::Forward;
         let verdict = match verdict {
             Verdict::Drop(_) | Verdict::Rewrite(_) if passive => Verdict::Forward,
             verdict => verdict,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::cache::{Cache, Looked};
 use super::duplicates::duplicates;
 use super::engine::patch_engines;
 use super::holds::{self, Holds};
@@ -15,7 +16,7 @@ use super::summary::{PatchRow, RulesetSummary};
 use crate::detect::{self, CompileOptions, Policy, Reputation, Ruleset, State};
 use crate::pack::{self, ContentHash, LoadedPack, find_packs};
 use crate::signature::ast::IpRange;
-use crate::signature::{Classes, Diagnostic, Rates, Variables};
+use crate::signature::{Classes, Diagnostic, Rates, Readings, Variables};
 use crate::verdict::{ActionOrder, Mode};
 
 /// Diagnostics that a summary carries; the rest is a number.
@@ -35,6 +36,7 @@ pub struct Sources {
     pub action_order: ActionOrder,
     pub options: CompileOptions,
     pub keeping: Keeping,
+    pub cache: Cache,
 }
 
 impl Default for Sources {
@@ -50,6 +52,7 @@ impl Default for Sources {
             action_order: ActionOrder::default(),
             options: CompileOptions::default(),
             keeping: Keeping::default(),
+            cache: Cache::default(),
         }
     }
 }
@@ -114,6 +117,8 @@ pub struct Builder {
     previous_epoch: Option<u64>,
     /// Content whose scenarios have held.
     held: HashSet<ContentHash>,
+    /// Files of the cache that could not be trusted.
+    cache_refused: u64,
 }
 
 impl Builder {
@@ -127,6 +132,7 @@ impl Builder {
             epoch: 0,
             previous_epoch: None,
             held: HashSet::new(),
+            cache_refused: 0,
         }
     }
 
@@ -152,15 +158,18 @@ impl Builder {
     /// Reads, tests and compiles what is on disk now. On an error nothing has changed.
     pub fn build(&mut self, strictness: Strictness) -> Result<Built, BuildError> {
         let started = Instant::now();
-        let mut reading = Reading {
-            sources: &self.sources,
-            strictness,
-            before: &self.content,
-            held: &mut self.held,
-            errors: Vec::new(),
-        };
-        let content = reading.content();
-        let errors = reading.errors;
+        let ((content, errors), looked) = self.sources.cache.with(|readings| {
+            let mut reading = Reading {
+                sources: &self.sources,
+                strictness,
+                before: &self.content,
+                held: &mut self.held,
+                readings,
+                errors: Vec::new(),
+            };
+            (reading.content(), reading.errors)
+        });
+        self.cache_refused += u64::from(looked == Looked::Refused);
         if strictness == Strictness::Whole && !errors.is_empty() {
             return Err(BuildError(errors));
         }
@@ -275,6 +284,7 @@ impl Builder {
             failed: failed_rules,
             patches,
             diagnostics,
+            cache_refused: self.cache_refused,
             build_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         }
     }
@@ -286,6 +296,7 @@ struct Reading<'a> {
     strictness: Strictness,
     before: &'a Content,
     held: &'a mut HashSet<ContentHash>,
+    readings: Option<&'a Readings>,
     errors: Vec<String>,
 }
 
@@ -381,7 +392,7 @@ impl Reading<'_> {
     fn rules(&mut self, file: &RulesFile, categories: &HashMap<String, u8>) -> Option<RulesLayer> {
         let before = self.before.rules.iter().find(|r| r.path == file.path);
         let sources = self.sources;
-        let read = RulesLayer::read(file, before, sources, categories);
+        let read = RulesLayer::read(file, before, sources, (categories, self.readings));
         match read {
             Err(error) => {
                 self.errors.push(error);

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::detect::Layer;
-use crate::signature::ast::{Signature, SignatureId};
+use crate::detect::{Layer, Told};
+use crate::signature::ast::SignatureId;
 use crate::signature::{Diagnostic, Severity};
 
 /// Tells of each rule whose number a rule of a layer before has: both are in force, and what goes by the
 /// number (alerts, thresholds, selections) does not tell them apart. Within a file the reader sees to it.
 pub fn duplicates<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Vec<Diagnostic> {
-    let mut first: HashMap<SignatureId, &Signature> = HashMap::new();
+    let mut first: HashMap<SignatureId, &Told> = HashMap::new();
     let mut found = Vec::new();
     for layer in layers {
         for signature in layer.signatures().iter().map(|s| &s.signature) {
@@ -25,7 +25,7 @@ pub fn duplicates<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Vec<Diagno
     found
 }
 
-fn told(this: &Signature, before: &Signature) -> Diagnostic {
+fn told(this: &Told, before: &Told) -> Diagnostic {
     let SignatureId { gid, sid } = this.id;
     let written = this.text.find("sid:").unwrap_or(0);
     let length = this.text.get(written..).and_then(|t| t.find(';'));

@@ -34,7 +34,7 @@ pub fn patch_engines(
         .signatures
         .iter()
         .map(|signature| RuleInput {
-            signature: signature.clone(),
+            signature: Arc::clone(signature),
             patch: Some(info.clone()),
         })
         .collect();
@@ -76,6 +76,7 @@ impl Engine for PatchEngine {
             data: packet,
             link: LinkType::RawIp,
             trust: ChecksumTrust::Unverified,
+            returned: false,
         };
         self.worker.process(&raw, now, &mut self.fired)
     }

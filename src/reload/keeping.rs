@@ -1,9 +1,8 @@
 //! Files that rules name, and what is kept for rules on disk.
 
-use std::cell::RefCell;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest, Sha256};
 
@@ -132,7 +131,7 @@ impl NamedFile {
 pub struct FilesBeside<'a> {
     folder: PathBuf,
     keeping: &'a Keeping,
-    named: RefCell<Vec<NamedFile>>,
+    named: Mutex<Vec<NamedFile>>,
 }
 
 impl<'a> FilesBeside<'a> {
@@ -145,12 +144,16 @@ impl<'a> FilesBeside<'a> {
                 folder
             },
             keeping,
-            named: RefCell::default(),
+            named: Mutex::default(),
         }
     }
 
     pub(super) fn named(&self) -> Vec<NamedFile> {
-        self.named.take()
+        std::mem::take(&mut *self.list())
+    }
+
+    fn list(&self) -> std::sync::MutexGuard<'_, Vec<NamedFile>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -173,7 +176,7 @@ impl RuleFiles for FilesBeside<'_> {
             return Err("it is no file".to_owned());
         }
         let bytes = read_bounded(&real, MAX_FILE_BYTES)?;
-        self.named.borrow_mut().push(NamedFile {
+        self.list().push(NamedFile {
             path,
             hash: Sha256::digest(&bytes).into(),
         });
@@ -208,7 +211,7 @@ mod tests {
         let mut keeping = Keeping::default();
         let files = FilesBeside::new(&folder.join("x.rules"), &keeping);
         assert_eq!(files.read("sets/a").unwrap(), b"inside");
-        assert_eq!(files.named.borrow().len(), 1);
+        assert_eq!(files.list().len(), 1);
         let absolute = root.path().join("b").display().to_string();
         for outside in ["../b", "sets/../../b", "link", &absolute, "sets", "absent"] {
             assert!(files.read(outside).is_err(), "{outside}");

@@ -12,7 +12,7 @@ use super::selection::RulesFile;
 use super::summary::PatchRow;
 use crate::detect::{CompileOptions, Layer, PatchInfo, Response, RuleInput};
 use crate::pack::{self, ContentHash, LoadedPack, Manifest, Patch};
-use crate::signature::{ParsedFile, Surroundings, parse_bytes_in};
+use crate::signature::{ParsedFile, Readings, Surroundings, parse_bytes_in};
 
 /// A larger rules file is not read.
 const MAX_RULES_BYTES: u64 = 512 * 1024 * 1024;
@@ -90,7 +90,7 @@ impl LoadedPatch {
             .signatures
             .iter()
             .map(|signature| RuleInput {
-                signature: signature.clone(),
+                signature: Arc::clone(signature),
                 patch: Some(info.clone()),
             })
             .collect();
@@ -139,7 +139,7 @@ impl RulesLayer {
         file: &RulesFile,
         before: Option<&Self>,
         sources: &Sources,
-        categories: &HashMap<String, u8>,
+        (categories, readings): (&HashMap<String, u8>, Option<&Readings>),
     ) -> Result<Self, String> {
         let text = read_bounded(&file.path, MAX_RULES_BYTES)?;
         let mut hash = Sha256::new();
@@ -158,8 +158,9 @@ impl RulesLayer {
         let mut surroundings = Surroundings::new(&sources.variables, &sources.classes);
         surroundings.files = &files;
         surroundings.categories = categories;
+        surroundings.readings = readings;
         surroundings.set_limits = sources.keeping.set_limits;
-        let parsed = parse_bytes_in(&file.path.display().to_string(), &text, &surroundings);
+        let parsed = parse_bytes_in(&file.path.display().to_string(), text, &surroundings);
         let mut layer = Self::compile(file, hash, parsed, &sources.options);
         layer.named = files.named();
         Ok(layer)

@@ -6,6 +6,7 @@
 //! hands the result over.
 
 mod builder;
+mod cache;
 mod duplicates;
 mod engine;
 mod holds;
@@ -16,6 +17,7 @@ mod selection;
 mod summary;
 
 pub use builder::{BuildError, Builder, Built, Sources, Strictness};
+pub use cache::{Cache, Looked};
 pub use duplicates::duplicates;
 pub use engine::{PatchEngine, patch_engines};
 pub use holds::{Exception, Holds, HoldsFile, Side};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -28,12 +29,12 @@ impl RulesFile {
     }
 
     /// The signature as it is to be compiled; `None`: not selected.
-    pub fn take(&self, mut signature: Signature) -> Option<Signature> {
+    pub fn take(&self, mut signature: Arc<Signature>) -> Option<Arc<Signature>> {
         if !self.selection.takes(&signature) {
             return None;
         }
         if let Some(action) = self.action {
-            signature.action = action;
+            Arc::make_mut(&mut signature).action = action;
         }
         Some(signature)
     }

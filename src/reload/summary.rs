@@ -17,6 +17,9 @@ pub struct RulesetSummary {
     pub failed: usize,
     /// The first of the diagnostics, as text.
     pub diagnostics: Vec<String>,
+    /// Files of the cache that could not be trusted since the start; rules were read anew.
+    #[serde(default)]
+    pub cache_refused: u64,
     pub build_ms: u64,
 }
 

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::builder_thread::{BuilderRemote, Change, InForce};
+use super::bypass::KernelBypass;
 use super::daemon::Ending;
 use super::settings;
 use super::statistics::Statistics;
@@ -33,6 +35,7 @@ pub struct Answers {
     pub remotes: Vec<Remote>,
     pub log: LogHandle,
     pub stop: watch::Sender<Option<Ending>>,
+    pub bypass: Option<Arc<Mutex<KernelBypass>>>,
 }
 
 impl Answers {
@@ -79,6 +82,16 @@ impl Answers {
     async fn change(&self, change: Change) -> Result<InForce, String> {
         let now = self.builder.change(change).await?;
         self.in_force.replace(now.clone());
+        if let Some(bypass) = self.bypass.clone() {
+            // Not on the thread that built it: that one has all the time in the world.
+            let called = tokio::task::spawn_blocking(move || {
+                bypass
+                    .lock()
+                    .map_err(|_| "a thread panicked".to_owned())?
+                    .call_back()
+            });
+            called.await.map_err(|e| e.to_string())??;
+        }
         Ok(now)
     }
 

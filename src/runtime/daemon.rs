@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -13,6 +13,7 @@ use tokio::time::interval;
 
 use super::answers::Answers;
 use super::builder_thread::{self, InForce};
+use super::bypass::{Generations, KernelBypass};
 use super::settings;
 use super::sink::WorkerSink;
 use super::statistics::{RuleCounter, Statistics, carried_over};
@@ -87,7 +88,7 @@ async fn serve(options: RunOptions) -> Result<(), String> {
         ),
         false => None,
     };
-    let gateway = Gateway::open(&config, &built, &log)?;
+    let mut gateway = Gateway::open(&config, &built, &log)?;
 
     let (stop, mut stopped) = watch::channel(None);
     let watched = builder.watched();
@@ -111,6 +112,7 @@ async fn serve(options: RunOptions) -> Result<(), String> {
         remotes: gateway.workers.iter().map(WorkerThread::remote).collect(),
         log: log.handle(),
         stop: stop.clone(),
+        bypass: gateway.bypass.take().map(|b| Arc::new(Mutex::new(b))),
     });
 
     let mut tasks = Vec::new();
@@ -185,12 +187,21 @@ pub enum Ending {
 struct Gateway {
     workers: Vec<WorkerThread>,
     rules: RuleCounter,
+    bypass: Option<KernelBypass>,
 }
 
 impl Gateway {
     /// Queues first, so that no rule ever leads to a queue that nobody reads.
     fn open(config: &Config, built: &Built, log: &LogThread) -> Result<Self, String> {
-        let plan = settings::plan(config)?;
+        let mut plan = settings::plan(config)?;
+        let bypass = plan.config().bypass;
+        let state_dir = &config.control.state_dir;
+        let mut generations = bypass
+            .map(|bypass| Generations::open(state_dir, bypass))
+            .transpose()?;
+        if let Some(generations) = &mut generations {
+            plan = KernelBypass::plan(&plan, generations);
+        }
         let injector = Injector::open(config.netfilter.mark).map_err(|e| e.to_string())?;
         let injector = Arc::new(injector);
         let mut queues = Vec::new();
@@ -207,6 +218,7 @@ impl Gateway {
             queues.push(queue);
         }
         let mut rules = RuleCounter::Unknown;
+        let mut backend = None;
         if config.netfilter.manage {
             let installation = netfilter::install(&plan).map_err(|e| e.to_string())?;
             for warning in &installation.warnings {
@@ -215,6 +227,7 @@ impl Gateway {
             rules = RuleCounter::Ours {
                 carried_over: carried_over(&queues),
             };
+            backend = Some(installation.backend);
         }
         let mut workers = Vec::new();
         for queue in queues {
@@ -232,10 +245,20 @@ impl Gateway {
                 sink,
                 injector: injector.clone(),
                 shared,
+                bypass,
             });
             workers.push(worker.map_err(|e| format!("cannot start a worker: {e}"))?);
         }
-        Ok(Self { workers, rules })
+        let shared = workers.iter().map(|w: &WorkerThread| w.shared.clone());
+        let shared = shared.collect();
+        let bypass = backend
+            .zip(generations)
+            .map(|(backend, generations)| KernelBypass::begin(backend, plan, generations, shared));
+        Ok(Self {
+            workers,
+            rules,
+            bypass,
+        })
     }
 
     fn tell_ready(&self, built: &Built) {

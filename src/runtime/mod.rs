@@ -6,6 +6,7 @@
 
 mod answers;
 mod builder_thread;
+mod bypass;
 mod daemon;
 mod priority;
 pub mod settings;

@@ -15,9 +15,9 @@ use crate::decode::{TunnelKind, Tunnels};
 use crate::defrag::DefragConfig;
 use crate::detect::{CompileOptions, StateLimits};
 use crate::flow::{FlowTableConfig, Timeouts};
-use crate::netfilter::{Failure, Hooks, Plan, PlanConfig};
+use crate::netfilter::{Bypass, Failure, Hooks, Plan, PlanConfig};
 use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
-use crate::reload::{Keeping, RulesFile, Selection, Sources};
+use crate::reload::{Cache, Keeping, RulesFile, Selection, Sources};
 use crate::signature::{Classes, SetLimits, Variables};
 use crate::stream::{Normaliser, StreamConfig};
 use crate::verdict::ExceptionPolicy;
@@ -61,9 +61,15 @@ pub fn plan(config: &Config) -> Result<Plan, String> {
         },
         mark: netfilter.mark,
         mask: netfilter.mask,
+        bypass: bypass(config),
         interfaces: Vec::new(),
     };
     Plan::new(plan).map_err(|e| format!("[netfilter]: {e}"))
+}
+
+fn bypass(config: &Config) -> Option<Bypass> {
+    let wanted = &config.bypass;
+    wanted.enabled.then(|| Bypass::new(wanted.mask)).flatten()
 }
 
 pub fn worker(config: &Config) -> WorkerConfig {
@@ -169,6 +175,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
         stream_depth_bytes: stream.depth_bytes,
         alert_payload_bytes: config.log.alert_payload_bytes,
         alert_packet: config.log.alert_packet,
+        bypass: config.bypass.enabled,
         ..WorkerConfig::default()
     }
 }
@@ -214,6 +221,7 @@ pub fn sources(config: &Config) -> Result<Sources, String> {
             ..CompileOptions::default()
         },
         keeping: keeping(config),
+        cache: Cache::default(),
     })
 }
 

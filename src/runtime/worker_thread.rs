@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::counters::{Counter, Counters};
 use crate::decode::{LinkType, apply_edit};
 use crate::detect::Ruleset;
 use crate::latency::Latency;
+use crate::netfilter::Bypass;
 use crate::pipeline::{FlowEvent, RawPacket, Worker};
 use crate::time::{Clock, SystemClock, Timestamp};
 use crate::verdict::Verdict;
@@ -48,7 +49,21 @@ pub struct Shared {
     pub active_flows: AtomicU64,
     /// Microseconds since the epoch at the last turn of its loop.
     pub beat_us: AtomicU64,
+    /// How connections are marked that are left to the kernel; zero: none are.
+    generation: AtomicU32,
+    /// Verdicts so far that left a connection to the kernel.
+    marked: AtomicU64,
     has_command: AtomicBool,
+}
+
+impl Shared {
+    pub fn set_generation(&self, generation: u32) {
+        self.generation.store(generation, Ordering::Release);
+    }
+
+    pub fn marked(&self) -> u64 {
+        self.marked.load(Ordering::Acquire)
+    }
 }
 
 #[derive(Debug)]
@@ -83,6 +98,8 @@ pub struct Parts {
     pub sink: WorkerSink,
     pub injector: Arc<Injector>,
     pub shared: Arc<Shared>,
+    /// Which bits mark connections that are left to the kernel, if any may be.
+    pub bypass: Option<Bypass>,
 }
 
 impl WorkerThread {
@@ -127,6 +144,7 @@ struct Loop {
     sink: WorkerSink,
     injector: Arc<Injector>,
     shared: Arc<Shared>,
+    bypass: Option<Bypass>,
     commands: Receiver<Command>,
     limiter: RateLimiter,
     clock: SystemClock,
@@ -195,6 +213,7 @@ impl Loop {
             sink: parts.sink,
             injector: parts.injector,
             shared: parts.shared,
+            bypass: parts.bypass,
             commands,
             limiter: RateLimiter::new(RESETS_PER_SECOND, RESET_BURST, now),
             clock,
@@ -224,10 +243,14 @@ impl Loop {
             sink,
             clock,
             arrivals,
+            shared,
+            bypass,
             ..
         } = self;
         let mut batch = queue.receive(IDLE_WAIT)?;
         let now = clock.now();
+        let generation = shared.generation.load(Ordering::Acquire);
+        let marking = bypass.and_then(|b| b.of_generation(generation));
         let mut broken = false;
         arrivals.clear();
         for packet in batch.packets {
@@ -235,11 +258,18 @@ impl Loop {
                 data: packet.data,
                 link: LinkType::RawIp,
                 trust: packet.checksum,
+                returned: bypass.is_some_and(|b| packet.mark & b.mask() == b.returned()),
             };
             // The worker catches what goes wrong with a flow; this is for the rest of it.
             let verdict = catch_unwind(AssertUnwindSafe(|| worker.process(&raw, now, sink)));
             let decision = match verdict {
-                Ok(Verdict::Forward) => Decision::ACCEPT,
+                Ok(Verdict::Forward) => match marking.filter(|_| worker.leaves_flow()) {
+                    Some(b) => {
+                        shared.marked.fetch_add(1, Ordering::Release);
+                        Decision::accept_with_mark(packet.mark & !b.mask() | b.mark())
+                    }
+                    None => Decision::ACCEPT,
+                },
                 Ok(Verdict::Rewrite(edit)) => {
                     if apply_edit(&edit, packet.data) {
                         Decision::rewrite(packet.data)

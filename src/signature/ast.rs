@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::header_number::HeaderNumber;
 use super::set::{SetContent, SetKind};
+use super::written::{Metadata, Written};
 use crate::app_layer;
 use crate::base64::Base64Mode;
 use crate::buffer::Buffer;
@@ -38,12 +39,12 @@ pub struct Signature {
     pub firewall: Option<FirewallAction>,
     pub header: Header,
     pub message: String,
-    pub class: Option<Class>,
+    pub class: Option<Arc<Class>>,
     /// From `priority`, else from the class, else 3.
     pub priority: u8,
-    pub references: Vec<Reference>,
-    /// Key and value, in the order written.
-    pub metadata: Vec<(String, String)>,
+    /// Each with its kind and a comma before it.
+    pub references: Vec<Box<str>>,
+    pub metadata: Metadata,
     pub target: Option<Target>,
     pub flow: Flow,
     /// Tests of the packet itself.
@@ -76,14 +77,7 @@ pub struct Signature {
     pub alert: bool,
     pub source: Source,
     /// The rule as written.
-    pub text: Arc<str>,
-}
-
-impl Signature {
-    /// Whether a match is told of in the log.
-    pub fn makes_record(&self) -> bool {
-        !self.noalert && (self.alert || self.action != Action::Pass)
-    }
+    pub text: Written,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,12 +85,6 @@ pub struct Class {
     pub name: String,
     pub description: String,
     pub priority: u8,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    pub kind: String,
-    pub id: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,14 +98,14 @@ pub struct Header {
     pub protocol: Proto,
     /// Written behind the protocol: when the rule is asked.
     pub hook: Option<Hook>,
-    pub src: Addresses,
-    pub src_ports: Ports,
+    pub src: Arc<Addresses>,
+    pub src_ports: Arc<Ports>,
     /// `<>` instead of `->`.
     pub bidirectional: bool,
     /// `=>`: both directions of a transaction, from the client to the server.
     pub transactional: bool,
-    pub dst: Addresses,
-    pub dst_ports: Ports,
+    pub dst: Arc<Addresses>,
+    pub dst_ports: Arc<Ports>,
 }
 
 /// The protocol word of a rule.

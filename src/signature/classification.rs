@@ -1,6 +1,7 @@
 //! Classes of rules: what `classtype` names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::ast::Class;
 use super::suggest::nearest;
@@ -10,7 +11,7 @@ pub const DEFAULT_PRIORITY: u8 = 3;
 
 /// Names, priorities and descriptions.
 #[derive(Clone, Debug)]
-pub struct Classes(BTreeMap<String, Class>);
+pub struct Classes(BTreeMap<String, Arc<Class>>);
 
 /// Name, priority, description: those in common use, since consoles sort alerts by them.
 const BUILT_IN: &[(&str, u8, &str)] = &[
@@ -142,7 +143,7 @@ impl Default for Classes {
                         description: description.to_owned(),
                         priority,
                     };
-                    (name.to_owned(), class)
+                    (name.to_owned(), Arc::new(class))
                 })
                 .collect(),
         )
@@ -163,25 +164,25 @@ impl Classes {
                 continue;
             }
             let class = class(line).map_err(|message| (number, message))?;
-            self.0.insert(class.name.clone(), class);
+            self.0.insert(class.name.clone(), Arc::new(class));
         }
         Ok(())
     }
 
-    pub fn get(&self, name: &str) -> Option<&Class> {
+    pub fn get(&self, name: &str) -> Option<&Arc<Class>> {
         self.0.get(&name.to_ascii_lowercase())
     }
 
     /// The class, or one made up with the default priority, and whether it is known.
-    pub(super) fn get_or_unknown(&self, name: &str) -> (Class, bool) {
+    pub(super) fn get_or_unknown(&self, name: &str) -> (Arc<Class>, bool) {
         match self.get(name) {
-            Some(class) => (class.clone(), true),
+            Some(class) => (Arc::clone(class), true),
             None => (
-                Class {
+                Arc::new(Class {
                     name: name.to_owned(),
                     description: name.to_owned(),
                     priority: DEFAULT_PRIORITY,
-                },
+                }),
                 false,
             ),
         }

@@ -1,10 +1,13 @@
 //! A rule while its options are read.
 
+use std::sync::Arc;
+
 use super::ast::*;
 use super::classification::Classes;
 use super::lex::{Arg, Fault, Opt, Span};
 use super::suggest::nearest;
 use super::surroundings::Surroundings;
+use super::written::Metadata;
 use crate::app_layer;
 use crate::buffer::{Buffer, Owner};
 use crate::decode::DecodeEvents;
@@ -41,10 +44,10 @@ pub(super) struct Draft<'c> {
     pub gid: Option<u32>,
     pub rev: Option<u32>,
     pub message: Option<String>,
-    pub class: Option<Class>,
+    pub class: Option<Arc<Class>>,
     pub priority: Option<u8>,
-    pub references: Vec<Reference>,
-    pub metadata: Vec<(String, String)>,
+    pub references: Vec<Box<str>>,
+    pub metadata: Metadata,
     pub target: Option<Target>,
     pub flow: Option<Flow>,
     pub packet: Vec<PacketTest>,
@@ -86,7 +89,7 @@ impl<'c> Draft<'c> {
             class: None,
             priority: None,
             references: Vec::new(),
-            metadata: Vec::new(),
+            metadata: Metadata::default(),
             target: None,
             flow: None,
             packet: Vec::new(),

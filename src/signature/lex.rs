@@ -361,7 +361,7 @@ fn options(body: Arg<'_>) -> Result<Vec<Opt<'_>>, Fault> {
     let mut found = Vec::new();
     let mut from = 0;
     let bytes = body.text.as_bytes();
-    while let Some(rest) = body.text.get(from..).filter(|r| !r.trim().is_empty()) {
+    while let Some(rest) = body.text.get(from..).filter(|r| !r.trim_start().is_empty()) {
         let end = memchr::memchr_iter(b';', rest.as_bytes())
             .map(|at| from + at)
             .find(|&at| at == 0 || bytes.get(at - 1) != Some(&b'\\'));
@@ -378,21 +378,22 @@ fn options(body: Arg<'_>) -> Result<Vec<Opt<'_>>, Fault> {
 }
 
 fn option(piece: Arg<'_>) -> Result<Opt<'_>, Fault> {
-    let (name, value) = match piece.text.find(':') {
+    let (name, value) = match memchr::memchr(b':', piece.text.as_bytes()) {
         Some(colon) => (
             piece.slice(0, colon).trim(),
             Some(piece.slice(colon + 1, piece.text.len()).trim()),
         ),
         None => (piece.trim(), None),
     };
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     if name.text.is_empty() {
         return Err(
             Fault::new(Span::new(name.start, name.start + 1), "expected a keyword")
                 .help("two semicolons stand together, or a colon has no keyword before it"),
         );
     }
-    if let Some(bad) = name.text.find(|c| !good(c)) {
+    // The first byte of what is not ASCII is no good one either.
+    if let Some(bad) = name.text.bytes().position(|b| !good(b)) {
         let width = name
             .text
             .get(bad..)

@@ -23,14 +23,18 @@ mod parse;
 mod perl;
 mod ranges;
 mod rates;
+mod readings;
 mod suggest;
 mod surroundings;
+mod written;
 
 pub use classification::Classes;
 pub use diagnostic::{Diagnostic, Severity};
 pub use header::protocol_words;
 pub use parse::{ParsedFile, parse_bytes, parse_bytes_in, parse_file, parse_rule};
 pub use rates::{RateFilter, Rates, SuppressedEnd, Suppression};
+pub use readings::Readings;
 pub use suggest::nearest;
 pub use surroundings::{NoFiles, RuleFiles, SetLimits, Surroundings};
 pub use vars::Variables;
+pub use written::{Metadata, Written};

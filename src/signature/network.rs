@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use super::ast::{Addresses, IpRange, Ports};
 use super::lex::{Arg, Fault};
@@ -86,8 +87,8 @@ impl Sides {
 pub(super) struct Resolver<'v> {
     variables: &'v Variables,
     known: HashMap<(Kind, String), Sides>,
-    addresses: HashMap<String, Addresses>,
-    ports: HashMap<String, Ports>,
+    addresses: HashMap<String, Arc<Addresses>, ahash::RandomState>,
+    ports: HashMap<String, Arc<Ports>, ahash::RandomState>,
     /// Variables being resolved, to find loops.
     open: Vec<String>,
 }
@@ -97,39 +98,35 @@ impl<'v> Resolver<'v> {
         Self {
             variables,
             known: HashMap::new(),
-            addresses: HashMap::new(),
-            ports: HashMap::new(),
+            addresses: HashMap::default(),
+            ports: HashMap::default(),
             open: Vec::new(),
         }
     }
 
-    pub fn addresses(&mut self, arg: Arg<'_>) -> Result<Addresses, Fault> {
+    pub fn addresses(&mut self, arg: Arg<'_>) -> Result<Arc<Addresses>, Fault> {
         if let Some(known) = self.addresses.get(arg.text) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let sides = self.resolve(Kind::Addresses, arg)?;
-        let addresses = Addresses {
+        let addresses = Arc::new(Addresses {
             include: sides.include.as_ref().map_or_else(Vec::new, ip_ranges),
             exclude: ip_ranges(&sides.exclude),
-        };
+        });
         self.addresses
-            .insert(arg.text.to_owned(), addresses.clone());
+            .insert(arg.text.to_owned(), Arc::clone(&addresses));
         Ok(addresses)
     }
 
-    pub fn ports(&mut self, arg: Arg<'_>) -> Result<Ports, Fault> {
+    pub fn ports(&mut self, arg: Arg<'_>) -> Result<Arc<Ports>, Fault> {
         if let Some(known) = self.ports.get(arg.text) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let Planes([set, _]) = self.resolve(Kind::Ports, arg)?.set(Kind::Ports);
         let port = |n: u128| u16::try_from(n).unwrap_or(u16::MAX);
-        let ports = Ports(
-            set.ranges()
-                .iter()
-                .map(|&(a, b)| (port(a), port(b)))
-                .collect(),
-        );
-        self.ports.insert(arg.text.to_owned(), ports.clone());
+        let ranges = set.ranges().iter().map(|&(a, b)| (port(a), port(b)));
+        let ports = Arc::new(Ports(ranges.collect()));
+        self.ports.insert(arg.text.to_owned(), Arc::clone(&ports));
         Ok(ports)
     }
 
@@ -402,7 +399,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn addresses(text: &str, vars: &Variables) -> Result<Addresses, Fault> {
+    fn addresses(text: &str, vars: &Variables) -> Result<Arc<Addresses>, Fault> {
         Resolver::new(vars).addresses(Arg { text, start: 0 })
     }
 
@@ -416,7 +413,7 @@ mod tests {
     fn ports(text: &str) -> Result<Vec<(u16, u16)>, Fault> {
         let vars = Variables::default();
         let arg = Arg { text, start: 0 };
-        Resolver::new(&vars).ports(arg).map(|p| p.0)
+        Resolver::new(&vars).ports(arg).map(|p| p.0.clone())
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! A file of rules to signatures and diagnostics.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::action::Actions;
 use super::ast::{FlowbitCommand, Signature, SignatureId, Source};
@@ -14,15 +17,21 @@ use super::lint;
 use super::network::Resolver;
 use super::surroundings::Surroundings;
 use super::vars::Variables;
+use super::written::Written;
 use super::{header, lex};
+use crate::parallel;
 
 /// Group of rules that name none.
 const DEFAULT_GID: u32 = 1;
 
+/// Rules that a thread reads at a time.
+const RULES_AT_ONCE: usize = 256;
+
 /// What a file of rules holds.
 #[derive(Clone, Debug, Default)]
 pub struct ParsedFile {
-    pub signatures: Vec<Signature>,
+    /// Large, and therefore handed on without being moved.
+    pub signatures: Vec<Arc<Signature>>,
     /// One for each rule that is not read.
     pub failures: Vec<Diagnostic>,
     /// About rules that are read all the same, and about repeated ones.
@@ -35,7 +44,7 @@ pub struct ParsedFile {
 /// `name` is what diagnostics call the file.
 pub fn parse_file(name: &str, text: &str, variables: &Variables, classes: &Classes) -> ParsedFile {
     let surroundings = Surroundings::new(variables, classes);
-    parse_text(name, text, false, &surroundings)
+    parse_text(name, text.to_owned(), false, &surroundings)
 }
 
 /// The same for bytes: a rule with bytes that are not UTF-8 is at fault.
@@ -45,30 +54,40 @@ pub fn parse_bytes(
     variables: &Variables,
     classes: &Classes,
 ) -> ParsedFile {
-    parse_bytes_in(name, bytes, &Surroundings::new(variables, classes))
+    parse_bytes_in(name, bytes.to_vec(), &Surroundings::new(variables, classes))
 }
 
 /// The same for rules that may name files and categories.
-pub fn parse_bytes_in(name: &str, bytes: &[u8], surroundings: &Surroundings<'_>) -> ParsedFile {
-    let text = String::from_utf8_lossy(bytes);
-    let replaced = matches!(text, std::borrow::Cow::Owned(_));
-    parse_text(name, &text, replaced, surroundings)
+pub fn parse_bytes_in(name: &str, bytes: Vec<u8>, surroundings: &Surroundings<'_>) -> ParsedFile {
+    match String::from_utf8(bytes) {
+        Ok(text) => parse_text(name, text, false, surroundings),
+        Err(error) => {
+            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            parse_text(name, text, true, surroundings)
+        }
+    }
 }
 
 fn parse_text(
     name: &str,
-    text: &str,
+    text: String,
     replaced: bool,
     surroundings: &Surroundings<'_>,
 ) -> ParsedFile {
-    let mut reader = Reader {
-        file: name.into(),
-        text,
+    let text = Arc::new(text);
+    let file: Arc<str> = name.into();
+    let reader = || Reader {
+        file: Arc::clone(&file),
+        text: &text,
         surroundings,
         resolver: Resolver::new(surroundings.variables),
         replaced,
     };
-    reader.file()
+    let rules: Vec<LogicalRule<'_>> = logical_rules(&text).collect();
+    let read = parallel::map(&rules, RULES_AT_ONCE, reader, |reader, rule| {
+        (!depends_on_others(rule)).then(|| reader.rule(rule))
+    });
+    reader().file(&rules, read)
 }
 
 /// Reads one rule, which may be continued over several lines.
@@ -86,7 +105,7 @@ pub fn parse_rule(
         return Err(Box::new(parsed.failures.swap_remove(0)));
     }
     match parsed.signatures.pop() {
-        Some(only) if parsed.signatures.is_empty() => Ok(only),
+        Some(only) if parsed.signatures.is_empty() => Ok(Arc::unwrap_or_clone(only)),
         _ => Err(Box::new(Diagnostic::new(
             Severity::Error,
             &name.into(),
@@ -97,9 +116,23 @@ pub fn parse_rule(
     }
 }
 
+/// The rule, remarks on it, and where its number stands. `None`: the rule asks for another engine, and
+/// need not be understood.
+type Read = Result<Option<(Arc<Signature>, Vec<Fault>, Span)>, Fault>;
+
+/// Whether rules before it decide what it means: such a rule is read after them. The others are
+/// read in any order.
+fn depends_on_others(rule: &LogicalRule<'_>) -> bool {
+    // What a set holds is told by the first rule that names it.
+    static KEYWORDS: LazyLock<[Finder<'static>; 2]> =
+        LazyLock::new(|| ["dataset", "datarep"].map(Finder::new));
+    let mut keywords = KEYWORDS.iter();
+    keywords.any(|keyword| keyword.find(rule.text.as_bytes()).is_some())
+}
+
 struct Reader<'a> {
     file: Arc<str>,
-    text: &'a str,
+    text: &'a Arc<String>,
     surroundings: &'a Surroundings<'a>,
     resolver: Resolver<'a>,
     /// U+FFFD may stand for bytes that were not UTF-8.
@@ -107,34 +140,38 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self) -> ParsedFile {
+    /// `read`: what was read of each of `rules` ahead.
+    fn file(
+        &mut self,
+        rules: &[LogicalRule<'_>],
+        read: impl Iterator<Item = Option<Read>>,
+    ) -> ParsedFile {
         let mut parsed = ParsedFile::default();
-        let mut by_id: HashMap<SignatureId, usize> = HashMap::new();
+        let mut by_id: HashMap<SignatureId, usize, ahash::RandomState> = HashMap::default();
         let mut asked_and_never_set = Vec::new();
         let mut is_firewall = None;
-        for rule in logical_rules(self.text) {
-            let (signature, faults, sid_at) = match self.rule(&rule) {
+        for (rule, ahead) in rules.iter().zip(read) {
+            let (signature, faults, sid_at) = match ahead.unwrap_or_else(|| self.rule(rule)) {
                 Ok(Some(read)) => read,
                 Ok(None) => {
                     parsed.not_required += 1;
                     continue;
                 }
                 Err(fault) => {
-                    let failure = self.diagnostic(Severity::Error, &rule, fault);
+                    let failure = self.diagnostic(Severity::Error, rule, fault);
                     parsed.failures.push(failure);
                     continue;
                 }
             };
             let of_firewall = signature.firewall.is_some();
             if *is_firewall.get_or_insert(of_firewall) != of_firewall {
-                let failure = self.diagnostic(Severity::Error, &rule, of_another_kind(&rule));
+                let failure = self.diagnostic(Severity::Error, rule, of_another_kind(rule));
                 parsed.failures.push(failure);
                 continue;
             }
-            asked_and_never_set
-                .extend(asked_bits(&rule, &signature).map(|asked| (rule.clone(), asked)));
+            asked_and_never_set.extend(asked_bits(rule, &signature).map(|asked| (rule, asked)));
             for fault in faults {
-                let warning = self.diagnostic(Severity::Warning, &rule, fault);
+                let warning = self.diagnostic(Severity::Warning, rule, fault);
                 parsed.warnings.push(warning);
             }
             let Some(&at) = by_id.get(&signature.id) else {
@@ -149,27 +186,24 @@ impl Reader<'_> {
             if signature.rev > before.rev {
                 *before = signature;
             }
-            let warning = self.diagnostic(Severity::Warning, &rule, fault);
+            let warning = self.diagnostic(Severity::Warning, rule, fault);
             parsed.warnings.push(warning);
         }
-        for (rule, fault) in asked_and_never_set {
-            let known = parsed.signatures.iter().flat_map(|s| &s.flowbits);
-            let mut set = known
-                .filter(|f| !matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet))
-                .flat_map(|f| &f.names);
-            if !set.any(|name| fault.0.contains(name)) {
-                let warning = self.diagnostic(Severity::Warning, &rule, fault.1);
+        let known = parsed.signatures.iter().flat_map(|s| &s.flowbits);
+        let set: HashSet<&String> = known
+            .filter(|f| !matches!(f.command, FlowbitCommand::IsSet | FlowbitCommand::IsNotSet))
+            .flat_map(|f| &f.names)
+            .collect();
+        for (rule, (names, fault)) in asked_and_never_set {
+            if !names.iter().any(|name| set.contains(name)) {
+                let warning = self.diagnostic(Severity::Warning, rule, fault);
                 parsed.warnings.push(warning);
             }
         }
         parsed
     }
 
-    /// `None`: the rule asks for another engine, and need not be understood.
-    fn rule(
-        &mut self,
-        rule: &LogicalRule<'_>,
-    ) -> Result<Option<(Signature, Vec<Fault>, Span)>, Fault> {
+    fn rule(&mut self, rule: &LogicalRule<'_>) -> Read {
         if self.replaced
             && let Some(at) = rule.text.find('\u{fffd}')
         {
@@ -257,9 +291,20 @@ impl Reader<'_> {
                 file: Arc::clone(&self.file),
                 line: rule.line,
             },
-            text: whole.text.into(),
+            text: self.written(rule, whole),
         };
-        Ok(Some((signature, draft.warnings, sid_at)))
+        Ok(Some((Arc::new(signature), draft.warnings, sid_at)))
+    }
+
+    fn written(&self, rule: &LogicalRule<'_>, whole: Arg<'_>) -> Written {
+        match rule.text {
+            Cow::Borrowed(text) => {
+                let start = rule.physical(0) + (text.len() - text.trim_start().len());
+                Written::part(self.text, start..start + whole.text.len())
+            }
+            // Its lines had to be joined.
+            Cow::Owned(_) => Written::apart(whole.text),
+        }
     }
 
     fn diagnostic(&self, severity: Severity, rule: &LogicalRule<'_>, fault: Fault) -> Diagnostic {

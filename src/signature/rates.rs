@@ -27,7 +27,7 @@ impl Selector {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {
     /// `None`: whoever it is.
-    pub whose: Option<(SuppressedEnd, Addresses)>,
+    pub whose: Option<(SuppressedEnd, Arc<Addresses>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,15 @@
 //! What lies around a file of rules: classes, variables, and the files that its rules name.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::classification::Classes;
+use super::readings::Readings;
 use super::set::{SetContent, SetFormat, SetKind};
 use super::vars::Variables;
 
 /// Where the files that rules name are read.
-pub trait RuleFiles {
+pub trait RuleFiles: Sync {
     /// The contents of `path`, which is relative to the folder of the rules, or what is wrong with
     /// it. Must refuse a path that leads out of the folder.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
@@ -61,10 +61,12 @@ pub struct Surroundings<'a> {
     /// Categories of `iprep` by name.
     pub categories: &'a HashMap<String, u8>,
     pub set_limits: SetLimits,
+    /// What is known of expressions already; `None`: nothing, and nothing is noted.
+    pub readings: Option<&'a Readings>,
     /// Files of sets read so far: many rules may name one.
-    read: RefCell<HashMap<SetFile, Arc<SetContent>>>,
+    read: Mutex<HashMap<SetFile, Arc<SetContent>>>,
     /// Kinds of the sets named so far.
-    kinds: RefCell<HashMap<String, SetKind>>,
+    kinds: Mutex<HashMap<String, SetKind>>,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {
@@ -84,19 +86,20 @@ impl<'a> Surroundings<'a> {
             files: &NoFiles,
             categories: &NONE,
             set_limits: SetLimits::default(),
-            read: RefCell::default(),
-            kinds: RefCell::default(),
+            readings: None,
+            read: Mutex::default(),
+            kinds: Mutex::default(),
         }
     }
 
     /// The kind of a set, as the rules so far have it.
     pub(super) fn kind_of(&self, set: &str) -> Option<SetKind> {
-        self.kinds.borrow().get(set).copied()
+        locked(&self.kinds).get(set).copied()
     }
 
     /// Notes a set's kind; another one than before: that.
     pub(super) fn note_kind(&self, set: &str, kind: SetKind) -> Result<(), SetKind> {
-        let mut kinds = self.kinds.borrow_mut();
+        let mut kinds = locked(&self.kinds);
         match kinds.get(set) {
             Some(&before) if before != kind => Err(before),
             _ => {
@@ -131,13 +134,18 @@ impl<'a> Surroundings<'a> {
         key: SetFile,
         read: impl FnOnce(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Arc<SetContent>, String> {
-        if let Some(known) = self.read.borrow().get(&key) {
+        if let Some(known) = locked(&self.read).get(&key) {
             return Ok(Arc::clone(known));
         }
         let bytes = read(&key.0)?;
         let text = String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())?;
         let content = Arc::new(SetContent::parse(key.1, &key.2, &text)?);
-        self.read.borrow_mut().insert(key, Arc::clone(&content));
+        locked(&self.read).insert(key, Arc::clone(&content));
         Ok(content)
     }
+}
+
+/// What a panic elsewhere left is whole: nothing here is changed in more than one step.
+fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

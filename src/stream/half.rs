@@ -13,6 +13,8 @@ pub(super) struct Half {
     isn: Option<u32>,
     /// Picked up midstream: the first payload tells where the stream stands.
     pub unsynced: bool,
+    /// Where the receiver stands is not known: bytes are handed over whatever is missing before them.
+    pub ahead: bool,
     /// How this end scales the windows it advertises (RFC 7323 section 2); not in its SYN.
     scale: Option<u8>,
     /// What this end advertised last, and at most.
@@ -24,7 +26,8 @@ pub(super) struct Half {
     pub fin: Option<u64>,
     /// The other end has acknowledged the FIN.
     pub fin_acked: bool,
-    /// The highest acknowledgement of bytes that are not here yet. They may only be late.
+    /// The highest acknowledgement of bytes that are not here yet. They may only be late. Of a half
+    /// that is ahead, which does not wait for any: the end of what was handed over last.
     pub claimed: u64,
     /// From the first to the last byte that the receiver has and that never passed here.
     pub unseen: Range<u64>,
@@ -68,6 +71,11 @@ impl Half {
     /// Next offset that the receiver has not got contiguously.
     pub fn next(&self) -> u64 {
         self.buffer.end()
+    }
+
+    /// Of a half that is ahead: the end of what was handed over last; zero where nothing was.
+    pub const fn handed_over(&self) -> u64 {
+        if self.ahead { self.claimed } else { 0 }
     }
 
     /// Everything below was acknowledged by the other end.

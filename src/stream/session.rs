@@ -10,6 +10,7 @@ mod data;
 mod handshake;
 mod leftovers;
 mod reset;
+mod resumed;
 mod timestamps;
 
 use super::chunk::ChunkPool;
@@ -33,6 +34,8 @@ pub enum Delivery<'a> {
     /// Nothing that was delivered before counts, in either direction: the server took up another
     /// connection on the same ports, or did not take the data of a SYN.
     Restart,
+    /// What follows begins anywhere: nobody knows what was before it.
+    Resume,
 }
 
 /// One segment with its direction.
@@ -199,7 +202,7 @@ impl TcpSession {
     /// The sequence number that the receiver of this direction expects next.
     pub fn next_sequence(&self, dir: Direction) -> u32 {
         let half = &self.halves[dir.index()];
-        half.sequence(half.next())
+        half.sequence(half.next().max(half.handed_over()))
     }
 
     /// Sequence numbers that each end has used so far, by direction, the SYN's included.

@@ -38,6 +38,7 @@ pub fn alerts(rules: &[String], traffic: &Traffic) -> Result<usize, String> {
             data: &packet.bytes,
             link: LinkType::Ethernet,
             trust: ChecksumTrust::Ignored,
+            returned: false,
         };
         worker.process(&raw, now, &mut sink);
     }

@@ -123,7 +123,7 @@ impl Middle for Stopgap {
                     Delivery::Gap(missed) => {
                         stream.resize(stream.len() + missed as usize, UNSEEN);
                     }
-                    Delivery::Restart => {}
+                    Delivery::Restart | Delivery::Resume => {}
                 }
             },
         );

@@ -78,6 +78,7 @@ impl Gateway {
                 data: &mut packet,
                 link: LinkType::RawIp,
                 trust: ChecksumTrust::Unverified,
+                returned: false,
             };
             worker.process(&raw, now, &mut told);
         }

@@ -359,6 +359,7 @@ fn launch(lab: &Lab, setup: &Setup) -> Fallible<(Running, PathBuf, PathBuf)> {
     }
     command.arg("--log-dir").arg(&log_dir);
     command.arg("--socket").arg(folder.join("control.sock"));
+    command.arg("--cache-dir").arg(folder.join("cache"));
     let process = Running::start(&mut command, &folder, "daemon")?;
     Ok((process, folder, log_dir))
 }

@@ -5,7 +5,7 @@ use super::span::is_blank;
 use crate::direction::Direction;
 
 /// Methods that no other protocol with text lines begins with.
-const METHODS: &[&[u8]] = &[
+pub(super) const METHODS: &[&[u8]] = &[
     b"GET",
     b"POST",
     b"HEAD",

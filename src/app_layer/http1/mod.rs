@@ -18,6 +18,7 @@ mod line;
 mod multipart;
 mod parser;
 mod reader;
+mod seek;
 mod side;
 mod signs;
 mod span;
@@ -26,6 +27,7 @@ mod uri;
 
 pub(super) use detect::detect;
 pub(super) use fields::{BodyReader, FieldList};
+pub(super) use seek::{begins_with_method, find_message};
 use side::Head;
 
 pub use events::Event;

@@ -194,6 +194,12 @@ impl Parser {
         }
     }
 
+    /// Bytes before the first message that is read.
+    pub(in crate::app_layer) fn pass_over(&mut self, direction: Direction, length: usize) {
+        let reader = self.reader_mut(direction);
+        reader.beyond = reader.beyond.saturating_add(length as u64);
+    }
+
     /// The direction has ended.
     pub fn eof(&mut self, direction: Direction, limits: &Limits) {
         self.touched = None;

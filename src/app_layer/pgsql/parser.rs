@@ -35,6 +35,8 @@ pub struct Parser {
     over: bool,
     /// Encryption by GSSAPI was accepted.
     sealed: bool,
+    /// What came ends the connection at its receiver, by direction.
+    disconnected: [bool; 2],
 }
 
 /// A request that is not answered yet.
@@ -57,6 +59,7 @@ impl Default for Parser {
             waiting: VecDeque::new(),
             over: false,
             sealed: false,
+            disconnected: [false; 2],
         }
     }
 }
@@ -103,7 +106,8 @@ impl message::Parser for Parser {
     }
 
     fn failed(&self, direction: Direction) -> bool {
-        self.framed[direction.index()].failed()
+        let at = direction.index();
+        self.framed[at].failed() && !self.disconnected[at]
     }
 
     fn beyond_limit(&self, direction: Direction) -> u64 {
@@ -154,6 +158,7 @@ impl Parser {
             },
             Piece::Bad if was_good => {
                 let event = wrong.get().unwrap_or(Event::InvalidLength);
+                self.disconnected[direction.index()] = ends_connection(event);
                 let tx = self.messages.begin();
                 raise(tx, direction, event);
                 tx.finish_both();
@@ -164,6 +169,12 @@ impl Parser {
         self.framed[direction.index()] = framed;
         (taken, changed)
     }
+}
+
+/// A length that cannot be ends the connection at either end, a message of no known type at a server
+/// (section 55.2 of PostgreSQL's manual: the two are out of step). A client reads on behind the latter.
+fn ends_connection(event: Event) -> bool {
+    matches!(event, Event::InvalidLength | Event::MalformedRequest)
 }
 
 fn raise(tx: &mut Transaction, direction: Direction, event: Event) {

@@ -145,8 +145,10 @@ fn tls_follows_an_accepted_request() {
 #[test]
 fn what_is_wrong_is_an_event() {
     for (direction, bytes, expected, given_up) in [
-        (ToServer, &b"Q\0\0\0\x03"[..], "invalid_length", true),
-        (ToServer, b"?\0\0\0\x04", "malformed_request", true),
+        (ToServer, &b"Q\0\0\0\x03"[..], "invalid_length", false),
+        // From a capture of ordinary traffic: the client hangs up.
+        (ToClient, b"Z\0\0\0\x01\0\0", "invalid_length", false),
+        (ToServer, b"?\0\0\0\x04", "malformed_request", false),
         (ToServer, b"Q\0\0\0\x05a", "malformed_request", false),
         (ToServer, b"P\0\0\0\x06a\0", "malformed_request", false),
         (ToClient, b"?\0\0\0\x04", "malformed_response", true),

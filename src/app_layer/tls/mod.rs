@@ -14,6 +14,7 @@ mod hello;
 mod parser;
 mod read;
 mod record;
+mod seek;
 mod transaction;
 
 pub use certificate::Chain;
@@ -22,6 +23,7 @@ pub use events::Event;
 pub(super) use fingerprint::{Carrier, ja3, ja4, md5_hex};
 pub(super) use hello::{Hello, extension, server_name};
 pub use parser::Parser;
+pub(super) use seek::find_record;
 pub use transaction::{HandshakeState, Transaction, Version, progress};
 
 #[cfg(test)]

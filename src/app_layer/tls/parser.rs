@@ -160,6 +160,15 @@ impl Parser {
         self.touched = true;
     }
 
+    /// Records begin anew behind bytes that nobody saw; what is encrypted stays so.
+    pub(in crate::app_layer) fn resume(&mut self) {
+        self.heartbeats = Heartbeats::default();
+        for reader in &mut self.readers {
+            reader.state = State::default();
+            reader.handshake = Handshake::default();
+        }
+    }
+
     /// The direction has ended.
     pub fn eof(&mut self, direction: Direction) {
         let reader = self.reader_mut(direction);

@@ -19,16 +19,19 @@ pub(super) const fn message_kind(message: i32) -> u16 {
 pub struct Decision<'a> {
     accept: bool,
     payload: Option<&'a [u8]>,
+    mark: Option<u32>,
 }
 
 impl<'a> Decision<'a> {
     pub const ACCEPT: Self = Self {
         accept: true,
         payload: None,
+        mark: None,
     };
     pub const DROP: Self = Self {
         accept: false,
         payload: None,
+        mark: None,
     };
 
     /// Forward these bytes, from the IP header on, in place of the packet's;
@@ -38,6 +41,16 @@ impl<'a> Decision<'a> {
         Self {
             accept: true,
             payload: Some(packet),
+            mark: None,
+        }
+    }
+
+    /// Forward it with this mark, for kernel rules behind the queue to see.
+    pub const fn accept_with_mark(mark: u32) -> Self {
+        Self {
+            accept: true,
+            payload: None,
+            mark: Some(mark),
         }
     }
 }
@@ -46,6 +59,8 @@ impl<'a> Decision<'a> {
 enum State {
     Undecided,
     Accept,
+    /// Accept, with this mark.
+    Mark(u32),
     Drop,
     /// Its message, with bytes of its own, is in the buffer already.
     Written,
@@ -117,6 +132,10 @@ impl Pending {
                     continue;
                 }
                 State::Written => continue,
+                State::Mark(mark) => {
+                    write_with_mark(&mut self.buffer, self.queue, id, mark);
+                    continue;
+                }
                 State::Accept => true,
                 State::Drop => false,
             };
@@ -178,10 +197,10 @@ impl Verdicts<'_> {
             write_with_bytes(&mut self.pending.buffer, queue, id, decision.accept, bytes)
                 .map_err(|TooLong| io::Error::from(io::ErrorKind::InvalidInput))?;
         } else {
-            entry.state = if decision.accept {
-                State::Accept
-            } else {
-                State::Drop
+            entry.state = match decision.mark {
+                Some(mark) => State::Mark(mark),
+                None if decision.accept => State::Accept,
+                None => State::Drop,
             };
         }
         self.pending.undecided -= 1;
@@ -229,6 +248,17 @@ fn write(buffer: &mut Vec<u8>, queue: u16, batch: bool, accept: bool, id: u32) {
     let header = verdict_header(accept, id);
     let writer = MessageWriter::begin(buffer, kind, libc::NLM_F_REQUEST as u16, 0, queue);
     if let Ok(writer) = writer.attribute(libc::NFQA_VERDICT_HDR as u16, &header) {
+        writer.end();
+    }
+}
+
+fn write_with_mark(buffer: &mut Vec<u8>, queue: u16, id: u32, mark: u32) {
+    let kind = message_kind(libc::NFQNL_MSG_VERDICT);
+    let header = verdict_header(true, id);
+    let written = MessageWriter::begin(buffer, kind, libc::NLM_F_REQUEST as u16, 0, queue)
+        .attribute(libc::NFQA_VERDICT_HDR as u16, &header)
+        .and_then(|writer| writer.attribute(libc::NFQA_MARK as u16, &mark.to_be_bytes()));
+    if let Ok(writer) = written {
         writer.end();
     }
 }
@@ -292,7 +322,7 @@ mod tests {
         #[test]
         fn every_packet_gets_its_own_verdict(
             rounds in prop::collection::vec(
-                (1u32..20, prop::collection::vec((any::<prop::sample::Index>(), 0u8..4), 0..25)), 1..6)
+                (1u32..20, prop::collection::vec((any::<prop::sample::Index>(), 0u8..5), 0..25)), 1..6)
         ) {
             let mut pending = Pending::new(0, 64);
             let mut held = BTreeMap::new();
@@ -314,6 +344,7 @@ mod tests {
                     let decision = match decision {
                         0 | 1 => Decision::ACCEPT,
                         2 => Decision::DROP,
+                        3 => Decision::accept_with_mark(7),
                         _ => Decision::rewrite(b""),
                     };
                     let entry = pending.find(id).unwrap();
@@ -321,7 +352,11 @@ mod tests {
                         entry.state = State::Written;
                         write_with_bytes(&mut pending.buffer, 0, id, true, bytes).unwrap();
                     } else {
-                        entry.state = if decision.accept { State::Accept } else { State::Drop };
+                        entry.state = match (decision.mark, decision.accept) {
+                            (Some(mark), _) => State::Mark(mark),
+                            (None, true) => State::Accept,
+                            (None, false) => State::Drop,
+                        };
                     }
                     expected.insert(id, decision.accept);
                 }
@@ -360,6 +395,35 @@ mod tests {
         }
         assert_eq!(verdicts.undecided(), 0);
         assert_eq!(messages(&mut pending), 3);
+    }
+
+    #[test]
+    fn a_mark_is_of_one_packet_and_keeps_its_place() {
+        let mut pending = Pending::new(0, 64);
+        for id in 1..=5 {
+            pending.received(id, 40);
+            pending.find(id).unwrap().state = State::Accept;
+        }
+        pending.entries[2].state = State::Mark(0x0102_0304);
+        pending.write_all();
+        let read = |message: Result<_, _>| {
+            let message: super::super::netlink::Message = message.unwrap();
+            let values = Attributes::within(&pending.buffer, message.attributes())
+                .map(|a| pending.buffer[a.unwrap().value].to_vec());
+            (message.kind, values.collect::<Vec<_>>())
+        };
+        let messages: Vec<_> = Messages::of(&pending.buffer).map(read).collect();
+        let batch = message_kind(libc::NFQNL_MSG_VERDICT_BATCH);
+        let one = message_kind(libc::NFQNL_MSG_VERDICT);
+        let header = |id| verdict_header(true, id).to_vec();
+        assert_eq!(
+            messages,
+            [
+                (batch, vec![header(2)]),
+                (one, vec![header(3), vec![1, 2, 3, 4]]),
+                (batch, vec![header(5)]),
+            ]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::signature::ast::{Addresses, IpRange, Ports};
 
@@ -144,15 +145,15 @@ pub(crate) fn port_in(ports: &[(u16, u16)], port: u16) -> bool {
 pub(crate) struct Interner {
     pub(crate) addresses: Vec<AddressSet>,
     pub(crate) ports: Vec<Box<[(u16, u16)]>>,
-    address_ids: HashMap<Addresses, u32>,
-    port_ids: HashMap<Ports, u32>,
+    address_ids: HashMap<Arc<Addresses>, u32, ahash::RandomState>,
+    port_ids: HashMap<Arc<Ports>, u32, ahash::RandomState>,
 }
 
 /// The set of all addresses has this number: most rules name it, and it needs no search.
 pub(crate) const ANY_ADDRESS: u32 = u32::MAX;
 
 impl Interner {
-    pub(crate) fn addresses(&mut self, addresses: &Addresses) -> u32 {
+    pub(crate) fn addresses(&mut self, addresses: &Arc<Addresses>) -> u32 {
         if addresses.include.is_empty() && addresses.exclude.is_empty() {
             return ANY_ADDRESS;
         }
@@ -161,17 +162,17 @@ impl Interner {
         }
         let id = self.addresses.len() as u32;
         self.addresses.push(AddressSet::new(addresses));
-        self.address_ids.insert(addresses.clone(), id);
+        self.address_ids.insert(Arc::clone(addresses), id);
         id
     }
 
-    pub(crate) fn ports(&mut self, ports: &Ports) -> u32 {
+    pub(crate) fn ports(&mut self, ports: &Arc<Ports>) -> u32 {
         if let Some(&id) = self.port_ids.get(ports) {
             return id;
         }
         let id = self.ports.len() as u32;
         self.ports.push(ports.0.clone().into());
-        self.port_ids.insert(ports.clone(), id);
+        self.port_ids.insert(Arc::clone(ports), id);
         id
     }
 }
@@ -221,11 +222,11 @@ mod tests {
     #[test]
     fn equal_sets_are_one() {
         let mut sets = Interner::default();
-        let a = Addresses {
+        let a = Arc::new(Addresses {
             include: vec![range(1, 2)],
             exclude: vec![],
-        };
+        });
         assert_eq!(sets.addresses(&a), sets.addresses(&a.clone()));
-        assert_eq!(sets.addresses(&Addresses::default()), ANY_ADDRESS);
+        assert_eq!(sets.addresses(&Arc::default()), ANY_ADDRESS);
     }
 }

@@ -9,18 +9,19 @@ use super::fast_pattern::{self, Choice};
 use super::firewall::Firewall;
 use super::kept::KeptRules;
 use super::packet_index::PacketIndex;
-use super::ports::{Entry, PortGroups};
+use super::ports::{Entry, Plan, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
 use super::{
     CompileOptions, CompiledSignature, Layer, RuleInput, Slot, Summary, Traffic, TransactionPlaces,
-    program, transaction_place,
+    claims, program, transaction_place,
 };
 use crate::app_layer::FrameProtocols;
 use crate::buffer::{Buffer, Owner};
 use crate::detect::buffers::Shaper;
-use crate::detect::prefilter::Pattern;
+use crate::detect::prefilter::{Kind, Pattern};
 use crate::direction::Direction;
+use crate::parallel;
 use crate::protocol::Protocol;
 use crate::signature::ast::{
     BufferTests, Content, Hook, PacketHook, PacketTest, Proto, ProtocolMode, SetDefinition,
@@ -80,14 +81,14 @@ impl Builder {
         }
         let mut signatures = Vec::with_capacity(inputs.len());
         self.rules.reserve(inputs.len());
-        for RuleInput {
-            mut signature,
-            patch,
-        } in inputs
-        {
+        for RuleInput { signature, patch } in inputs {
+            let mut signature = Arc::unwrap_or_clone(signature);
             let buffers = merge(std::mem::take(&mut signature.buffers));
             self.add(&signature, &buffers);
-            signatures.push(CompiledSignature { signature, patch });
+            signatures.push(CompiledSignature {
+                signature: signature.into(),
+                patch,
+            });
         }
         self.finish(signatures)
     }
@@ -385,22 +386,15 @@ impl Builder {
         for ((place, slot), patterns) in patterns {
             by_slot.entry(slot).or_default().push((place, patterns));
         }
-        for (id, places) in by_slot {
-            let mut built: Vec<(&[Call], Arc<Screen>)> = Vec::new();
-            for (place, patterns) in &places {
-                let known = built.iter().find(|(p, _)| *p == patterns.as_slice());
-                let screen = known.map(|(_, screen)| Arc::clone(screen)).or_else(|| {
-                    let each = patterns.iter().map(|(p, rule)| (p, *rule));
-                    Screen::build(each, self.options.matcher).map(Arc::new)
-                });
-                let Some(screen) = screen else {
-                    continue;
-                };
-                built.push((patterns, Arc::clone(&screen)));
-                let direction = self.slots[id as usize].direction;
-                self.transactions[*place][direction.index()]
+        let slots: Vec<_> = by_slot.into_iter().collect();
+        let kind = self.options.matcher;
+        let built = parallel::map(&slots, 1, || (), |(), (_, places)| screens(places, kind));
+        for ((id, _), screens) in slots.iter().zip(built) {
+            let direction = self.slots[*id as usize].direction.index();
+            for (place, screen) in screens {
+                self.transactions[place][direction]
                     .screens
-                    .push((id, screen));
+                    .push((*id, screen));
             }
         }
     }
@@ -443,6 +437,7 @@ impl Builder {
             ports: self.sets.ports,
         };
         let rules = self.rules;
+        let claimants = claims::of_rules(&rules, &self.slots, &self.first_packet);
         let index = |numbers: &[u32]| {
             let rules: Vec<_> = numbers
                 .iter()
@@ -455,14 +450,21 @@ impl Builder {
         };
         let first_packet = index(&self.first_packet);
         let each_packet = PacketIndex::build(&self.each_packet, &rules, &sets.addresses);
-        let payload = self.payload.map(|both| {
-            let [to_server, to_client] = both;
-            [
-                (Direction::ToServer, to_server),
-                (Direction::ToClient, to_client),
-            ]
-            .map(|(d, entries)| PortGroups::build(&entries, d, &rules, |id| sets.ports(id), kind))
-        });
+        let ways: Vec<(Direction, Vec<Entry>)> = self
+            .payload
+            .into_iter()
+            .flat_map(|both| Direction::BOTH.into_iter().zip(both))
+            .collect();
+        let plans = parallel::map(
+            &ways,
+            1,
+            || (),
+            |(), (direction, entries)| Plan::new(entries, *direction, &rules, |id| sets.ports(id)),
+        );
+        let plans = plans.collect();
+        let mut built = PortGroups::build(plans, kind);
+        let mut next = || built.next().unwrap_or_default();
+        let payload = std::array::from_fn(|_| [next(), next()]);
         for side in self.transactions.iter_mut().flatten() {
             side.events.sort_unstable();
         }
@@ -496,11 +498,27 @@ impl Builder {
             fragments: self.fragments,
             sets_used: self.sets_used,
             transactions: self.transactions,
+            claimants,
             frames_asked: self.frames_asked,
             firewall: self.firewall,
             summary,
         }
     }
+}
+
+/// The screens of one slot, by the place of their protocol.
+fn screens(places: &[(usize, Vec<Call>)], kind: Kind) -> Vec<(usize, Arc<Screen>)> {
+    let mut built: Vec<(&[Call], usize, Arc<Screen>)> = Vec::new();
+    for (place, patterns) in places {
+        let known = built.iter().find(|(p, ..)| *p == patterns.as_slice());
+        let screen = known.map(|(.., screen)| Arc::clone(screen)).or_else(|| {
+            let each = patterns.iter().map(|(p, rule)| (p, *rule));
+            Screen::build(each, kind).map(Arc::new)
+        });
+        built.extend(screen.map(|screen| (patterns.as_slice(), *place, screen)));
+    }
+    let placed = built.into_iter().map(|(_, place, screen)| (place, screen));
+    placed.collect()
 }
 
 /// A rule that asks for frames asks for nothing else of its protocol.

@@ -3,6 +3,7 @@
 mod address_index;
 mod addresses;
 mod build;
+mod claims;
 mod fast_pattern;
 mod firewall;
 mod kept;
@@ -12,6 +13,7 @@ mod ports;
 mod program;
 mod rule;
 mod screen;
+mod told;
 
 use std::sync::Arc;
 
@@ -26,6 +28,8 @@ use crate::signature::ast::{SetDefinition, Signature, SignatureId, Transform};
 use crate::verdict::Action;
 
 use address_index::AddressIndex;
+pub use claims::Claim;
+pub(crate) use claims::Claimant;
 pub use firewall::PacketTable;
 pub(crate) use firewall::{Firewall, HookRule};
 pub(crate) use kept::{Occasion, text_id};
@@ -34,11 +38,12 @@ pub(crate) use ports::PortGroups;
 use rule::Sets;
 pub(crate) use rule::{BufferGroup, PayloadTests, Rule};
 use screen::Screen;
+pub use told::Told;
 
 /// What [`Layer::compile`] takes.
 #[derive(Clone, Debug)]
 pub struct RuleInput {
-    pub signature: Signature,
+    pub signature: Arc<Signature>,
     /// `None` outside of packs.
     pub patch: Option<Arc<PatchInfo>>,
 }
@@ -66,8 +71,7 @@ impl Default for CompileOptions {
 /// A signature in force: what logs and verdicts need of it.
 #[derive(Clone, Debug)]
 pub struct CompiledSignature {
-    /// As parsed, less its buffers' tests: those are compiled.
-    pub signature: Signature,
+    pub signature: Told,
     pub patch: Option<Arc<PatchInfo>>,
 }
 
@@ -125,6 +129,8 @@ pub struct Layer {
     /// Rules that ask for a fragment's place.
     pub(crate) fragments: Vec<u32>,
     transactions: Box<TransactionPlaces>,
+    /// What rules may still want of a flow.
+    pub(crate) claimants: Vec<Claimant>,
     /// Protocols whose frames rules ask for.
     frames_asked: FrameProtocols,
     /// Sets that rules name, and whether the rule changes them.

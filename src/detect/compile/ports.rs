@@ -10,6 +10,7 @@ use super::rule::Rule;
 use super::screen::Screen;
 use crate::detect::prefilter::{Kind, Pattern};
 use crate::direction::Direction;
+use crate::parallel;
 
 /// A payload rule on its way into a group.
 #[derive(Debug)]
@@ -117,17 +118,23 @@ pub(crate) struct PortGroups {
     groups: Vec<Group>,
 }
 
-impl PortGroups {
+/// What groups there are to be, each of those rules.
+pub(crate) struct Plan<'e> {
+    by_server: Partition,
+    by_client: Partition,
+    groups: Vec<Vec<&'e Entry>>,
+}
+
+impl<'e> Plan<'e> {
     /// `ports`: gives the port ranges of a set.
-    pub(crate) fn build<'a>(
-        entries: &[Entry],
+    pub(crate) fn new<'a>(
+        entries: &'e [Entry],
         direction: Direction,
         rules: &[Rule],
         ports: impl Fn(u32) -> &'a [(u16, u16)],
-        kind: Kind,
     ) -> Self {
-        let mut by_server: Vec<Placed<'_, 'a>> = Vec::new();
-        let mut by_client: Vec<Placed<'_, 'a>> = Vec::new();
+        let mut by_server: Vec<Placed<'e, 'a>> = Vec::new();
+        let mut by_client: Vec<Placed<'e, 'a>> = Vec::new();
         for entry in entries {
             let Some(rule) = rules.get(entry.rule as usize) else {
                 continue;
@@ -147,13 +154,31 @@ impl PortGroups {
             }
         }
         let mut shared = Shared::default();
-        let by_server = shared.partition(&by_server, kind);
-        let by_client = shared.partition(&by_client, kind);
+        let by_server = shared.partition(&by_server);
+        let by_client = shared.partition(&by_client);
         Self {
             by_server,
             by_client,
             groups: shared.groups,
         }
+    }
+}
+
+impl PortGroups {
+    /// Builds the groups of all plans at once: most of them are small, and a few are not.
+    pub(crate) fn build(plans: Vec<Plan<'_>>, kind: Kind) -> impl Iterator<Item = Self> {
+        let wanted: Vec<&[&Entry]> = plans
+            .iter()
+            .flat_map(|plan| plan.groups.iter().map(Vec::as_slice))
+            .collect();
+        let built = parallel::map(&wanted, 1, || (), |(), here| Group::build(here, kind));
+        let built: Vec<Group> = built.collect();
+        let mut built = built.into_iter();
+        plans.into_iter().map(move |plan| Self {
+            groups: built.by_ref().take(plan.groups.len()).collect(),
+            by_server: plan.by_server,
+            by_client: plan.by_client,
+        })
     }
 
     /// The groups that a flow between these ports meets.
@@ -198,18 +223,19 @@ struct Stretch {
 }
 
 #[derive(Debug, Default)]
-struct Shared {
-    groups: Vec<Group>,
-    ids: HashMap<Vec<u32>, u32>,
+struct Shared<'e> {
+    /// What the groups are to be built of.
+    groups: Vec<Vec<&'e Entry>>,
+    ids: HashMap<Vec<u32>, u32, ahash::RandomState>,
 }
 
-impl Shared {
-    fn partition(&mut self, entries: &[Placed<'_, '_>], kind: Kind) -> Partition {
+impl<'e> Shared<'e> {
+    fn partition(&mut self, entries: &[Placed<'e, '_>]) -> Partition {
         let mut stretches = stretches(entries);
         merge_rare(&mut stretches);
         let mut partition = Partition::default();
         for stretch in stretches {
-            let here: Vec<&Entry> = stretch
+            let here: Vec<&'e Entry> = stretch
                 .entries
                 .iter()
                 .filter_map(|&i| entries.get(i as usize).map(|&(entry, _)| entry))
@@ -217,7 +243,7 @@ impl Shared {
             let key: Vec<u32> = here.iter().map(|e| e.rule).collect();
             let id = (!here.is_empty()).then(|| {
                 *self.ids.entry(key).or_insert_with(|| {
-                    self.groups.push(Group::build(&here, kind));
+                    self.groups.push(here);
                     self.groups.len() as u32 - 1
                 })
             });
@@ -259,7 +285,7 @@ fn stretches(entries: &[Placed<'_, '_>]) -> Vec<Stretch> {
 /// So that memory does not grow with every odd port a rule names, only what most ports share and
 /// what has the most rules stays apart; the rest becomes one group with the rules of all of them.
 fn merge_rare(stretches: &mut [Stretch]) {
-    let mut breadth: HashMap<&[u32], u32> = HashMap::new();
+    let mut breadth: HashMap<&[u32], u32, ahash::RandomState> = HashMap::default();
     for (at, stretch) in stretches.iter().enumerate() {
         let end = stretches
             .get(at + 1)

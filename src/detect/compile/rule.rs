@@ -16,7 +16,7 @@ use crate::signature::ast::{
 use crate::signature::header_number::HeaderNumber;
 
 /// Addresses and ports, by the numbers of the layer's sets.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HeaderTest {
     pub(crate) protocol: Proto,
     pub(crate) src: u32,

@@ -19,7 +19,7 @@ impl Screen {
         wanted: impl Iterator<Item = (&'a Pattern, u32)>,
         kind: Kind,
     ) -> Option<Self> {
-        let mut ids: HashMap<&Pattern, usize> = HashMap::new();
+        let mut ids: HashMap<&Pattern, usize, ahash::RandomState> = HashMap::default();
         let mut patterns: Vec<Pattern> = Vec::new();
         let mut rules_of: Vec<Vec<u32>> = Vec::new();
         for (pattern, rule) in wanted {

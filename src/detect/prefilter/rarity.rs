@@ -58,7 +58,7 @@ struct Model {
     /// By folded pair of bytes: 16 × log2 of how often the second follows the first.
     follows: Vec<u16>,
     /// Folded 4-grams of the sample.
-    seen: HashMap<u32, u32>,
+    seen: HashMap<u32, u32, ahash::RandomState>,
 }
 
 static MODEL: LazyLock<Model> = LazyLock::new(Model::count);
@@ -87,7 +87,7 @@ impl Model {
                 follows[pair_index(a, b)] = cost as u16;
             }
         }
-        let mut seen = HashMap::new();
+        let mut seen = HashMap::default();
         for gram in sample.windows(4) {
             if let Ok(gram) = gram.try_into() {
                 *seen.entry(u32::from_le_bytes(gram)).or_insert(0) += 1;
@@ -109,28 +109,24 @@ pub(super) fn is_everyday(gram: Gram) -> bool {
 
 /// Higher means met more often. Comparable among grams of one width only.
 pub(super) fn commonness(gram: Gram, width: usize) -> u32 {
-    let bytes = gram.0.to_le_bytes();
-    let bytes = bytes.get(..width).unwrap_or(&bytes);
+    let model = &*MODEL;
+    let follows = |a, b| u32::from(model.follows[pair_index(a, b)]);
+    let [a, b, c, d] = gram.0.to_le_bytes();
+    let lead = follows(b' ', a) / 2;
     // A run of one byte (padding, sleds) comes in floods.
-    if bytes.windows(2).all(|w| w.first() == w.last()) {
-        return CERTAIN;
+    match width {
+        0 | 1 => CERTAIN,
+        2 if a == b => CERTAIN,
+        3 if a == b && b == c => CERTAIN,
+        2 => lead + follows(a, b),
+        3 => lead + follows(a, b) + follows(b, c),
+        _ if a == b && b == c && c == d => CERTAIN,
+        _ => {
+            let met = model.seen.get(&gram.0);
+            let met = met.map_or(0, |times| 128 + 16 * times.ilog2());
+            lead + follows(a, b) + follows(b, c) + follows(c, d) + met
+        }
     }
-    let lead = bytes
-        .first()
-        .map_or(0, |&b| u32::from(MODEL.follows[pair_index(b' ', b)]));
-    let pairs: u32 = bytes
-        .windows(2)
-        .filter_map(|w| {
-            Some(u32::from(
-                MODEL.follows[pair_index(*w.first()?, *w.last()?)],
-            ))
-        })
-        .sum();
-    let met = match MODEL.seen.get(&gram.0) {
-        Some(times) if width == 4 => 128 + 16 * times.ilog2(),
-        _ => 0,
-    };
-    lead / 2 + pairs + met
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Table {
     /// A table of those `patterns` that `ids` names, each no shorter than [`Shape::shortest`].
     pub(super) fn build(patterns: &[Pattern], ids: &[u32], shape: Shape) -> Self {
         let mut entries = Vec::with_capacity(ids.len() * shape.stride);
-        let mut crowd = HashMap::new();
+        let mut crowd = HashMap::default();
         let mut longest = 0;
         for &id in ids {
             let Some(pattern) = patterns.get(id as usize) else {
@@ -130,7 +130,7 @@ impl Table {
 /// Whether a pattern can stand in a table of this shape without grams that ordinary traffic is
 /// full of.
 pub(super) fn suits(bytes: &[u8], shape: Shape) -> bool {
-    let none = HashMap::new();
+    let none = HashMap::default();
     bytes.len() >= shape.shortest()
         && (0..shape.stride).all(|remainder| {
             rarest(bytes, shape, remainder, &none).is_some_and(|(_, gram)| !is_everyday(gram))
@@ -142,7 +142,7 @@ fn rarest(
     bytes: &[u8],
     shape: Shape,
     remainder: usize,
-    crowd: &HashMap<Gram, u32>,
+    crowd: &HashMap<Gram, u32, ahash::RandomState>,
 ) -> Option<(u32, Gram)> {
     (remainder..bytes.len())
         .step_by(shape.stride)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::super::plan::{Failure, Hook, Hooks, Plan};
+use super::super::plan::{Bypass, Failure, Hook, Hooks, Plan};
 
 /// All our chains start with this.
 const PREFIX: &str = "STOPGAP-";
@@ -67,10 +67,18 @@ impl Layout {
             });
             layout.chains.push(Chain {
                 name,
-                rules: rules(plan, family, hook)
-                    .into_iter()
-                    .map(|text| Rule { text, packets: 0 })
-                    .collect(),
+                rules: uncounted(rules(plan, family, hook)),
+            });
+        }
+        if let Some(bypass) = plan.config().bypass {
+            let name = format!("{PREFIX}{BEHIND}");
+            layout.jumps.push(Jump {
+                from: BEHIND.to_owned(),
+                text: format!("-j {name}"),
+            });
+            layout.chains.push(Chain {
+                name,
+                rules: uncounted(vec![marking(bypass)]),
             });
         }
         layout.chains.extend(makes.into_iter().map(|name| Chain {
@@ -186,6 +194,22 @@ impl Layout {
         warnings
     }
 
+    /// One transaction that replaces the rules in which two plans' layouts differ, and leaves all
+    /// counters alone. The layouts have the same chains with as many rules.
+    pub(super) fn replacement(&self, by: &Self) -> String {
+        let mut script = String::from("*mangle\n");
+        for (chain, new) in self.chains.iter().zip(&by.chains) {
+            let rules = chain.rules.iter().zip(&new.rules);
+            for (number, (old, new)) in (1..).zip(rules) {
+                if old.text != new.text {
+                    let _ = writeln!(script, "-R {} {number} {}", chain.name, new.text);
+                }
+            }
+        }
+        script.push_str("COMMIT\n");
+        script
+    }
+
     /// One `iptables-restore --noflush` transaction from this layout to another.
     pub(super) fn transition(&self, to: &Self) -> String {
         let mut script = String::from("*mangle\n");
@@ -216,6 +240,11 @@ impl Layout {
     }
 }
 
+fn uncounted(rules: Vec<String>) -> Vec<Rule> {
+    let rule = |text| Rule { text, packets: 0 };
+    rules.into_iter().map(rule).collect()
+}
+
 /// `[packets:bytes] -A CHAIN rest`
 fn parse_rule(line: &str) -> Option<(u64, &str, &str)> {
     let (counters, rule) = line.strip_prefix('[')?.split_once("] -A ")?;
@@ -239,12 +268,34 @@ const fn base_chain(hook: Hook) -> &'static str {
     }
 }
 
+/// The base chain that packets come to behind the queue.
+const BEHIND: &str = "POSTROUTING";
+
+/// What was let through as the last that need come marks its connection.
+fn marking(bypass: Bypass) -> String {
+    let (mark, mask) = (bypass.mark(), bypass.mask());
+    format!("-m mark --mark {mark:#x}/{mask:#x} -j CONNMARK --set-xmark {mark:#x}/{mask:#x}")
+}
+
+/// Connections of the generation in force pass; what comes of those of others says so.
+fn passing(bypass: Bypass) -> [String; 2] {
+    let (mark, mask) = (bypass.mark(), bypass.mask());
+    let returned = bypass.returned();
+    [
+        format!(
+            "-p tcp -m tcp --tcp-flags FIN,SYN,RST NONE -m connmark --mark {mark:#x}/{mask:#x} -j RETURN"
+        ),
+        format!("-m connmark ! --mark 0x0/{mask:#x} -j MARK --set-xmark {returned:#x}/{mask:#x}"),
+    ]
+}
+
 fn rules(plan: &Plan, family: Family, hook: Hook) -> Vec<String> {
     let config = plan.config();
     let mut rules = vec![format!(
         "-m mark --mark {:#x}/{:#x} -j RETURN",
         config.mark, config.mask
     )];
+    rules.extend(config.bypass.into_iter().flat_map(passing));
     if let Hooks::Host { .. } = config.hooks {
         let (interface, port) = match hook {
             Hook::Output => ("-o", "--sport"),
@@ -389,6 +440,34 @@ mod tests {
         let script = planned.transition(&before);
         assert!(script.contains("-A STOPGAP-FORWARD -i a -j NFQUEUE --queue-num 3\n"));
         assert!(script.contains("-I FORWARD 1 -j STOPGAP-FORWARD\n"));
+    }
+
+    #[test]
+    fn another_generation_replaces_two_rules() {
+        let bypass = Bypass::new(0xff0).unwrap();
+        let of = |bypass| Layout::planned(&plan(|c| c.bypass = bypass), Family::V4, vec![]);
+        let first = of(Some(bypass));
+        assert_eq!(
+            Layout::default().transition(&first),
+            "*mangle\n\
+             :STOPGAP-FORWARD - [0:0]\n\
+             :STOPGAP-POSTROUTING - [0:0]\n\
+             -A STOPGAP-FORWARD -m mark --mark 0x53470000/0xffff0000 -j RETURN\n\
+             -A STOPGAP-FORWARD -p tcp -m tcp --tcp-flags FIN,SYN,RST NONE -m connmark --mark 0x10/0xff0 -j RETURN\n\
+             -A STOPGAP-FORWARD -m connmark ! --mark 0x0/0xff0 -j MARK --set-xmark 0xff0/0xff0\n\
+             -A STOPGAP-FORWARD -j NFQUEUE --queue-num 0\n\
+             -A STOPGAP-POSTROUTING -m mark --mark 0x10/0xff0 -j CONNMARK --set-xmark 0x10/0xff0\n\
+             -I POSTROUTING 1 -j STOPGAP-POSTROUTING\n\
+             -I FORWARD 1 -j STOPGAP-FORWARD\n\
+             COMMIT\n"
+        );
+        assert_eq!(
+            first.replacement(&of(bypass.of_generation(2))),
+            "*mangle\n\
+             -R STOPGAP-FORWARD 2 -p tcp -m tcp --tcp-flags FIN,SYN,RST NONE -m connmark --mark 0x20/0xff0 -j RETURN\n\
+             -R STOPGAP-POSTROUTING 1 -m mark --mark 0x20/0xff0 -j CONNMARK --set-xmark 0x20/0xff0\n\
+             COMMIT\n"
+        );
     }
 
     #[test]

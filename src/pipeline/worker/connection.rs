@@ -63,7 +63,13 @@ impl Worker {
         let Some(dir) = self.enter(id, passage) else {
             return self.recover(passage.now);
         };
+        if let Some(verdict) = self.left_to_kernel(id, dir, tcp, passage) {
+            return verdict;
+        }
         if let Some(verdict) = self.settled(id, dir, Some(tcp), passage, sink) {
+            if verdict == Verdict::Forward {
+                self.consider_leaving(id, passage);
+            }
             return verdict;
         }
         if found.is_some()
@@ -134,6 +140,10 @@ impl Worker {
                 ip_at: passage.ip_at,
                 ..outcome.edit
             }),
+            Verdict::Forward => {
+                self.consider_leaving(id, passage);
+                Verdict::Forward
+            }
             verdict => verdict,
         }
     }
@@ -202,14 +212,15 @@ impl Worker {
         outcome
     }
 
-    /// Whether a SYN opens a new connection in place of this flow: it was refused, and the SYN is
+    /// Whether a SYN opens a new connection in place of this flow: it was left to the kernel, which
+    /// does so no more, or it was refused, and the SYN is
     /// not a late copy of the one that opened it. Of a flow that seems closed the server decides,
     /// by its answer: it may have ignored what closed it.
     fn gives_way_to_syn(&self, id: FlowId, tcp: &TcpHeader<'_>) -> bool {
         self.flows.get(id).is_some_and(|flow| {
             let session = flow.state.tcp.as_ref();
             let over = flow.state.is_refused() || session.is_none();
-            over && session.is_none_or(|s| !s.was_opened_by(tcp))
+            flow.state.left_to_kernel || over && session.is_none_or(|s| !s.was_opened_by(tcp))
         })
     }
 
@@ -240,7 +251,7 @@ impl Worker {
         // the roles the wrong way round; an honest client sends its SYN again.
         let opens_nothing = tcp.flags().has(TcpFlags::RST)
             || tcp.flags().has(TcpFlags::SYN) && self.config.midstream != Midstream::PickUp;
-        if !within_grace || opens_nothing {
+        if !(within_grace || self.returned) || opens_nothing {
             return Err(self.config.exceptions.midstream);
         }
         self.counters.add(Counter::FlowsMidstream, 1);

@@ -15,6 +15,7 @@ use crate::signature::{Classes, Variables, parse_file};
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 
+mod bypass;
 mod firewall;
 mod fragments;
 mod late;
@@ -80,6 +81,8 @@ struct Lab {
     next: [u32; 2],
     /// Puts a segment into a tunnel.
     wrap: fn(&[u8]) -> Vec<u8>,
+    /// The kernel says that packets are of a flow that was left to it.
+    returned: bool,
 }
 
 fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
@@ -121,6 +124,7 @@ impl Lab {
             now: Timestamp::from_secs(1_700_000_000),
             next: [1000, 9000],
             wrap: <[u8]>::to_vec,
+            returned: false,
         }
     }
 
@@ -130,6 +134,7 @@ impl Lab {
             data: packet,
             link: LinkType::RawIp,
             trust: ChecksumTrust::Unverified,
+            returned: self.returned,
         };
         let verdict = self.worker.process(&raw, self.now, &mut self.seen);
         assert!(self.counters.snapshot().accounts());

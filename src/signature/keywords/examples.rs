@@ -456,7 +456,7 @@ mod tests {
                 surroundings.categories = &categories;
                 surroundings.files = &EmptyFiles;
                 let rule = format!("alert {word} any any -> any any ({example}{sid})");
-                let parsed = parse_bytes_in("e.rules", rule.as_bytes(), &surroundings);
+                let parsed = parse_bytes_in("e.rules", rule.into_bytes(), &surroundings);
                 parsed.failures.is_empty() && parsed.signatures.len() == 1
             });
             if !read || !uses.iter().any(|u| example.contains(u.as_str())) {

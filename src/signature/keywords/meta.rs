@@ -1,7 +1,7 @@
 //! What a rule says about itself.
 
 use super::{Keyword, Kind};
-use crate::signature::ast::{Reference, Tag, TagOf, TagUntil, Target};
+use crate::signature::ast::{Tag, TagOf, TagUntil, Target};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt};
 
@@ -108,6 +108,9 @@ fn msg(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 
 /// Takes the backslash from before `"`, `;`, `:` and another backslash.
 fn unescape(arg: Arg<'_>) -> String {
+    if !arg.text.contains('\\') {
+        return arg.text.to_owned();
+    }
     let mut plain = String::with_capacity(arg.text.len());
     let mut chars = arg.text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -168,10 +171,8 @@ fn reference(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let value = opt.value()?.unquoted()?;
     match value.split_once(",") {
         Some((kind, id)) if !kind.text.is_empty() && !id.text.is_empty() => {
-            draft.references.push(Reference {
-                kind: kind.text.to_owned(),
-                id: unescape(id),
-            });
+            let reference = format!("{},{}", kind.text, unescape(id));
+            draft.references.push(reference.into());
             Ok(())
         }
         _ => Err(value.fault("a reference is a kind, a comma and an id")),
@@ -179,18 +180,7 @@ fn reference(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 }
 
 fn metadata(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
-    for pair in opt.value()?.unquoted()?.split(',') {
-        if pair.text.is_empty() {
-            continue;
-        }
-        let (key, value) = pair
-            .text
-            .split_once(char::is_whitespace)
-            .unwrap_or((pair.text, ""));
-        draft
-            .metadata
-            .push((key.to_owned(), value.trim().to_owned()));
-    }
+    draft.metadata.add(opt.value()?.unquoted()?.text);
     Ok(())
 }
 

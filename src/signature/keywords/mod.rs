@@ -272,8 +272,9 @@ pub static KEYWORDS: LazyLock<Vec<Keyword>> = LazyLock::new(|| {
     .collect()
 });
 
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Keyword>> = LazyLock::new(|| {
-    let mut by_name = HashMap::new();
+type ByName = HashMap<&'static str, &'static Keyword, ahash::RandomState>;
+static BY_NAME: LazyLock<ByName> = LazyLock::new(|| {
+    let mut by_name = ByName::default();
     for keyword in KEYWORDS.iter() {
         by_name.insert(keyword.name, keyword);
         by_name.extend(keyword.aliases.iter().map(|alias| (*alias, keyword)));

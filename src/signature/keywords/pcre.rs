@@ -8,6 +8,7 @@ use crate::signature::ast::{Pcre, Test};
 use crate::signature::draft::Draft;
 use crate::signature::lex::{Arg, Fault, Opt, Span};
 use crate::signature::perl;
+use crate::signature::readings::{Reading, Readings};
 
 /// Expressions whose automaton would have more states and edges than this (each is some tens
 /// of bytes) are left to the backtracking engine.
@@ -73,7 +74,7 @@ fn pcre(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
             capture.name
         )));
     }
-    compile(&mut pcre, source, &plain)?;
+    compile(&mut pcre, source, &plain, draft.surroundings.readings)?;
     match buffer {
         Some(buffer) => draft.add_to(buffer, opt, Test::Pcre(pcre)),
         None => {
@@ -109,14 +110,14 @@ fn flags(pcre: &mut Pcre, written: Arg<'_>) -> Result<Option<Buffer>, Fault> {
 }
 
 /// The expression of `pcrexform`, which takes its first group.
-pub(super) fn capturing(text: Arg<'_>) -> Result<Pcre, Fault> {
+pub(super) fn capturing(text: Arg<'_>, readings: Option<&Readings>) -> Result<Pcre, Fault> {
     if groups::count(text.text) == 0 {
         return Err(text
             .fault("the expression has no group")
             .help("what the first group takes is what is left: write `(...)` around it"));
     }
     let mut pcre = empty();
-    compile(&mut pcre, text, text.text)?;
+    compile(&mut pcre, text, text.text, readings)?;
     Ok(pcre)
 }
 
@@ -137,10 +138,58 @@ const fn empty() -> Pcre {
     }
 }
 
+/// What [`find_engine`] finds, or has found before.
+fn compile(
+    pcre: &mut Pcre,
+    source: Arg<'_>,
+    plain: &str,
+    readings: Option<&Readings>,
+) -> Result<(), Fault> {
+    let Some(readings) = readings else {
+        return find_engine(pcre, source, plain);
+    };
+    let expression = all_that_decides(pcre, source.text, plain);
+    if let Some(known) = readings.find(&expression) {
+        pcre.pattern = known.pattern.to_string();
+        pcre.needs_pcre2 = known.needs_pcre2;
+        return Ok(());
+    }
+    find_engine(pcre, source, plain)?;
+    let reading = Reading {
+        pattern: pcre.pattern.as_str().into(),
+        needs_pcre2: pcre.needs_pcre2,
+    };
+    readings.note(expression, reading);
+    Ok(())
+}
+
+/// The flags and texts that [`find_engine`] looks at, apart from each other.
+fn all_that_decides(pcre: &Pcre, source: &str, plain: &str) -> String {
+    let flags = [
+        (pcre.caseless, 'i'),
+        (pcre.multi_line, 'm'),
+        (pcre.dot_all, 's'),
+        (pcre.extended, 'x'),
+        (pcre.anchored, 'A'),
+        (pcre.dollar_end_only, 'E'),
+        (pcre.ungreedy, 'G'),
+    ];
+    let set = flags.iter().filter(|(on, _)| *on).map(|(_, flag)| *flag);
+    let mut all: String = set.collect();
+    if plain != source {
+        all.push_str(&plain.len().to_string());
+        all.push(':');
+        all.push_str(plain);
+    }
+    all.push('/');
+    all.push_str(source);
+    all
+}
+
 /// Finds the engine that understands the expression, and writes it for that engine.
 ///
 /// `plain` is `source` with its named groups as plain ones.
-fn compile(pcre: &mut Pcre, source: Arg<'_>, plain: &str) -> Result<(), Fault> {
+fn find_engine(pcre: &mut Pcre, source: Arg<'_>, plain: &str) -> Result<(), Fault> {
     let flags = perl::Flags {
         multi_line: pcre.multi_line,
         extended: pcre.extended,

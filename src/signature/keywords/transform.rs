@@ -286,6 +286,6 @@ fn subslice(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
 
 fn pcrexform(draft: &mut Draft<'_>, opt: &Opt<'_>) -> Result<(), Fault> {
     let text = opt.value()?.quoted()?;
-    let pcre = pcre::capturing(text)?;
+    let pcre = pcre::capturing(text, draft.surroundings.readings)?;
     draft.add_transform(opt, Transform::Capture(pcre))
 }

@@ -29,7 +29,9 @@ fn reads_a_whole_rule() {
     };
     assert!(first.startswith && first.nocase && !first.negated);
     assert!(second.negated && second.is_relative());
-    assert_eq!(s.metadata[1], ("tag".to_owned(), "x y".to_owned()));
+    assert_eq!(s.metadata.pairs().nth(1), Some(("tag", "x y")));
+    assert_eq!(*s.references, ["cve,2014-0160".into()]);
+    assert!(s.text.starts_with("alert tcp any") && s.text.ends_with("sid:1;)"));
     assert_eq!(s.flowbits[0].names, ["a", "b"]);
     assert_eq!(s.source.line, 1);
 }
@@ -275,3 +277,41 @@ mod any_input {
 
 mod corpus;
 mod diagnostics;
+
+#[test]
+fn a_file_that_many_threads_read_is_told_of_in_its_order() {
+    let kinds = ["md5", "string"];
+    let rules: String = (0..4 * RULES_AT_ONCE)
+        .map(|n| match n % 4 {
+            // Every second one of a set's rules says otherwise than the first of them.
+            0 => format!(
+                "alert http any any -> any any (http.uri; dataset:isset,s, type {}; sid:{};)\n",
+                kinds[n / 4 % 2],
+                n + 1
+            ),
+            1 => format!(
+                "alert ip any any -> any any (contnet:\"a\"; sid:{};)\n",
+                n + 1
+            ),
+            // Repeated, older each time.
+            2 => format!("alert ip any any -> any any (rev:{}; sid:3;)\n", 9_000 - n),
+            _ => format!("alert ip any any -> any any (sid:{};)\n", n + 1),
+        })
+        .collect();
+    let parsed = read(&rules);
+    let lines = |of: &[Diagnostic], told: &str| -> Vec<usize> {
+        let of = of.iter().filter(|d| d.message.contains(told));
+        of.map(|d| d.line as usize).collect()
+    };
+    let numbers = |n: &dyn Fn(usize) -> bool| -> Vec<usize> {
+        let all = (0..4 * RULES_AT_ONCE).filter(|at| n(*at));
+        all.map(|at| at + 1).collect()
+    };
+    let at_fault = numbers(&|n| n % 4 == 1 || n % 8 == 4);
+    assert_eq!(lines(&parsed.failures, ""), at_fault);
+    let repeated = numbers(&|n| n % 4 == 2 && n > 2);
+    assert_eq!(lines(&parsed.warnings, "already stands"), repeated);
+    let read = parsed.signatures.iter().map(|s| s.id.sid as usize);
+    let sound = numbers(&|n| n % 4 == 3 || n % 8 == 0 || n == 2);
+    assert_eq!(read.collect::<Vec<_>>(), sound);
+}

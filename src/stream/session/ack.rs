@@ -102,13 +102,18 @@ impl TcpSession {
         deliver: &mut Deliver<'_>,
     ) {
         let dir = segment.dir;
-        let ack = self.halves[dir.opposite().index()].offset(segment.tcp.ack());
         let [mine, other] = self.pair(dir);
-        if other.unsynced {
+        if other.unsynced && !other.ahead {
             mine.offers(segment.tcp.window());
             return;
         }
-        let ack = u64::try_from(ack).unwrap_or(0);
+        if other.unsynced {
+            other.sync_near(segment.tcp.ack());
+        }
+        let ack = u64::try_from(other.offset(segment.tcp.ack())).unwrap_or(0);
+        if other.ahead {
+            other.heard_by_receiver(ack, shared);
+        }
         if ack > self.halves[dir.opposite().index()].sent_end() {
             self.note_unseen(dir.opposite(), ack, shared, events, deliver);
         }

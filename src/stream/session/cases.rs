@@ -235,7 +235,7 @@ impl World {
                 }
                 Delivery::Bytes(_) => panic!("the server sends nothing"),
                 Delivery::Gap(_) => panic!("no gap is tolerated"),
-                Delivery::Restart => inspected.clear(),
+                Delivery::Restart | Delivery::Resume => inspected.clear(),
             })
         })
     }

@@ -64,15 +64,24 @@ impl TcpSession {
         }
         let mine = &mut self.halves[segment.dir.index()];
         if mine.unsynced && !segment.payload.is_empty() {
-            mine.sync(segment.tcp.seq());
+            if mine.ahead {
+                mine.sync_near(segment.tcp.seq());
+            } else {
+                mine.sync(segment.tcp.seq());
+            }
         }
+        let ahead = mine.ahead;
         let Some((start, payload)) = mine.unsettled(segment) else {
             events.note(StreamEvent::EstPktBeforeLastAck);
             events.note(StreamEvent::ReassemblySegmentBeforeBaseSeq);
             shared.counters.add(Counter::RetransmittedSegments, 1);
             return Ok(());
         };
-        self.take_bytes(segment.dir, start, payload, shared, events, deliver)?;
+        if ahead {
+            self.take_ahead(segment.dir, start, payload, shared, events, deliver)?;
+        } else {
+            self.take_bytes(segment.dir, start, payload, shared, events, deliver)?;
+        }
         if segment.has(TcpFlags::FIN) {
             self.halves[segment.dir.index()].fin = Some(start + payload.len() as u64);
         }

@@ -111,6 +111,7 @@ impl Lab {
                 &mut |dir, delivery| match delivery {
                     Delivery::Bytes(b) => delivered[dir.index()].extend_from_slice(b),
                     Delivery::Gap(n) => *gaps += n,
+                    Delivery::Resume => delivered[dir.index()].clear(),
                     Delivery::Restart => {
                         *restarts += 1;
                         delivered.iter_mut().for_each(Vec::clear);

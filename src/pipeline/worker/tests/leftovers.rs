@@ -114,6 +114,7 @@ fn who_only_looks_on_tells_of_bytes_once_they_are_answered() {
         data: &answer,
         link: LinkType::RawIp,
         trust: ChecksumTrust::Unverified,
+        returned: false,
     };
     lab.worker.process(&raw, lab.now, &mut alerts);
     let told: Vec<_> = alerts.0.iter().map(|a| (a.0, a.1, a.2)).collect();

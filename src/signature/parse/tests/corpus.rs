@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::*;
+use crate::signature::Readings;
 
 /// What the language of this version leaves out.
 const LEFT_OUT: &[&str] = &[
@@ -105,4 +106,22 @@ fn every_expression_compiles_on_the_engine_chosen_for_it() {
         }
     }
     eprintln!("{fast} expressions for `regex`, {slow} for `pcre2`");
+}
+
+#[test]
+fn what_is_known_of_expressions_changes_nothing() {
+    let Some((name, bytes)) = corpus("et-open.rules") else {
+        return;
+    };
+    let (variables, classes) = (Variables::default(), Classes::default());
+    let read = |readings: &Readings| {
+        let mut surroundings = Surroundings::new(&variables, &classes);
+        surroundings.readings = Some(readings);
+        format!("{:?}", parse_bytes_in(&name, bytes.clone(), &surroundings))
+    };
+    let first = Readings::default();
+    let fresh = read(&first);
+    let kept = Readings::from_bytes(&first.to_bytes()).unwrap();
+    assert!(kept.known() > 1_000);
+    assert!(read(&kept) == fresh && !kept.has_news());
 }
