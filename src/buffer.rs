@@ -321,6 +321,11 @@ impl Buffer {
         )
     }
 
+    /// Whether `frame` names it.
+    pub const fn is_frame(self) -> bool {
+        matches!(self.owner(), Owner::Frame(_))
+    }
+
     /// The name that `frame` has for it, behind its protocol's; `None`: it is no frame.
     pub fn frame_name(self) -> Option<&'static str> {
         let (_, name) = self.as_str().strip_prefix("frame:")?.split_once('.')?;

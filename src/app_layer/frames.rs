@@ -111,7 +111,7 @@ impl FrameProtocols {
         Self(self.0 | other.0)
     }
 
-    const fn is_empty(self) -> bool {
+    pub(super) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
@@ -314,8 +314,7 @@ impl Frames {
         asked: FrameProtocols,
         protocol: Protocol,
     ) -> Option<Box<Self>> {
-        // Of most rulesets.
-        if asked.is_empty() || !asked.has(protocol) {
+        if !asked.has(protocol) {
             return None;
         }
         let next_id = match before {

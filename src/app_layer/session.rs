@@ -512,6 +512,10 @@ impl AppLayer {
     }
 
     fn note_frame_protocol(&mut self) {
+        // Of most rulesets nothing has to be found out.
+        if self.frames_asked.is_empty() && self.frames.is_none() {
+            return;
+        }
         let (asked, protocol) = (self.frames_asked, self.protocol());
         self.frames = Frames::wanted(self.frames.take(), asked, protocol);
     }

@@ -138,11 +138,10 @@ fn frames_stand_alone(
     header: &Header,
     statement: &Statement<'_>,
 ) -> Result<(), Fault> {
-    let is_frame = |g: &&BufferTests| matches!(g.buffer.owner(), Owner::Frame(_));
-    if !draft.buffers.iter().any(|g| is_frame(&g)) {
+    if !draft.buffers.iter().any(|g| g.buffer.is_frame()) {
         return Ok(());
     }
-    let other = draft.buffers.iter().find(|g| !is_frame(g));
+    let other = draft.buffers.iter().find(|g| !g.buffer.is_frame());
     let asks_of_transaction = !draft.events.is_empty() || !draft.numbers.is_empty();
     let hooked = matches!(header.hook, Some(Hook::App(_)));
     if other.is_none() && !asks_of_transaction && !hooked {
@@ -167,9 +166,8 @@ fn at<'a>(statement: &Statement<'a>, names: &[&str]) -> Arg<'a> {
 }
 
 fn written<'a>(statement: &Statement<'a>, buffer: Buffer) -> Arg<'a> {
-    let of_frame = matches!(buffer.owner(), Owner::Frame(_));
     let names_it = |name: &str| match super::keywords::find(name) {
-        Some(keyword) if of_frame => keyword.name == "frame",
+        Some(keyword) if buffer.is_frame() => keyword.name == "frame",
         known => known.and_then(|k| k.buffer()) == Some(buffer),
     };
     statement

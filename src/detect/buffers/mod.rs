@@ -9,7 +9,7 @@ mod transform;
 pub(crate) use transform::Shaper;
 
 use crate::app_layer::{Event, Protocol, TxRef, http1};
-use crate::buffer::{Buffer, Owner};
+use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::{Number, Place};
 
@@ -98,7 +98,7 @@ pub(crate) trait Transaction {
 
 /// Buffers that grow while a transaction goes on. All others are whole once they are there.
 pub(crate) const fn grows(buffer: Buffer) -> bool {
-    matches!(buffer.owner(), Owner::Frame(_))
+    buffer.is_frame()
         || matches!(
             buffer,
             Buffer::HttpRequestBody

@@ -523,8 +523,7 @@ fn screens(places: &[(usize, Vec<Call>)], kind: Kind) -> Vec<(usize, Arc<Screen>
 
 /// A rule that asks for frames asks for nothing else of its protocol.
 fn asks_for_frames(buffers: &[BufferTests]) -> bool {
-    let mut owners = buffers.iter().map(|b| b.buffer.owner());
-    owners.any(|owner| matches!(owner, Owner::Frame(_)))
+    buffers.iter().any(|b| b.buffer.is_frame())
 }
 
 /// Whether a match leaves something to keep: then all tests are held anew each time.

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use super::Slot;
 use super::rule::{BufferGroup, HeaderTest, Rule};
-use crate::buffer::Owner;
 use crate::direction::Direction;
 
 /// What it is about a flow's further packets that could make a rule match.
@@ -71,8 +70,6 @@ fn claim_of(rule: &Rule, slots: &[Slot]) -> Claim {
 }
 
 fn is_frame(group: &BufferGroup, slots: &[Slot]) -> bool {
-    let slots = group.slots.iter().filter_map(|id| slots.get(*id as usize));
-    slots
-        .map(|slot| slot.buffer.owner())
-        .any(|owner| matches!(owner, Owner::Frame(_)))
+    let mut slots = group.slots.iter().filter_map(|id| slots.get(*id as usize));
+    slots.any(|slot| slot.buffer.is_frame())
 }

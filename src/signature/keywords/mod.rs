@@ -36,7 +36,7 @@ use super::draft::Draft;
 use super::header_number::HeaderNumber;
 use super::lex::{Fault, Opt};
 use super::suggest::nearest;
-use crate::buffer::{Buffer, Owner};
+use crate::buffer::Buffer;
 use crate::number::Number;
 
 /// One keyword of the rule language.
@@ -218,8 +218,7 @@ fn old_modifiers() -> [Keyword; 13] {
 /// The payload is a sticky buffer by the name `pkt_data`; `dcerpc.iface` takes a value, and frames are
 /// values of `frame`.
 const fn sticky_by_own_name(buffer: Buffer) -> bool {
-    !matches!(buffer, Buffer::Payload | Buffer::DcerpcInterface)
-        && !matches!(buffer.owner(), Owner::Frame(_))
+    !matches!(buffer, Buffer::Payload | Buffer::DcerpcInterface) && !buffer.is_frame()
 }
 
 fn sticky_buffers() -> impl Iterator<Item = Keyword> {
