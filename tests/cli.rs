@@ -234,6 +234,40 @@ fn replay_blocks_logs_and_writes_what_was_forwarded() {
     assert_eq!(logged[0]["verdict"]["reason"], "engine_mode");
 }
 
+#[test]
+fn replay_tells_what_each_rule_cost() {
+    let dir = TempDir::new().unwrap();
+    let rules = file(
+        &dir,
+        "udp.rules",
+        "alert udp any any -> any any (msg:\"common\"; content:\"an |7c|\"; fast_pattern; content:\"never\"; sid:7;)\n\
+         alert udp any any -> any any (msg:\"found\"; content:\"evil\"; sid:8;)\n\
+         alert udp any any -> any any (msg:\"silent\"; content:\"silence\"; sid:9;)\n",
+    );
+    let capture = capture(&dir, &[udp(b"an | evil one"), udp(b"an | evil two")]);
+    let log = dir.path().join("log");
+    let log = log.to_str().unwrap();
+    let args = ["replay", &capture, "--rules", &rules, "--log-dir", log];
+
+    let shown = stdout(&stopgap(&[&args[..], &["--profile"]].concat()));
+    assert!(shown.contains("payload \"an |7c|\""), "{shown}");
+    assert!(shown.lines().last().unwrap().ends_with(" MB/s"), "{shown}");
+
+    let rows = ["--profile", "--profile-rows", "1", "--json"];
+    let output = stopgap(&[&args[..], &rows[..]].concat());
+    let told: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(told["packets"], 2);
+    assert_eq!(told["profile"]["rules"], 2);
+    let row = &told["profile"]["rows"][0];
+    assert_eq!(told["profile"]["rows"].as_array().unwrap().len(), 1);
+    assert_eq!((&row["candidates"], &row["tried"]), (&2.into(), &2.into()));
+    assert_eq!(row["buffer"], "payload");
+
+    let plain = stdout(&stopgap(&[&args[..], &["--json"]].concat()));
+    let plain: serde_json::Value = serde_json::from_str(&plain).unwrap();
+    assert!(plain.get("profile").is_none());
+}
+
 /// A datagram in two fragments, the second of which comes first.
 fn in_fragments(datagram: &[u8], id: u8) -> [Vec<u8>; 2] {
     let (header, body) = datagram.split_at(20);

@@ -10,6 +10,7 @@ mod detach;
 mod replay;
 mod replay_log;
 mod report;
+mod rule_profile;
 mod rules;
 mod run;
 mod style;

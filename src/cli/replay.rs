@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
 use super::replay_log::ReplayLog;
+use super::rule_profile;
 use super::style::{self, STRONG, WARNING};
 use super::{Failure, Outcome, Result, RuleArgs};
 use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
@@ -36,7 +38,9 @@ const PACKETS_PER_UPDATE: u64 = 4096;
 /// is not in the capture is inspected packet by packet only, and passes. With --mode detect the
 /// engine only looks on: every packet is forwarded. Scenarios of packs are
 /// not played first (`stopgap test` does). What cannot be loaded is told, and left out. The last
-/// line sums up; the seconds in it are without loading.
+/// line sums up; the seconds in it are without loading. With --profile, a table tells what each
+/// rule cost: how often its fast pattern brought it up, how often its tests were run, how often it
+/// matched, and how long that took.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// pcap or pcapng files, replayed one after the other.
@@ -53,6 +57,28 @@ pub struct Args {
     /// Where eve.json is written; made if it is not there.
     #[arg(long, value_name = "DIR")]
     log_dir: PathBuf,
+    /// Tell what each rule cost, the most expensive first.
+    #[arg(long)]
+    profile: bool,
+    /// Rows of that table; 0: every rule that was brought up.
+    #[arg(long, value_name = "ROWS", default_value_t = 25, requires = "profile")]
+    profile_rows: usize,
+    /// Sum up, and tell what rules cost, in one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the last line says, for programs.
+#[derive(Debug, Serialize)]
+struct Summary {
+    packets: u64,
+    bytes: u64,
+    flows: u64,
+    alerts: u64,
+    drops: u64,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<rule_profile::Report>,
 }
 
 pub fn run(args: Args) -> Result {
@@ -75,12 +101,17 @@ pub fn run(args: Args) -> Result {
     worker.stream.tolerate_gaps = true;
     let mut replay = Replay::new(worker, ruleset, &args)?;
     let started = Instant::now();
+    if args.profile {
+        replay
+            .worker
+            .profile_rules(Box::new(move || started.elapsed()));
+    }
     for capture in &args.captures {
         replay
             .capture(capture)
             .map_err(|Failure(e)| Failure(format!("{}: {e}", capture.display())))?;
     }
-    replay.end(started)
+    replay.end(started, &args)
 }
 
 /// The ruleset of `sources`. What cannot be read at all ends the replay; what is read and wrong is
@@ -204,7 +235,7 @@ impl Replay {
         Ok(())
     }
 
-    fn end(mut self, started: Instant) -> Result {
+    fn end(mut self, started: Instant, args: &Args) -> Result {
         self.worker.finish(self.now, &mut self.log);
         let counters = self.counters.snapshot();
         let first = self.first.unwrap_or(self.now);
@@ -222,17 +253,43 @@ impl Replay {
         if let Some(file) = self.forwarded {
             file.finish()?;
         }
-        let seconds = started.elapsed().as_secs_f64();
-        let bytes = counters.get(Counter::ReceivedBytes);
-        anstream::println!(
-            "{STRONG}{} packets, {bytes} bytes, {} flows, {} alerts, {} drops, {seconds:.3} s, {:.1} MB/s{STRONG:#}",
-            counters.get(Counter::Received),
-            counters.get(Counter::FlowsCreated),
-            counters.get(Counter::Alerts),
-            counters.dropped_total(),
-            bytes as f64 / 1e6 / seconds.max(1e-6),
-        );
+        let elapsed = started.elapsed();
+        let summary = Summary {
+            packets: counters.get(Counter::Received),
+            bytes: counters.get(Counter::ReceivedBytes),
+            flows: counters.get(Counter::FlowsCreated),
+            alerts: counters.get(Counter::Alerts),
+            drops: counters.dropped_total(),
+            seconds: elapsed.as_secs_f64(),
+            profile: args
+                .profile
+                .then(|| rule_profile::Report::new(&self.worker.rule_profile(), args.profile_rows)),
+        };
+        summary.print(args.json, elapsed)?;
         Ok(Outcome::Holds)
+    }
+}
+
+impl Summary {
+    fn print(&self, json: bool, elapsed: Duration) -> std::result::Result<(), Failure> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+            return Ok(());
+        }
+        if let Some(profile) = &self.profile {
+            profile.print(elapsed);
+        }
+        anstream::println!(
+            "{STRONG}{} packets, {} bytes, {} flows, {} alerts, {} drops, {:.3} s, {:.1} MB/s{STRONG:#}",
+            self.packets,
+            self.bytes,
+            self.flows,
+            self.alerts,
+            self.drops,
+            self.seconds,
+            self.bytes as f64 / 1e6 / self.seconds.max(1e-6),
+        );
+        Ok(())
     }
 }
 

@@ -1,10 +1,12 @@
 //! What a worker reuses from packet to packet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::flow_state::TxState;
+use super::flow_state::{RuleRef, TxState};
 use super::keywords::{Limits, Variables};
 use super::prefilter;
+use super::profile::{Profile, ProfileClock, RuleProfile};
 use super::ruleset::Ruleset;
 
 /// Per-worker working space. After warming up, inspection allocates nothing but in here, and here
@@ -19,6 +21,16 @@ pub struct Scratch {
     pub(crate) transformed: Transformed,
     /// States of ended transactions, for new ones.
     pub(crate) spare: Vec<TxState>,
+    /// What rules cost, where somebody wants to know.
+    pub(crate) profile: Option<Box<Profile>>,
+}
+
+/// A rule being tried.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Trial {
+    began: Option<Duration>,
+    evaluations: u64,
 }
 
 /// Spare states kept for reuse.
@@ -33,6 +45,7 @@ impl Default for Scratch {
             limits: Limits::default(),
             transformed: Transformed::default(),
             spare: Vec::new(),
+            profile: None,
         }
     }
 }
@@ -52,10 +65,51 @@ impl Scratch {
         std::mem::take(&mut self.variables.full)
     }
 
+    /// From now on, what each rule costs is noted.
+    pub fn profile(&mut self, clock: ProfileClock) {
+        self.profile = Some(Box::new(Profile::new(clock)));
+    }
+
+    /// What the rules cost that were brought up since; none where nothing was noted.
+    pub fn profiled(&self, ruleset: &Ruleset) -> Vec<RuleProfile> {
+        let profile = self.profile.as_deref();
+        profile.map_or_else(Vec::new, |profile| profile.report(ruleset))
+    }
+
+    /// The same as new, but that what rules cost goes on being noted.
+    pub fn restart(&mut self) {
+        let profile = self.profile.take();
+        *self = Self {
+            profile,
+            ..Self::default()
+        };
+    }
+
+    /// A rule is about to be tried.
+    #[inline]
+    pub(crate) fn begin_trial(&self) -> Trial {
+        Trial {
+            began: self.profile.as_ref().map(|profile| profile.now()),
+            evaluations: self.limits.evaluations,
+        }
+    }
+
+    /// It was.
+    #[inline]
+    pub(crate) fn end_trial(&mut self, trial: Trial, rule: RuleRef) {
+        if let (Some(profile), Some(began)) = (&mut self.profile, trial.began) {
+            let tried = self.limits.evaluations != trial.evaluations;
+            profile.spent(rule, began, tried);
+        }
+    }
+
     /// What follows is asked of this ruleset.
     pub(crate) fn enter(&mut self, ruleset: &Ruleset) {
         if !Arc::ptr_eq(&self.variables.kept, &ruleset.kept) {
             self.variables.kept = Arc::clone(&ruleset.kept);
+        }
+        if let Some(profile) = &mut self.profile {
+            profile.enter(ruleset);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Rules against traffic: what fires, whatever the matcher, the prefilter or the segmentation.
 
 mod bypass;
-mod fixture;
+pub(super) mod fixture;
 mod packets;
 mod streams;
 mod transactions;

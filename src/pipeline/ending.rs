@@ -11,7 +11,7 @@ use super::policy::WorkerConfig;
 use super::worker::Engine;
 use crate::buffer::Buffer;
 use crate::counters::{Counter, Counters};
-use crate::detect::{Evidence, Ruleset, Scratch};
+use crate::detect::{Evidence, Ruleset};
 use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::stream::{ChunkPool, Shared};
@@ -43,7 +43,7 @@ impl Ending<'_> {
             }));
             if looked.is_err() {
                 self.counters.add(Counter::Panics, 1);
-                self.engine.scratch = Scratch::default();
+                self.engine.scratch.restart();
                 self.engine.hits.clear();
             }
         }

@@ -36,7 +36,8 @@ use crate::decode::{
     ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
 };
 use crate::detect::{
-    CompiledSignature, Evidence, FlowContext, Hits, Ruleset, Scratch, ThresholdTable,
+    CompiledSignature, Evidence, FlowContext, Hits, ProfileClock, RuleProfile, Ruleset, Scratch,
+    ThresholdTable,
 };
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
@@ -188,6 +189,16 @@ impl Worker {
     pub fn set_ruleset(&mut self, ruleset: Arc<Ruleset>) -> Arc<Ruleset> {
         self.counters.add(Counter::RulesetSwaps, 1);
         std::mem::replace(&mut self.ruleset, ruleset)
+    }
+
+    /// From now on, what each rule costs is noted, by this clock.
+    pub fn profile_rules(&mut self, clock: ProfileClock) {
+        self.engine.scratch.profile(clock);
+    }
+
+    /// The rules that were brought up since, the most expensive first.
+    pub fn rule_profile(&self) -> Vec<RuleProfile> {
+        self.engine.scratch.profiled(&self.ruleset)
     }
 
     pub fn active_flows(&self) -> usize {
@@ -690,7 +701,7 @@ impl Worker {
     /// Something of ours went wrong: the flow in hand goes, the worker stays.
     fn recover(&mut self, now: Timestamp) -> Verdict {
         self.counters.add(Counter::Panics, 1);
-        self.engine.scratch = Scratch::default();
+        self.engine.scratch.restart();
         self.engine.hits.clear();
         self.engine.gate.close();
         let in_fragments = self.drop_fragments_in_hand();

@@ -149,11 +149,19 @@ impl Builder {
             || !signature.events.is_empty()
             || !signature.numbers.is_empty()
             || hook.is_some();
+        let fast_buffer = transaction_choice
+            .as_ref()
+            .filter(|_| self.options.prefilter && signature.events.is_empty())
+            .and_then(|c| {
+                let (_, tests) = of_transaction().find(|(at, _)| *at == c.buffer)?;
+                Some((tests.buffer, u8::try_from(c.buffer).ok()?))
+            });
         let payload_choice = fast_pattern::choose(raw.map(|b| (0, b)).into_iter(), |_| true);
         let payload = raw.map(|tests| {
             let fast = fast_test(&payload_choice, 0);
             let of_packet = headers.iter().any(|(b, _)| !b.is_address());
             let mut payload = payload_tests(signature, tests, fast, decoded, of_packet);
+            payload.has_fast_pattern = self.options.prefilter && fast.is_some();
             payload.span = self.span(tests, app.is_some() || bits.asks() || kept.asks());
             // What a protocol carries is looked at as its stream, unless the rule asks for packets.
             if is_transaction_rule || (app.is_some() && payload.on_stream) {
@@ -181,6 +189,7 @@ impl Builder {
             first_only: signature.header.hook == Some(Hook::Packet(PacketHook::FlowStart)),
             has_variables: !signature.variables.is_empty() || captures(buffers),
             noalert: signature.noalert,
+            fast_buffer,
         };
         if signature.firewall.is_some() {
             let firewall = self.firewall.get_or_insert_default();
@@ -651,6 +660,7 @@ fn payload_tests(
     });
     PayloadTests {
         program: program::compile(&tests.tests, fast, decoded),
+        has_fast_pattern: false,
         span: 0,
         on_stream: tcp && !packet_only,
         on_packet: tcp && !stream_only && (packet_only || anchored),

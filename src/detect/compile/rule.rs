@@ -7,7 +7,8 @@ use crate::buffer::Buffer;
 use crate::decode::{DecodeEvents, protocol};
 use crate::detect::context::{Endpoints, FlowContext};
 use crate::detect::flowbits::{BitId, Bits};
-use crate::detect::keywords::Program;
+use crate::detect::keywords::{Op, Program};
+use crate::detect::profile::CalledBy;
 use crate::direction::Direction;
 use crate::signature::ast::{
     Absent, AppHook, FlowCountTest, Flowbit, FlowbitCommand, NumberTest, PacketTest, Proto,
@@ -252,6 +253,8 @@ impl AppTest {
 #[derive(Debug)]
 pub(crate) struct PayloadTests {
     pub(crate) program: Program,
+    /// The content kept as evidence is looked for by a matcher.
+    pub(crate) has_fast_pattern: bool,
     /// A match lies within this many bytes; zero: one content alone, its place tells all.
     pub(crate) span: u32,
     /// May be held against the stream.
@@ -302,6 +305,8 @@ pub(crate) struct Rule {
     /// A byte variable may go from one buffer to the next: all are evaluated together.
     pub(crate) has_variables: bool,
     pub(crate) noalert: bool,
+    /// Of `buffers`, the one whose content a matcher looks for.
+    pub(crate) fast_buffer: Option<(Buffer, u8)>,
 }
 
 impl Rule {
@@ -310,6 +315,27 @@ impl Rule {
     pub(crate) fn asks_each_packet(&self) -> bool {
         let of_flow = |t: &PacketTest| matches!(t, PacketTest::Number(HeaderNumber::IpProtocol, _));
         !self.packet.iter().all(of_flow) || !self.headers.is_empty() || self.app.is_early()
+    }
+
+    /// What brings it up. Of a rule that needs both transaction and payload, the former is told.
+    pub(crate) fn called_by(&self) -> CalledBy {
+        let fast = |buffer, program: &Program| match program.ops.get(program.evidence) {
+            Some(Op::Content(content)) => CalledBy::FastPattern {
+                buffer,
+                bytes: content.needle.bytes().to_vec(),
+            },
+            _ => CalledBy::Everything,
+        };
+        if let Some((buffer, at)) = self.fast_buffer
+            && let Some(group) = self.buffers.get(usize::from(at))
+        {
+            return fast(buffer, &group.program);
+        }
+        match &self.payload {
+            _ if !self.events.is_empty() => CalledBy::Event,
+            Some(payload) if payload.has_fast_pattern => fast(Buffer::Payload, &payload.program),
+            _ => CalledBy::Everything,
+        }
     }
 
     /// Whether it looks at a transaction.

@@ -66,8 +66,10 @@ impl Ruleset {
                 continue;
             };
             for &number in firewall.packet(table) {
+                let trial = scratch.begin_trial();
                 let matched =
                     round.packet_match(scratch, number, ctx, flow.as_deref(), first, packet, hits);
+                scratch.end_trial(trial, round.reference(number));
                 if let Some(found) = matched
                     && let Some(ruled) = round.decided(
                         scratch,
@@ -176,7 +178,10 @@ impl Ruleset {
                 if before && again {
                     continue;
                 }
-                let Some(evidence) = round.state_match(scratch, rule, ctx, flow, &tx, hits) else {
+                let trial = scratch.begin_trial();
+                let matched = round.state_match(scratch, rule, ctx, flow, &tx, hits);
+                scratch.end_trial(trial, this);
+                let Some(evidence) = matched else {
                     continue;
                 };
                 if rule.on_the_way {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use super::compile::{Layer, Occasion, Rule};
 use super::context::{Endpoints, FlowContext};
-use super::flow_state::FlowDetect;
+use super::flow_state::{FlowDetect, RuleRef};
 use super::hit::{Evidence, Hit, Hits};
 use super::keywords::{address_bytes, evaluate};
 use super::ruleset::Ruleset;
@@ -37,6 +37,13 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
+    const fn reference(&self, rule: u32) -> RuleRef {
+        RuleRef {
+            layer: self.number,
+            rule,
+        }
+    }
+
     /// Whether what is kept between packets fulfils the rule.
     fn kept_matches(
         &self,
@@ -75,6 +82,9 @@ impl Round<'_> {
         hits: &mut Hits,
     ) {
         let index = rule as usize;
+        if let Some(profile) = &mut scratch.profile {
+            profile.matched(self.reference(rule));
+        }
         let (Some(compiled), Some(signature)) = (
             self.layer.rules.get(index),
             self.layer.signatures().get(index),

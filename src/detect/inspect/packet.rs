@@ -136,11 +136,16 @@ impl Round<'_> {
         packet: &Packet<'_>,
         hits: &mut Hits,
     ) {
+        if let Some(profile) = &mut scratch.profile {
+            profile.called(self.reference(number));
+        }
+        let trial = scratch.begin_trial();
         let found = self.packet_match(scratch, number, ctx, flow.as_deref(), first, packet, hits);
         if let Some(found) = found {
             let (scope, evidence) = (found.scope, found.evidence);
             self.fire(scratch, number, None, scope, evidence, flow, hits);
         }
+        scratch.end_trial(trial, self.reference(number));
     }
 
     /// Whether a rule matches a packet, and on what. `first`: of its direction of the flow.

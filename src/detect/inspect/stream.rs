@@ -4,7 +4,7 @@ use super::Round;
 use crate::buffer::Buffer;
 use crate::detect::compile::{PayloadTests, Rule, Traffic};
 use crate::detect::context::{FlowContext, StreamRules, StreamWindow};
-use crate::detect::flow_state::{FlowDetect, RuleRef, StreamCandidate};
+use crate::detect::flow_state::{FlowDetect, StreamCandidate};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
@@ -44,7 +44,16 @@ impl Ruleset {
             found.sort_unstable();
             found.dedup_by_key(|f| Found(*f).rule());
             for &one in &found {
-                round.try_stream(scratch, Found(one), ctx, flow, &window, hits);
+                let one = Found(one);
+                let rule = round.reference(one.rule());
+                if let Some(profile) = &mut scratch.profile
+                    && one.is_fresh()
+                {
+                    profile.called(rule);
+                }
+                let trial = scratch.begin_trial();
+                round.try_stream(scratch, one, ctx, flow, &window, hits);
+                scratch.end_trial(trial, rule);
             }
         }
         scratch.found = found;
@@ -142,10 +151,7 @@ impl Round<'_> {
         {
             return;
         }
-        let reference = RuleRef {
-            layer: self.number,
-            rule: number,
-        };
+        let reference = self.reference(number);
         let candidates = &flow.stream[self.direction.index()];
         let known = candidates.binary_search_by_key(&reference, |c| c.rule).ok();
         let (mut floor, waiting_until) =
@@ -243,10 +249,7 @@ impl Round<'_> {
         hits: &mut Hits,
     ) {
         if rule.is_mixed() {
-            let reference = RuleRef {
-                layer: self.number,
-                rule: number,
-            };
+            let reference = self.reference(number);
             if let Err(at) = flow.payload_matched.binary_search(&reference) {
                 flow.payload_matched.insert(at, reference);
                 flow.generation = flow.generation.wrapping_add(1);

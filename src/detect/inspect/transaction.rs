@@ -5,9 +5,7 @@ use crate::app_layer::{TxRef, Unit};
 use crate::detect::buffers::{Transaction, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
-use crate::detect::flow_state::{
-    CandidateState, FlowDetect, RuleRef, Scanned, TxCandidate, TxSide,
-};
+use crate::detect::flow_state::{CandidateState, FlowDetect, Scanned, TxCandidate, TxSide};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
@@ -214,10 +212,10 @@ impl Round<'_> {
         scratch.found.sort_unstable();
         scratch.found.dedup();
         for &number in &scratch.found {
-            let rule = RuleRef {
-                layer: self.number,
-                rule: number,
-            };
+            let rule = self.reference(number);
+            if let Some(profile) = &mut scratch.profile {
+                profile.called(rule);
+            }
             let Err(at) = side.candidates.binary_search_by_key(&rule, |c| c.rule) else {
                 continue;
             };
@@ -246,7 +244,7 @@ impl Round<'_> {
         let waiting = candidates
             .filter(|c| c.rule.layer == self.number && c.state == CandidateState::Waiting);
         for candidate in waiting {
-            let number = candidate.rule.rule;
+            let (reference, number) = (candidate.rule, candidate.rule.rule);
             let Some(rule) = self.layer.rules.get(number as usize) else {
                 continue;
             };
@@ -258,6 +256,7 @@ impl Round<'_> {
                 continue;
             }
             let eager = side.growth.is_enough(tx, self.direction);
+            let trial = scratch.begin_trial();
             match self.try_buffers(scratch, rule, candidate, tx, eager) {
                 Outcome::Match(evidence) if ready && self.addresses_match(scratch, rule) => {
                     candidate.state = CandidateState::Fired;
@@ -274,6 +273,7 @@ impl Round<'_> {
                 Outcome::Match(_) | Outcome::NotYet => {}
                 Outcome::Never => candidate.state = CandidateState::Dead,
             }
+            scratch.end_trial(trial, reference);
         }
     }
 

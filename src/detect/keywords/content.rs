@@ -35,6 +35,11 @@ impl Needle {
         }
     }
 
+    /// As it is looked for: in lower case where case is of no matter.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }

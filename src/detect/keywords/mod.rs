@@ -105,11 +105,13 @@ pub(crate) struct Match {
     pub(crate) end: usize,
 }
 
-/// Counts what could not be decided.
+/// Counts what was asked, and what could not be decided.
 #[derive(Debug, Default)]
 pub(crate) struct Limits {
     /// Evaluations that ran out of steps, and regular expressions out of theirs.
     pub(crate) exhausted: u64,
+    /// Evaluations at all.
+    pub(crate) evaluations: u64,
 }
 
 /// Holds `program` against `bytes`, whose first byte is at `base` of the whole buffer or stream.
@@ -121,6 +123,7 @@ pub(crate) fn evaluate(
     limits: &mut Limits,
 ) -> Option<Match> {
     let (found, exhausted) = evaluate_with(program, bytes, base, variables);
+    limits.evaluations += 1;
     limits.exhausted += u64::from(exhausted);
     found
 }

@@ -18,11 +18,12 @@ use crate::signature::{Classes, Variables, parse_file};
 use crate::stream::StreamEvents;
 use crate::time::Timestamp;
 
-pub(super) const CLIENT: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
-pub(super) const SERVER: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
+pub(in crate::detect) const CLIENT: (IpAddr, u16) =
+    (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 40_000);
+pub(in crate::detect) const SERVER: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
 
 /// Every way to find candidates; all must give the same hits.
-pub(super) fn ways() -> Vec<CompileOptions> {
+pub(in crate::detect) fn ways() -> Vec<CompileOptions> {
     let with = |matcher, prefilter| CompileOptions {
         matcher,
         prefilter,
@@ -37,7 +38,7 @@ pub(super) fn ways() -> Vec<CompileOptions> {
     ]
 }
 
-pub(super) fn inputs(rules: &str) -> Vec<RuleInput> {
+pub(in crate::detect) fn inputs(rules: &str) -> Vec<RuleInput> {
     let parsed = parse_file(
         "test.rules",
         rules,
@@ -53,18 +54,18 @@ pub(super) fn inputs(rules: &str) -> Vec<RuleInput> {
 }
 
 /// One flow under one ruleset.
-pub(super) struct Rig {
-    pub(super) ruleset: Ruleset,
-    pub(super) scratch: Scratch,
-    pub(super) flow: FlowDetect,
-    pub(super) ctx: FlowContext,
-    pub(super) hits: Hits,
+pub(in crate::detect) struct Rig {
+    pub(in crate::detect) ruleset: Ruleset,
+    pub(in crate::detect) scratch: Scratch,
+    pub(in crate::detect) flow: FlowDetect,
+    pub(in crate::detect) ctx: FlowContext,
+    pub(in crate::detect) hits: Hits,
     /// All of each direction's stream so far.
     sent: [Vec<u8>; 2],
 }
 
 impl Rig {
-    pub(super) fn new(rules: &str, options: &CompileOptions) -> Self {
+    pub(in crate::detect) fn new(rules: &str, options: &CompileOptions) -> Self {
         let layer = Layer::compile(inputs(rules), options);
         Self {
             ruleset: Ruleset::new(
@@ -104,7 +105,7 @@ impl Rig {
     }
 
     /// Sids of the hits so far, sorted; hits are cleared.
-    pub(super) fn take(&mut self) -> Vec<u32> {
+    pub(in crate::detect) fn take(&mut self) -> Vec<u32> {
         let mut sids = self.sids_of(self.hits.as_slice());
         sids.sort_unstable();
         self.hits.clear();
@@ -112,7 +113,7 @@ impl Rig {
     }
 
     /// Shows the next bytes of a stream, with no more before them than the ruleset asks for.
-    pub(super) fn stream(&mut self, direction: Direction, bytes: &[u8]) -> Vec<u32> {
+    pub(in crate::detect) fn stream(&mut self, direction: Direction, bytes: &[u8]) -> Vec<u32> {
         let keep = self.ruleset.stream_window_bytes(&self.ctx, direction);
         let sent = &mut self.sent[direction.index()];
         let Some(keep) = keep else {
@@ -139,7 +140,7 @@ impl Rig {
         self.take()
     }
 
-    pub(super) fn tx(&mut self, direction: Direction, tx: &FakeTx) -> Vec<u32> {
+    pub(in crate::detect) fn tx(&mut self, direction: Direction, tx: &FakeTx) -> Vec<u32> {
         self.ctx.app = tx.protocol;
         self.ruleset.inspect_transaction(
             &mut self.scratch,
@@ -153,7 +154,7 @@ impl Rig {
     }
 
     /// A packet of the flow.
-    pub(super) fn packet(&mut self, direction: Direction, datagram: &[u8]) -> Vec<u32> {
+    pub(in crate::detect) fn packet(&mut self, direction: Direction, datagram: &[u8]) -> Vec<u32> {
         let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
         self.ruleset.on_packet(
             &mut self.scratch,
@@ -170,7 +171,7 @@ impl Rig {
     }
 
     /// A packet that belongs to no flow.
-    pub(super) fn lone_packet(&mut self, datagram: &[u8]) -> Vec<u32> {
+    pub(in crate::detect) fn lone_packet(&mut self, datagram: &[u8]) -> Vec<u32> {
         let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
         let to_server = Direction::ToServer;
         let ctx = FlowContext::without_flow(&packet, to_server, self.ctx.now);
@@ -181,7 +182,7 @@ impl Rig {
     }
 }
 
-pub(super) fn tcp(payload: &[u8]) -> Vec<u8> {
+pub(in crate::detect) fn tcp(payload: &[u8]) -> Vec<u8> {
     let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64)
         .tcp(CLIENT.1, SERVER.1, 1, 1000)
         .ack(1);
@@ -190,14 +191,14 @@ pub(super) fn tcp(payload: &[u8]) -> Vec<u8> {
     out
 }
 
-pub(super) fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
+pub(in crate::detect) fn udp(src: u16, dst: u16, payload: &[u8]) -> Vec<u8> {
     let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64).udp(src, dst);
     let mut out = Vec::new();
     builder.write(&mut out, payload).unwrap();
     out
 }
 
-pub(super) fn icmp(payload: &[u8]) -> Vec<u8> {
+pub(in crate::detect) fn icmp(payload: &[u8]) -> Vec<u8> {
     let builder = etherparse::PacketBuilder::ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64)
         .icmpv4_echo_request(1, 2);
     let mut out = Vec::new();
@@ -207,19 +208,19 @@ pub(super) fn icmp(payload: &[u8]) -> Vec<u8> {
 
 /// A transaction whose buffers a test sets.
 #[derive(Clone)]
-pub(super) struct FakeTx {
-    pub(super) protocol: Protocol,
-    pub(super) id: u64,
-    pub(super) revisions: [u32; 2],
-    pub(super) complete: [bool; 2],
-    pub(super) events: Vec<Event>,
+pub(in crate::detect) struct FakeTx {
+    pub(in crate::detect) protocol: Protocol,
+    pub(in crate::detect) id: u64,
+    pub(in crate::detect) revisions: [u32; 2],
+    pub(in crate::detect) complete: [bool; 2],
+    pub(in crate::detect) events: Vec<Event>,
     /// Buffer, direction, bytes, and whether that is all.
-    pub(super) buffers: Vec<(Buffer, Direction, Vec<u8>, bool)>,
-    pub(super) numbers: Vec<(Number, Direction, u64)>,
+    pub(in crate::detect) buffers: Vec<(Buffer, Direction, Vec<u8>, bool)>,
+    pub(in crate::detect) numbers: Vec<(Number, Direction, u64)>,
 }
 
 impl FakeTx {
-    pub(super) fn http(id: u64) -> Self {
+    pub(in crate::detect) fn http(id: u64) -> Self {
         Self {
             protocol: Protocol::Http1,
             id,
@@ -231,7 +232,7 @@ impl FakeTx {
         }
     }
 
-    pub(super) fn tls(id: u64) -> Self {
+    pub(in crate::detect) fn tls(id: u64) -> Self {
         Self {
             protocol: Protocol::Tls,
             ..Self::http(id)
@@ -239,12 +240,12 @@ impl FakeTx {
     }
 
     /// Sets a buffer, or another instance of one that may have many.
-    pub(super) fn set(&mut self, buffer: Buffer, bytes: &[u8]) -> &mut Self {
+    pub(in crate::detect) fn set(&mut self, buffer: Buffer, bytes: &[u8]) -> &mut Self {
         let direction = buffer.direction().unwrap_or(Direction::ToServer);
         self.grow(buffer, direction, bytes, true)
     }
 
-    pub(super) fn grow(
+    pub(in crate::detect) fn grow(
         &mut self,
         buffer: Buffer,
         direction: Direction,
@@ -259,12 +260,12 @@ impl FakeTx {
         self.touch(direction)
     }
 
-    pub(super) fn touch(&mut self, direction: Direction) -> &mut Self {
+    pub(in crate::detect) fn touch(&mut self, direction: Direction) -> &mut Self {
         self.revisions[direction.index()] += 1;
         self
     }
 
-    pub(super) fn end(&mut self, direction: Direction) -> &mut Self {
+    pub(in crate::detect) fn end(&mut self, direction: Direction) -> &mut Self {
         self.complete[direction.index()] = true;
         self.touch(direction)
     }
