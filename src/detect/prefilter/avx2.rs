@@ -191,7 +191,9 @@ fn scan<const STRIDE: usize>(
                 }
                 if let Some(&word) = round.get(here..).and_then(|r| r.first_chunk::<4>()) {
                     let gram = Gram::of_word(u32::from_le_bytes(word), table.mask);
-                    candidate(position + here, gram);
+                    if table.bitmap.confirms(gram) {
+                        candidate(position + here, gram);
+                    }
                 }
             }
         }
