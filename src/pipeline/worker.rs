@@ -87,8 +87,6 @@ pub(super) struct Engine {
     pub hits: Hits,
     pub gate: Gate,
     pub thresholds: ThresholdTable,
-    /// Kept and new bytes of a stream, put together.
-    pub assembled: Vec<u8>,
     /// Bytes that the parsers and the detection state of all flows hold.
     pub held_bytes: u64,
     /// Flows whose server has not confirmed the handshake.
@@ -165,7 +163,6 @@ impl Worker {
                 hits: Hits::default(),
                 gate: Gate::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
-                assembled: Vec::new(),
                 held_bytes: 0,
                 awaiting: 0,
                 expected: ExpectedFlows::default(),

@@ -29,6 +29,9 @@ use crate::signature::ast::{
 };
 use crate::signature::header_number::HeaderNumber;
 
+/// What stands in so many first bytes of a packet is looked for apart from the rest.
+const NEAR_BYTES: u32 = 256;
+
 /// A fast pattern, and the rule it calls for.
 type Call = (Pattern, u32);
 
@@ -317,13 +320,15 @@ impl Builder {
                 continue;
             }
             // Packets of a stream are scanned twice; a content that stands near the start keeps
-            // the second scan short.
-            let near = (traffic == Traffic::TcpPacket && choice.is_some())
-                .then(|| {
-                    let near = |c: &Content| program::head(c).is_some();
-                    fast_pattern::choose(std::iter::once((0, tests)), near)
-                })
-                .flatten();
+            // the second scan short. One that tells little would call for its rule too often.
+            let near = choice
+                .filter(|_| traffic == Traffic::TcpPacket)
+                .and_then(|best| {
+                    let near =
+                        |c: &Content| program::head(c).is_some_and(|head| head <= NEAR_BYTES);
+                    let near = fast_pattern::choose(std::iter::once((0, tests)), near);
+                    near.filter(|near| 2 * near.worth >= best.worth)
+                });
             let choice = near.as_ref().or(choice);
             for direction in Direction::BOTH {
                 if rule.flow.direction.is_some_and(|d| d != direction) {
@@ -333,7 +338,8 @@ impl Builder {
                     Some(Test::Content(content)) => Some(content),
                     _ => None,
                 });
-                let head = content.and_then(program::head);
+                let far = |&head: &u32| traffic == Traffic::TcpPacket && head > NEAR_BYTES;
+                let head = content.and_then(program::head).filter(|head| !far(head));
                 let own = match tests.tests.as_slice() {
                     [Test::Content(only)] => only.pattern.len() as u32,
                     _ => content.map_or(0, |c| c.pattern.len() as u32),

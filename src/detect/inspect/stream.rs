@@ -144,21 +144,24 @@ impl Round<'_> {
         let Some(payload) = rule.payload.as_ref().filter(|p| p.on_stream) else {
             return;
         };
-        if !window.rules.take(rule.is_patient())
+        let reference = self.reference(number);
+        let candidates = &flow.stream[self.direction.index()];
+        let known = candidates.binary_search_by_key(&reference, |c| c.rule).ok();
+        let ready = rule.flow.matches(ctx, self.direction)
+            && rule.app.matches(ctx.app, ctx.original_app)
+            && (rule.is_mixed() || self.kept_matches(rule, Some(flow), None, hits));
+        // Without any of these there is nothing to find, nor to remember.
+        let concerns = ready || found.is_fresh() || known.is_some();
+        if !concerns
+            || !window.rules.take(rule.is_patient())
             || !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
             || rule.flow.direction.is_some_and(|d| d != self.direction)
             || !rule.header.endpoints_match(&self.layer.sets, &self.ends)
         {
             return;
         }
-        let reference = self.reference(number);
-        let candidates = &flow.stream[self.direction.index()];
-        let known = candidates.binary_search_by_key(&reference, |c| c.rule).ok();
         let (mut floor, waiting_until) =
             known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
-        let ready = rule.flow.matches(ctx, self.direction)
-            && rule.app.matches(ctx.app, ctx.original_app)
-            && (rule.is_mixed() || self.kept_matches(rule, Some(flow), None, hits));
         if ready {
             self.match_stream(
                 scratch, number, rule, payload, flow, window, &mut floor, hits,
