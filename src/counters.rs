@@ -70,7 +70,11 @@ counters! {
     Panics = "worker_panics", "Panics caught; each costs one flow.";
     EventsLost = "events_lost", "Event records not written since the log could not keep up.";
     Transactions = "transactions", "Application-layer transactions seen.";
-    MatchErrors = "match_limit_errors", "Regular expressions that hit their limit.";
+    MatchErrors = "match_limit_errors", "Times that a rule could not decide within the limits of its tests.";
+    RuleWork = "rule_work_units", "Work that the tests of rules were, in units of about a nanosecond.";
+    RulesSuspended = "rules_suspended", "Times that a rule took more than its budget and was not asked for a while.";
+    RulesSkipped = "suspended_rules_skipped", "Times that a suspended rule was not asked though it would have been.";
+    FlowsOverBudget = "flows_over_budget", "Flows whose rules took longer than their bytes and `flow_budget_us` allow.";
     KeptFull = "kept_full", "Times that what a rule wanted to keep found no room.";
     Tagged = "tagged_packets", "Packets logged since a rule tagged them.";
     FlowsBypassed = "flows_bypassed", "Flows that a rule let through uninspected from a match on.";

@@ -295,6 +295,8 @@ drop_reasons! {
     AppLayerMemory = "app_layer_memory",
     /// What a rule wanted to keep found no room.
     KeptFull = "kept_full",
+    /// Rules could not decide within their limits, were suspended, or took too long for the flow.
+    TimeBudget = "time_budget",
     /// The worker panicked on this packet.
     InternalError = "internal_error",
 }

@@ -24,6 +24,16 @@ pub struct Engine {
     /// Bytes of a stream before its newest that a match may reach back to.
     #[serde(deserialize_with = "within::<_, _, 256, 1_048_576>")]
     pub stream_window_bytes: u32,
+    /// Microseconds of each second of a worker that one rule may take. 0: as many as it wants.
+    #[serde(deserialize_with = "within::<_, _, 0, 1_000_000>")]
+    pub rule_budget_us: u32,
+    /// Seconds for which a rule that took more is not asked.
+    #[serde(deserialize_with = "within::<_, _, 1, 3_600>")]
+    pub rule_suspended_secs: u32,
+    /// Microseconds that rules may take for one flow beyond what its bytes pay for. 0: as many as
+    /// they want.
+    #[serde(deserialize_with = "within::<_, _, 0, 10_000>")]
+    pub flow_budget_us: u32,
     /// A file of `threshold`, `suppress` and `rate_filter` lines. Empty: none.
     pub threshold_file: PathBuf,
     /// Where the daemon keeps what it found out about rules' expressions. Empty: nowhere.
@@ -36,6 +46,9 @@ impl Default for Engine {
             mode: Mode::Prevent,
             action_order: ActionOrder::default(),
             stream_window_bytes: 8 << 10,
+            rule_budget_us: 100_000,
+            rule_suspended_secs: 10,
+            flow_budget_us: 5_000,
             threshold_file: PathBuf::new(),
             cache_dir: "/var/cache/stopgap".into(),
         }
@@ -57,6 +70,9 @@ pub struct Policy {
     pub app_layer_memory: ExceptionPolicy,
     /// Something that a rule wants to keep (`[datasets]`, `[hostbits]`), and no room for it.
     pub kept_full: ExceptionPolicy,
+    /// Rules that could not decide within their limits or were suspended, and flows that took too
+    /// long (`[engine]`).
+    pub time_budget: ExceptionPolicy,
     /// Tunnels nested deeper than `[decode]` allows.
     pub tunnel_depth: ExceptionPolicy,
     /// An IP fragment, and no room in what `[defrag]` allows. `drop`: the oldest incomplete
@@ -81,6 +97,7 @@ impl Default for Policy {
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
             kept_full: ExceptionPolicy::Pass,
+            time_budget: ExceptionPolicy::Drop,
             tunnel_depth: ExceptionPolicy::Drop,
             defrag_memory: ExceptionPolicy::Drop,
             internal_error: ExceptionPolicy::Drop,

@@ -43,6 +43,17 @@ pub(crate) struct StreamCandidate {
     pub(crate) until: u64,
     /// Stream offset behind the last match: bytes before it do not match again.
     pub(crate) floor: u64,
+    /// What it needs and is not there: nothing else has to be looked at until that comes.
+    pub(crate) lack: Option<Lack>,
+}
+
+/// A content that a match needs is not in a stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lack {
+    /// The test's place in the program.
+    pub(crate) test: u32,
+    /// Stream offset up to which it was looked for.
+    pub(crate) looked_to: u64,
 }
 
 /// One transaction, both directions.
@@ -102,8 +113,10 @@ pub(crate) struct TxCandidate {
 pub(crate) enum CandidateState {
     Waiting,
     Fired,
-    /// Cannot match in this transaction any more.
+    /// Cannot match in this transaction any more, unless what is there is added to.
     Dead,
+    /// Cannot match whatever is added.
+    Over,
 }
 
 impl TxCandidate {

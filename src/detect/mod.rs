@@ -11,6 +11,7 @@
 
 pub mod prefilter;
 
+mod budget;
 mod buffers;
 mod bypass;
 mod compile;
@@ -33,6 +34,7 @@ mod variables;
 mod tests;
 
 pub use crate::signature::ast::CaptureScope;
+pub use budget::{Debt, RuleBudget, Suspension, UNITS_PAID_PER_BYTE, UNITS_PER_US};
 pub use bypass::Legible;
 pub use compile::{
     Claim, CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::{Ledger, RuleBudget, Suspension};
 use super::flow_state::{RuleRef, TxState};
 use super::keywords::{Limits, Variables};
 use super::prefilter;
 use super::profile::{Profile, ProfileClock, RuleProfile};
 use super::ruleset::Ruleset;
+use crate::time::Timestamp;
 
 /// Per-worker working space. After warming up, inspection allocates nothing but in here, and here
 /// only to grow.
@@ -21,6 +23,8 @@ pub struct Scratch {
     pub(crate) transformed: Transformed,
     /// States of ended transactions, for new ones.
     pub(crate) spare: Vec<TxState>,
+    /// What rules took of their budgets.
+    pub(crate) ledger: Ledger,
     /// What rules cost, where somebody wants to know.
     pub(crate) profile: Option<Box<Profile>>,
 }
@@ -31,6 +35,7 @@ pub struct Scratch {
 pub(crate) struct Trial {
     began: Option<Duration>,
     evaluations: u64,
+    work: u64,
 }
 
 /// Spare states kept for reuse.
@@ -45,6 +50,7 @@ impl Default for Scratch {
             limits: Limits::default(),
             transformed: Transformed::default(),
             spare: Vec::new(),
+            ledger: Ledger::new(RuleBudget::default()),
             profile: None,
         }
     }
@@ -76,13 +82,40 @@ impl Scratch {
         profile.map_or_else(Vec::new, |profile| profile.report(ruleset))
     }
 
-    /// The same as new, but that what rules cost goes on being noted.
+    /// The same as new, but for what is known of rules' costs.
     pub fn restart(&mut self) {
         let profile = self.profile.take();
+        let ledger = std::mem::take(&mut self.ledger);
         *self = Self {
+            ledger,
             profile,
             ..Self::default()
         };
+    }
+
+    /// What each rule may take from now on.
+    pub fn set_budget(&mut self, budget: RuleBudget) {
+        self.ledger = Ledger::new(budget);
+    }
+
+    /// Units of work since the last call.
+    pub fn take_work(&mut self) -> u64 {
+        std::mem::take(&mut self.limits.work)
+    }
+
+    /// How often rules were suspended since the last call.
+    pub fn take_suspended(&mut self) -> u64 {
+        self.ledger.take_suspended()
+    }
+
+    /// A suspension that was not told of yet.
+    pub fn next_suspension(&mut self) -> Option<Suspension> {
+        self.ledger.next_news()
+    }
+
+    /// How often suspended rules were not asked since the last call.
+    pub fn take_skipped(&mut self) -> u64 {
+        self.ledger.take_skipped()
     }
 
     /// A rule is about to be tried.
@@ -91,12 +124,17 @@ impl Scratch {
         Trial {
             began: self.profile.as_ref().map(|profile| profile.now()),
             evaluations: self.limits.evaluations,
+            work: self.limits.work,
         }
     }
 
     /// It was.
     #[inline]
-    pub(crate) fn end_trial(&mut self, trial: Trial, rule: RuleRef) {
+    pub(crate) fn end_trial(&mut self, trial: Trial, rule: RuleRef, now: Timestamp) {
+        let work = self.limits.work.saturating_sub(trial.work);
+        if work > 0 {
+            self.ledger.charge(rule, work, now);
+        }
         if let (Some(profile), Some(began)) = (&mut self.profile, trial.began) {
             let tried = self.limits.evaluations != trial.evaluations;
             profile.spent(rule, began, tried);
@@ -108,6 +146,7 @@ impl Scratch {
         if !Arc::ptr_eq(&self.variables.kept, &ruleset.kept) {
             self.variables.kept = Arc::clone(&ruleset.kept);
         }
+        self.ledger.enter(ruleset);
         if let Some(profile) = &mut self.profile {
             profile.enter(ruleset);
         }

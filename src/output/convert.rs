@@ -7,8 +7,8 @@ use super::app_object::AppObject;
 use super::record::{
     Alert, AlertAction, AlertRecord, Certificate, ContextValue, DropRecord, Envelope, Ether,
     Evidence, FlowRecord, FlowSoFar, FrameFacts, Http, Ja3, PacketFacts, PacketInfo, PacketRecord,
-    PatchRef, Record, Reject, RejectedEnd, TcpFacts, Tls, Traffic, Tunnel, Variables, Verdict,
-    VerdictAction,
+    PatchRef, Record, Reject, RejectedEnd, SuspensionRecord, TcpFacts, Tls, Traffic, Tunnel,
+    Variables, Verdict, VerdictAction,
 };
 use super::text::Text;
 use crate::app_layer::{self, Protocol, TxRef, Unit, http1, tls};
@@ -16,7 +16,7 @@ use crate::decode::{LinkType, Packet, TcpFlags, TcpHeader, Transport, protocol};
 use crate::detect::{self, CaptureScope, Captured, CapturedValue, CompiledSignature};
 use crate::direction::Direction;
 use crate::pipeline::{
-    AlertEvent, DropEvent, Ends, Event, FlowEvent, Frame, Outer, Shown, TaggedEvent,
+    AlertEvent, DropEvent, Ends, Event, FlowEvent, Frame, Outer, Shown, SuspendedEvent, TaggedEvent,
 };
 use crate::verdict::{Action, Mode, RejectTarget};
 
@@ -32,6 +32,7 @@ impl From<Event<'_>> for Record {
             Event::Drop(drop) => Self::Drop(Box::new((&drop).into())),
             Event::Flow(flow) => Self::Flow(Box::new((&flow).into())),
             Event::Tagged(packet) => Self::Packet(Box::new((&packet).into())),
+            Event::Suspended(rule) => Self::Suspension(Box::new((&rule).into())),
         }
     }
 }
@@ -97,6 +98,24 @@ impl From<&TaggedEvent<'_>> for PacketRecord {
                 },
                 Some(&event.ends),
             ),
+        }
+    }
+}
+
+impl From<&SuspendedEvent<'_>> for SuspensionRecord {
+    fn from(event: &SuspendedEvent<'_>) -> Self {
+        let signature = &event.signature.signature;
+        Self {
+            envelope: Envelope {
+                flow_id: Some(event.flow_id),
+                direction: Some(event.direction),
+                ..envelope(event.at, Some(&event.ends))
+            },
+            gid: signature.id.gid,
+            signature_id: signature.id.sid,
+            signature: signature.message.to_string(),
+            spent_us: event.spent_us,
+            secs: event.secs,
         }
     }
 }

@@ -26,6 +26,21 @@ pub enum Record {
     Flow(Box<FlowRecord>),
     Stats(Box<StatsRecord>),
     Packet(Box<PacketRecord>),
+    Suspension(Box<SuspensionRecord>),
+}
+
+/// A rule took more than its budget.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SuspensionRecord {
+    #[serde(skip)]
+    pub envelope: Envelope,
+    pub gid: u32,
+    pub signature_id: u32,
+    pub signature: String,
+    /// Of one second of a worker.
+    pub spent_us: u64,
+    /// For so long it is not asked.
+    pub secs: u32,
 }
 
 /// What every record about traffic begins with.
@@ -497,6 +512,10 @@ impl Record {
                 traffic: Some(&r.traffic),
                 ..Line::of(&r.envelope, "packet")
             },
+            Self::Suspension(r) => Line {
+                suspension: Some(r),
+                ..Line::of(&r.envelope, "rule_suspended")
+            },
             Self::Stats(r) => Line {
                 stats: Some(StatsLine(r)),
                 ..Line::at(r.at, "stats")
@@ -546,6 +565,8 @@ struct Line<'a> {
     metadata: Option<&'a Variables>,
     #[serde(skip_serializing_if = "Option::is_none")]
     drop: Option<DropLine<'a>>,
+    #[serde(rename = "rule_suspended", skip_serializing_if = "Option::is_none")]
+    suspension: Option<&'a SuspensionRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alert: Option<&'a Alert>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -597,6 +618,7 @@ impl<'a> Line<'a> {
             tx_id: None,
             metadata: None,
             drop: None,
+            suspension: None,
             alert: None,
             verdict: None,
             references: &[],

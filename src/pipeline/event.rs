@@ -40,6 +40,21 @@ pub enum Event<'a> {
     Drop(DropEvent<'a>),
     Flow(FlowEvent),
     Tagged(TaggedEvent<'a>),
+    Suspended(SuspendedEvent<'a>),
+}
+
+/// A rule took more than its budget, and is not asked for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspendedEvent<'a> {
+    pub at: Timestamp,
+    /// The flow with which it took too much.
+    pub flow_id: u64,
+    pub ends: Ends,
+    pub direction: Direction,
+    pub signature: &'a CompiledSignature,
+    /// What it took in one second.
+    pub spent_us: u64,
+    pub secs: u32,
 }
 
 /// A packet of a flow or a host that a rule has tagged.

@@ -3,7 +3,7 @@
 use super::passive::Unanswered;
 use super::tagging::FlowTags;
 use crate::app_layer::AppLayer;
-use crate::detect::{FlowContext, FlowCounts, FlowDetect, Scratch};
+use crate::detect::{Debt, FlowContext, FlowCounts, FlowDetect, Scratch};
 use crate::direction::Direction;
 use crate::flow::Flow;
 use crate::stream::{Segment, StreamEvents, TcpSession, Window};
@@ -18,6 +18,8 @@ pub(super) struct FlowState {
     pub stream_events: StreamEvents,
     pub app: AppLayer,
     pub detect: FlowDetect,
+    /// Work of rules that its bytes did not pay for.
+    pub debt: Debt,
     /// Of the ruleset that last saw the flow.
     pub epoch: u64,
     /// The bytes raw stream signatures look back on, by direction.

@@ -19,7 +19,7 @@ mod worker;
 
 pub use event::{
     AlertEvent, DropEvent, Ends, Event, EventSink, FlowEndReason, FlowEvent, Frame, Outer,
-    Reassembled, Reset, Shown, TaggedEvent,
+    Reassembled, Reset, Shown, SuspendedEvent, TaggedEvent,
 };
 pub use memory::MemoryBound;
 pub use policy::{Exceptions, Midstream, WorkerConfig};

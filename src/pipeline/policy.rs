@@ -6,6 +6,7 @@ use super::event::{Frame, Shown};
 use crate::app_layer;
 use crate::decode::{Packet, Tunnels};
 use crate::defrag::DefragConfig;
+use crate::detect::RuleBudget;
 use crate::flow::FlowTableConfig;
 use crate::stream::StreamConfig;
 use crate::verdict::ExceptionPolicy;
@@ -20,6 +21,8 @@ pub struct Exceptions {
     pub app_layer_memory: ExceptionPolicy,
     /// Something that a rule wants to keep beyond the flow finds no room.
     pub kept_full: ExceptionPolicy,
+    /// Rules could not decide in time.
+    pub time_budget: ExceptionPolicy,
     pub midstream: ExceptionPolicy,
     /// Tunnels nested deeper than is looked into.
     pub tunnel_depth: ExceptionPolicy,
@@ -39,6 +42,7 @@ impl Default for Exceptions {
             parser_error: ExceptionPolicy::Drop,
             app_layer_memory: ExceptionPolicy::Drop,
             kept_full: ExceptionPolicy::Pass,
+            time_budget: ExceptionPolicy::Drop,
             midstream: ExceptionPolicy::Drop,
             tunnel_depth: ExceptionPolicy::Drop,
             asymmetric: ExceptionPolicy::Drop,
@@ -73,6 +77,10 @@ pub struct WorkerConfig {
     pub app_layer: app_layer::Limits,
     /// Held by the parsers and detection state of all flows of a worker together.
     pub app_layer_memory_bytes: u64,
+    /// What each rule may take.
+    pub rule_budget: RuleBudget,
+    /// Microseconds that rules may take for one flow beyond what its bytes pay for; 0: all they want.
+    pub flow_budget_us: u32,
     /// Bytes of one direction given to raw stream signatures; begins anew with each transaction.
     pub stream_depth_bytes: u64,
     /// Emit a `drop` event for each packet of a refused flow, not for the first alone.
@@ -105,6 +113,8 @@ impl Default for WorkerConfig {
             stream: StreamConfig::default(),
             app_layer: app_layer::Limits::default(),
             app_layer_memory_bytes: 256 * 1024 * 1024,
+            rule_budget: RuleBudget::default(),
+            flow_budget_us: 5_000,
             stream_depth_bytes: 1024 * 1024,
             drop_event_per_packet: false,
             alert_payload_bytes: 0,

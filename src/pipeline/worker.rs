@@ -7,6 +7,7 @@ mod firewall;
 mod fragments;
 mod memory;
 mod odd;
+mod settle;
 mod tunnel;
 mod twins;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use ahash::RandomState;
 
 use self::fragments::Fragments;
+use self::settle::Settled;
 use self::twins::Twins;
 use super::ending::{Ending, flow_event};
 use super::event::{
@@ -154,12 +156,14 @@ impl<'a> Passage<'a> {
 
 impl Worker {
     pub fn new(config: WorkerConfig, ruleset: Arc<Ruleset>, counters: Arc<Counters>) -> Self {
+        let mut scratch = Scratch::default();
+        scratch.set_budget(config.rule_budget);
         Self {
             fragments: Fragments::new(&config),
             flows: FlowTable::new(config.flow.clone()),
             pool: ChunkPool::new(&config.stream),
             engine: Engine {
-                scratch: Scratch::default(),
+                scratch,
                 hits: Hits::default(),
                 gate: Gate::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
@@ -221,6 +225,8 @@ impl Worker {
         self.returned = raw.returned;
         self.leaves_flow = false;
         self.current = None;
+        // What flows cost that have ended is not the next one's.
+        self.engine.settle(&self.counters);
         let passive = self.config.passive;
         let mut onlooker = Onlooker(sink);
         let verdict = catch_unwind(AssertUnwindSafe(|| {
@@ -354,15 +360,22 @@ impl Worker {
     ) -> Verdict {
         let now = passage.now;
         self.flows.touch(id, class, now);
-        let match_errors = self.engine.scratch.take_match_errors();
-        if match_errors > 0 {
-            self.counters.add(Counter::MatchErrors, match_errors);
-        }
+        let Settled {
+            work,
+            mut undecided,
+        } = self.engine.settle(&self.counters);
         let Some(flow) = self.flows.get_mut(id) else {
             return Verdict::Forward;
         };
         let ends = (passage.ends.src.0, passage.ends.dst.0);
         let length = passage.packet.datagram.len() as u64;
+        let most = self.config.flow_budget_us;
+        if flow.state.debt.charge(work, length, most) {
+            self.counters.add(Counter::FlowsOverBudget, 1);
+            undecided = true;
+        }
+        self.engine
+            .tell_suspended(&self.ruleset, flow.id, dir, passage, sink);
         if self
             .engine
             .tagged
@@ -388,7 +401,8 @@ impl Worker {
         if flow.state.standing == Standing::Passed || self.engine.gate.pass.is_some() {
             self.engine.hits.clear();
         }
-        if self.engine.hits.is_empty() && !self.engine.gate.has_news() && !failed && !full {
+        let quiet = !failed && !full && !undecided;
+        if self.engine.hits.is_empty() && !self.engine.gate.has_news() && quiet {
             self.engine.hits.clear();
             return Verdict::Forward;
         }
@@ -459,6 +473,12 @@ impl Worker {
                     passage,
                     sink,
                 )
+            }
+            // Who only looks on goes on looking.
+            Ruling::Continue | Ruling::Bypass if undecided && !self.config.passive => {
+                let policy = self.config.exceptions.time_budget;
+                let failure = (policy, DropReason::TimeBudget);
+                self.except_flow(id, dir, failure, refused, passage, sink)
             }
             Ruling::Continue if failed => {
                 self.counters.add(Counter::AppLayerErrors, 1);
@@ -625,6 +645,7 @@ impl Worker {
             let reason = memory::let_go(why, ending.counters);
             ending.end(flow, reason, now, sink);
         });
+        self.engine.settle(&self.counters);
         match opened {
             Ok(id) => {
                 self.counters.add(Counter::FlowsCreated, 1);

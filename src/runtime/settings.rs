@@ -13,7 +13,7 @@ use crate::capture::nfqueue::QueueConfig;
 use crate::config::{self, Config, FailureMode, Placement, Tunnel};
 use crate::decode::{TunnelKind, Tunnels};
 use crate::defrag::DefragConfig;
-use crate::detect::{CompileOptions, StateLimits};
+use crate::detect::{CompileOptions, RuleBudget, StateLimits};
 use crate::flow::{FlowTableConfig, Timeouts};
 use crate::netfilter::{Bypass, Failure, Hooks, Plan, PlanConfig};
 use crate::pipeline::{Exceptions, Midstream, WorkerConfig};
@@ -87,6 +87,7 @@ pub fn worker(config: &Config) -> WorkerConfig {
             parser_error: policy.parser_error,
             app_layer_memory: policy.app_layer_memory,
             kept_full: policy.kept_full,
+            time_budget: policy.time_budget,
             midstream: policy.midstream,
             asymmetric: policy.asymmetric,
             defrag_memory: policy.defrag_memory,
@@ -172,6 +173,11 @@ pub fn worker(config: &Config) -> WorkerConfig {
             pgsql_requests: config.app_layer.pgsql.requests,
         },
         app_layer_memory_bytes: config.app_layer.memory_bytes,
+        rule_budget: RuleBudget {
+            us_per_second: config.engine.rule_budget_us,
+            suspended_secs: config.engine.rule_suspended_secs,
+        },
+        flow_budget_us: config.engine.flow_budget_us,
         stream_depth_bytes: stream.depth_bytes,
         alert_payload_bytes: config.log.alert_payload_bytes,
         alert_packet: config.log.alert_packet,

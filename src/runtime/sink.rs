@@ -100,6 +100,16 @@ impl EventSink for WorkerSink {
         if matches!(event, Event::Flow(_)) && !self.flows {
             return;
         }
+        if let Event::Suspended(rule) = &event {
+            let id = rule.signature.id();
+            tracing::warn!(
+                "rule {}:{} took {} µs of a worker in one second and is suspended for {} s",
+                id.gid,
+                id.sid,
+                rule.spent_us,
+                rule.secs
+            );
+        }
         if !self.log.send(event.into()) {
             self.counters.add(Counter::EventsLost, 1);
         }

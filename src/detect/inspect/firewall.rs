@@ -69,7 +69,7 @@ impl Ruleset {
                 let trial = scratch.begin_trial();
                 let matched =
                     round.packet_match(scratch, number, ctx, flow.as_deref(), first, packet, hits);
-                scratch.end_trial(trial, round.reference(number));
+                scratch.end_trial(trial, round.reference(number), round.now);
                 if let Some(found) = matched
                     && let Some(ruled) = round.decided(
                         scratch,
@@ -180,7 +180,7 @@ impl Ruleset {
                 }
                 let trial = scratch.begin_trial();
                 let matched = round.state_match(scratch, rule, ctx, flow, &tx, hits);
-                scratch.end_trial(trial, this);
+                scratch.end_trial(trial, this, round.now);
                 let Some(evidence) = matched else {
                     continue;
                 };

@@ -145,7 +145,7 @@ impl Round<'_> {
             let (scope, evidence) = (found.scope, found.evidence);
             self.fire(scratch, number, None, scope, evidence, flow, hits);
         }
-        scratch.end_trial(trial, self.reference(number));
+        scratch.end_trial(trial, self.reference(number), self.now);
     }
 
     /// Whether a rule matches a packet, and on what. `first`: of its direction of the flow.
@@ -170,7 +170,8 @@ impl Round<'_> {
             && rule.app.matches(ctx.app, ctx.original_app)
             && rule.packet.iter().all(|t| packet_matches(t, packet, ctx))
             && rule.header.endpoints_match(&self.layer.sets, &self.ends);
-        if !header {
+        let has_tests = rule.payload.is_some() || !rule.headers.is_empty();
+        if !header || (has_tests && scratch.ledger.skips(self.reference(number), self.now)) {
             return None;
         }
         scratch.variables.begin();

@@ -4,7 +4,7 @@ use super::Round;
 use crate::buffer::Buffer;
 use crate::detect::compile::{PayloadTests, Rule, Traffic};
 use crate::detect::context::{FlowContext, StreamRules, StreamWindow};
-use crate::detect::flow_state::{FlowDetect, StreamCandidate};
+use crate::detect::flow_state::{FlowDetect, Lack, StreamCandidate};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
@@ -53,7 +53,7 @@ impl Ruleset {
                 }
                 let trial = scratch.begin_trial();
                 round.try_stream(scratch, one, ctx, flow, &window, hits);
-                scratch.end_trial(trial, rule);
+                scratch.end_trial(trial, rule, round.now);
             }
         }
         scratch.found = found;
@@ -160,21 +160,33 @@ impl Round<'_> {
         {
             return;
         }
-        let (mut floor, waiting_until) =
-            known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
-        if ready {
+        let (mut floor, waiting_until, mut lack) = known.map_or((0, 0, None), |at| {
+            let c = &candidates[at];
+            (c.floor, c.until, c.lack)
+        });
+        let end = window
+            .start_offset
+            .saturating_add(window.bytes.len() as u64);
+        let looks = ready
+            && !still_lacks(scratch, payload, &mut lack, window)
+            && !scratch.ledger.skips(reference, self.now);
+        if looks {
             self.match_stream(
                 scratch, number, rule, payload, flow, window, &mut floor, hits,
             );
         }
-        let end = window
-            .start_offset
-            .saturating_add(window.bytes.len() as u64);
         let until = if found.is_fresh() {
             end.saturating_add(u64::from(payload.span))
         } else {
             waiting_until
         };
+        if looks && until > end {
+            let test = payload.program.lacks(window.bytes, &mut scratch.limits);
+            lack = test.map(|test| Lack {
+                test: test as u32,
+                looked_to: end,
+            });
+        }
         if floor > 0 || until > end {
             remember(
                 &mut flow.stream[self.direction.index()],
@@ -182,6 +194,7 @@ impl Round<'_> {
                     rule: reference,
                     until,
                     floor,
+                    lack,
                 },
             );
         }
@@ -271,6 +284,32 @@ impl Round<'_> {
             hits,
         );
     }
+}
+
+/// Whether what a waiting rule needs has not come with the newest bytes either. So rules that wait
+/// cost what is new, and not the whole window again with each segment.
+fn still_lacks(
+    scratch: &mut Scratch,
+    payload: &PayloadTests,
+    lack: &mut Option<Lack>,
+    window: &StreamWindow<'_>,
+) -> bool {
+    let Some(known) = lack else {
+        return false;
+    };
+    let test = known.test as usize;
+    let overlap = payload.program.overlap(test) as u64;
+    let from = known.looked_to.saturating_sub(overlap);
+    let from = usize::try_from(from.saturating_sub(window.start_offset)).unwrap_or(usize::MAX);
+    let fresh = window.bytes.get(from..).unwrap_or_default();
+    if payload.program.may_have(test, fresh, &mut scratch.limits) {
+        *lack = None;
+        return false;
+    }
+    known.looked_to = window
+        .start_offset
+        .saturating_add(window.bytes.len() as u64);
+    true
 }
 
 fn remember(candidates: &mut Vec<StreamCandidate>, new: StreamCandidate) {

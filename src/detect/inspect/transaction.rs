@@ -2,6 +2,7 @@
 
 use super::Round;
 use crate::app_layer::{TxRef, Unit};
+use crate::buffer::Buffer;
 use crate::detect::buffers::{Transaction, grows};
 use crate::detect::compile::{BufferGroup, Rule, Slot, TransactionRules};
 use crate::detect::context::FlowContext;
@@ -132,7 +133,9 @@ impl Ruleset {
 enum Outcome {
     Match(Option<Evidence>),
     NotYet,
+    /// Unless what was whole is added to.
     Never,
+    Over,
 }
 
 impl Round<'_> {
@@ -252,7 +255,7 @@ impl Round<'_> {
                 && (rule.payload.is_none()
                     || flow.payload_matched.binary_search(&candidate.rule).is_ok());
             // Buffers of a mixed rule are tried all the same: what can never match ends the wait.
-            if !ready && !rule.is_mixed() {
+            if (!ready && !rule.is_mixed()) || scratch.ledger.skips(reference, self.now) {
                 continue;
             }
             let eager = side.growth.is_enough(tx, self.direction);
@@ -272,8 +275,9 @@ impl Round<'_> {
                 }
                 Outcome::Match(_) | Outcome::NotYet => {}
                 Outcome::Never => candidate.state = CandidateState::Dead,
+                Outcome::Over => candidate.state = CandidateState::Over,
             }
-            scratch.end_trial(trial, reference);
+            scratch.end_trial(trial, reference, self.now);
         }
     }
 
@@ -314,7 +318,7 @@ impl Round<'_> {
     ) -> Option<Option<Evidence>> {
         match self.try_buffers(scratch, rule, candidate, tx, true) {
             Outcome::Match(evidence) => Some(evidence),
-            Outcome::NotYet | Outcome::Never => None,
+            Outcome::NotYet | Outcome::Never | Outcome::Over => None,
         }
     }
 
@@ -397,12 +401,22 @@ impl Round<'_> {
                 );
             }
         }
-        if complete {
+        if complete && is_of_first_line(slot.buffer) {
+            Outcome::Over
+        } else if complete {
             Outcome::Never
         } else {
             Outcome::NotYet
         }
     }
+}
+
+/// Whether a buffer is what it is once it is whole. Of headers more may come behind the body.
+const fn is_of_first_line(buffer: Buffer) -> bool {
+    matches!(
+        buffer,
+        Buffer::HttpMethod | Buffer::HttpUri | Buffer::HttpUriRaw | Buffer::HttpRequestLine
+    )
 }
 
 /// How much was scanned of an instance other than the first.

@@ -1,6 +1,6 @@
 //! `base64_decode`: base64 within a buffer, and the tests behind `base64_data`.
 
-use super::{Machine, Program, evaluate_with};
+use super::{Machine, Program, cost, evaluate_with};
 use crate::base64::{Base64Mode, decode};
 use crate::signature::ast::Base64Decode;
 
@@ -22,11 +22,14 @@ impl Machine<'_> {
         let mut decoded = std::mem::take(&mut self.variables.decoded);
         let encoded = self.bytes_from(op.decode.relative, cursor, offset);
         let encoded = encoded.map_or(&[][..], |(_, bytes)| &bytes[..bytes.len().min(most)]);
+        let read = encoded.len() as u64 / cost::BYTES_READ;
         decode(encoded, Base64Mode::Rfc4648, &mut decoded);
+        self.spent += read;
         let matched = !decoded.is_empty()
             && op.program.as_ref().is_none_or(|program| {
-                let (found, exhausted) = evaluate_with(program, &decoded, 0, self.variables);
+                let (found, exhausted, spent) = evaluate_with(program, &decoded, 0, self.variables);
                 self.exhausted |= exhausted;
+                self.spent += spent;
                 found.is_some()
             });
         self.variables.decoded = decoded;

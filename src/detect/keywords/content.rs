@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-use super::Machine;
+use super::{Machine, cost};
 use crate::signature::ast::{Content, Value};
 
 /// A byte string made ready to be found.
@@ -70,6 +70,20 @@ impl Needle {
 
     /// The first occurrence in `haystack`. An empty needle is at 0.
     pub(crate) fn find(&self, haystack: &[u8]) -> Option<usize> {
+        self.search(haystack, &mut 0)
+    }
+
+    /// The same, and what it cost, in units of work.
+    pub(super) fn look(&self, haystack: &[u8]) -> (Option<usize>, u64) {
+        let mut places = 0;
+        let found = self.search(haystack, &mut places);
+        let searched = found.unwrap_or(haystack.len()) as u64;
+        let units = cost::SEARCH + places * cost::PLACE + searched / cost::BYTES_SEARCHED;
+        (found, units)
+    }
+
+    /// The same; adds to `places` at how many it was looked for byte by byte.
+    fn search(&self, haystack: &[u8], places: &mut u64) -> Option<usize> {
         let last_start = haystack.len().checked_sub(self.bytes.len())?;
         let Some(&rare) = self.bytes.get(usize::from(self.rare)) else {
             return Some(0);
@@ -85,6 +99,7 @@ impl Needle {
                 memchr(rare, window)
             };
             start += hop?;
+            *places += 1;
             if self.is_at(&haystack[start..start + self.bytes.len()]) {
                 return Some(start);
             }
@@ -127,7 +142,12 @@ impl ContentOp {
 
 impl Machine<'_> {
     /// The first start of an occurrence at `from` or later that stands where the rule wants it.
-    pub(super) fn find_content(&self, c: &ContentOp, cursor: i64, from: usize) -> Option<usize> {
+    pub(super) fn find_content(
+        &mut self,
+        c: &ContentOp,
+        cursor: i64,
+        from: usize,
+    ) -> Option<usize> {
         let (low, high) = self.content_range(c, cursor)?;
         let low = low.max(from);
         if c.endswith {
@@ -135,8 +155,10 @@ impl Machine<'_> {
             let there = low <= start && self.bytes.len() <= high;
             return (there && c.needle.is_at(&self.bytes[start..])).then_some(start);
         }
-        let found = c.needle.find(self.bytes.get(low..high)?)?;
-        Some(low + found)
+        let haystack = self.bytes.get(low..high)?;
+        let (found, units) = c.needle.look(haystack);
+        self.spent += units;
+        Some(low + found?)
     }
 
     /// The part of the bytes in which the whole content must lie.

@@ -2,8 +2,9 @@
 //!
 //! Tests run in the order written. A relative test starts where the match
 //! before it ended; where it fails, the match before is tried again further
-//! on. Exists one way through, the tests match. Steps are counted, so that no
-//! input makes a rule cost more than a small multiple of the buffer's length.
+//! on. Exists one way through, the tests match. Work is counted, so that no
+//! input makes a rule cost more than a small multiple of the buffer's length:
+//! what is over that cannot be decided.
 
 mod asn1;
 mod base64;
@@ -53,11 +54,63 @@ pub(crate) struct Program {
     pub(crate) evidence: usize,
 }
 
+impl Program {
+    /// The first content that a match needs and that is nowhere in `bytes`: no match is possible.
+    pub(crate) fn lacks(&self, bytes: &[u8], limits: &mut Limits) -> Option<usize> {
+        let mut needed = self.ops.iter().enumerate();
+        needed.find_map(|(at, _)| (!self.may_have(at, bytes, limits)).then_some(at))
+    }
+
+    /// Whether a content is in `bytes`, as far as a match needs it. Of other tests nothing is said.
+    pub(crate) fn may_have(&self, at: usize, bytes: &[u8], limits: &mut Limits) -> bool {
+        match self.ops.get(at) {
+            Some(Op::Content(c)) if !c.negated => {
+                let (found, units) = c.needle.look(bytes);
+                limits.work += units;
+                found.is_some()
+            }
+            _ => true,
+        }
+    }
+
+    /// How many bytes before the newest ones a content may begin that ends in them.
+    pub(crate) fn overlap(&self, at: usize) -> usize {
+        match self.ops.get(at) {
+            Some(Op::Content(c)) => c.needle.len().saturating_sub(1),
+            _ => 0,
+        }
+    }
+}
+
 /// Deep enough for every rule people wrote; a bound for the stack.
 const MAX_DEPTH: u32 = 256;
 
-/// Retries granted to any evaluation, whatever the buffer's length.
-const BASE_STEPS: u32 = 3_000;
+/// Units of work, each of about a nanosecond, granted to any evaluation whatever the buffer's length.
+const BASE_UNITS: u64 = 100_000;
+
+/// Units granted for each byte of the buffer.
+const UNITS_PER_BYTE: u64 = 100;
+
+/// What things cost, in units.
+mod cost {
+    /// A test, whatever it looks at.
+    pub(super) const TEST: u64 = 4;
+    /// A search for a content that begins.
+    pub(super) const SEARCH: u64 = 6;
+    /// A place where a content could stand, looked at.
+    pub(super) const PLACE: u64 = 4;
+    /// Bytes that a search for a content goes over in one unit.
+    pub(super) const BYTES_SEARCHED: u64 = 16;
+    /// Bytes that are all looked at, one by one, in one unit.
+    pub(super) const BYTES_READ: u64 = 1;
+    /// An expression begins.
+    pub(super) const EXPRESSION: u64 = 40;
+    /// A byte that an automaton takes, and one that is taken with backtracking.
+    pub(super) const AUTOMATON_BYTE: u64 = 2;
+    pub(super) const BACKTRACKING_BYTE: u64 = 8;
+    /// An expression that hit its own limit.
+    pub(super) const HOPELESS: u64 = 500_000;
+}
 
 /// What one evaluation writes down.
 #[derive(Debug)]
@@ -112,6 +165,8 @@ pub(crate) struct Limits {
     pub(crate) exhausted: u64,
     /// Evaluations at all.
     pub(crate) evaluations: u64,
+    /// Units of work done.
+    pub(crate) work: u64,
 }
 
 /// Holds `program` against `bytes`, whose first byte is at `base` of the whole buffer or stream.
@@ -122,33 +177,38 @@ pub(crate) fn evaluate(
     variables: &mut Variables,
     limits: &mut Limits,
 ) -> Option<Match> {
-    let (found, exhausted) = evaluate_with(program, bytes, base, variables);
+    let (found, exhausted, work) = evaluate_with(program, bytes, base, variables);
+    limits.work += work;
     limits.evaluations += 1;
     limits.exhausted += u64::from(exhausted);
     found
 }
 
-/// The match, and whether a limit was hit on the way.
+/// The match, whether a limit was hit on the way, and what was done, in units.
 fn evaluate_with(
     program: &Program,
     bytes: &[u8],
     base: u64,
     variables: &mut Variables,
-) -> (Option<Match>, bool) {
+) -> (Option<Match>, bool, u64) {
     let base = i64::try_from(base).unwrap_or(i64::MAX);
-    let steps = BASE_STEPS.saturating_add(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
     let mut machine = Machine {
         program,
         bytes,
         base,
         variables,
-        steps,
+        granted: BASE_UNITS + UNITS_PER_BYTE * bytes.len() as u64,
+        spent: 0,
         depth: 0,
         exhausted: false,
         found: Match::default(),
     };
     let matched = machine.run(0, -base);
-    (matched.then_some(machine.found), machine.exhausted)
+    (
+        matched.then_some(machine.found),
+        machine.exhausted,
+        machine.spent,
+    )
 }
 
 struct Machine<'a> {
@@ -156,7 +216,9 @@ struct Machine<'a> {
     bytes: &'a [u8],
     base: i64,
     variables: &'a mut Variables,
-    steps: u32,
+    /// Units of work that may be done, and that were.
+    granted: u64,
+    spent: u64,
     depth: u32,
     exhausted: bool,
     found: Match,
@@ -177,6 +239,7 @@ impl Machine<'_> {
         let program = self.program;
         let mut end = 0;
         while let Some(op) = program.ops.get(at) {
+            self.spent += cost::TEST;
             match op {
                 Op::Content(c) if c.negated => {
                     if self.find_content(c, cursor, 0).is_some() {
@@ -250,16 +313,19 @@ impl Machine<'_> {
                     None => return false,
                 },
                 Op::Entropy(e) => {
+                    self.read(self.bytes.len());
                     if !entropy::holds(e, self.bytes) {
                         return false;
                     }
                 }
                 Op::Asn1(a) => {
+                    self.read(self.bytes.len());
                     if !self.asn1(a, cursor) {
                         return false;
                     }
                 }
                 Op::Dataset(d) => {
+                    self.read(self.bytes.len());
                     if !d.holds(self.bytes, self.variables) {
                         return false;
                     }
@@ -292,17 +358,16 @@ impl Machine<'_> {
         }
     }
 
+    /// So many bytes are looked at, all of them.
+    fn read(&mut self, bytes: usize) {
+        self.spent += bytes as u64 / cost::BYTES_READ;
+    }
+
+    /// Whether there is anything left to try another way.
     fn step(&mut self) -> bool {
-        match self.steps.checked_sub(1) {
-            Some(left) => {
-                self.steps = left;
-                true
-            }
-            None => {
-                self.exhausted = true;
-                false
-            }
-        }
+        let left = self.spent <= self.granted;
+        self.exhausted |= !left;
+        left
     }
 
     fn value(&self, value: Value) -> i64 {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::Machine;
+use super::{Machine, cost};
 use crate::detect::compile::text_id;
 use crate::detect::flowbits::BitId;
 use crate::detect::variables::{Captured, CapturedValue, MAX_TEXT};
@@ -42,6 +42,15 @@ impl LazyPattern {
 
     fn engine(&self) -> Option<&Engine> {
         self.built.get_or_init(|| build(&self.source)).as_ref()
+    }
+
+    /// Units for each byte that a search goes over.
+    const fn byte_cost(&self) -> u64 {
+        if self.source.needs_pcre2 {
+            cost::BACKTRACKING_BYTE
+        } else {
+            cost::AUTOMATON_BYTE
+        }
     }
 
     /// Start and end of the first match at `from` or later; an error is a limit that was hit.
@@ -191,9 +200,20 @@ impl Machine<'_> {
     ) -> Option<(usize, usize)> {
         let origin = usize::try_from(self.origin(p.relative, cursor).max(0)).ok()?;
         let subject = self.bytes.get(origin..)?;
-        match p.pattern.find_at(subject, from.saturating_sub(origin)) {
-            Ok(found) => found.map(|(start, end)| (origin + start, origin + end)),
+        let from = from.saturating_sub(origin);
+        let found = p.pattern.find_at(subject, from);
+        let looked = |found: Option<(usize, usize)>| {
+            let end = found.map_or(subject.len(), |(_, end)| end);
+            end.saturating_sub(from) as u64
+        };
+        self.spent += cost::EXPRESSION;
+        match found {
+            Ok(found) => {
+                self.spent += looked(found) * p.pattern.byte_cost();
+                found.map(|(start, end)| (origin + start, origin + end))
+            }
             Err(()) => {
+                self.spent += cost::HOPELESS;
                 self.exhausted = true;
                 None
             }

@@ -215,6 +215,25 @@ fn a_drop_is_written_as_eve() {
 }
 
 #[test]
+fn a_suspended_rule_is_told_with_the_flow_that_did_it() {
+    let record = Record::Suspension(Box::new(SuspensionRecord {
+        envelope: envelope(),
+        gid: 1,
+        signature_id: 7,
+        signature: "dear \u{1b}[2J".to_owned(),
+        spent_us: 123_456,
+        secs: 10,
+    }));
+    let written = line(&record);
+    let told: serde_json::Value = serde_json::from_str(&written).unwrap();
+    assert_eq!(told["event_type"], "rule_suspended");
+    assert_eq!(told["flow_id"], 1_234_567_890_123_u64);
+    assert_eq!(told["rule_suspended"]["signature_id"], 7);
+    assert_eq!(told["rule_suspended"]["spent_us"], 123_456);
+    assert!(!written.trim_end().contains(char::is_control), "{written}");
+}
+
+#[test]
 fn a_flow_is_written_as_eve() {
     let record = Record::Flow(Box::new(FlowRecord {
         envelope: Envelope {

@@ -15,6 +15,7 @@ use crate::signature::{Classes, Variables, parse_file};
 const CLIENT: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 0, 0, 1), 40_000);
 const SERVER: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 80);
 
+mod budget;
 mod bypass;
 mod firewall;
 mod fragments;
@@ -29,6 +30,8 @@ struct Seen {
     alerts: Vec<u32>,
     drops: Vec<DropReason>,
     flows: Vec<FlowEvent>,
+    /// Rules by their sid.
+    suspended: Vec<u32>,
     /// The packet around that of the newest alert.
     outer: Option<Outer>,
     resets: Vec<Reset>,
@@ -52,6 +55,7 @@ impl EventSink for Seen {
             Event::Drop(drop) => self.drops.push(drop.reason),
             Event::Flow(flow) => self.flows.push(flow),
             Event::Tagged(_) => {}
+            Event::Suspended(rule) => self.suspended.push(rule.signature.id().sid),
         }
     }
 
