@@ -9,6 +9,19 @@ pub struct Window {
 }
 
 impl Window {
+    /// A window that ends at `end`, of which `tail` are the last bytes.
+    pub fn of(tail: &[u8], end: u64) -> Self {
+        Self {
+            tail: tail.to_vec(),
+            end,
+        }
+    }
+
+    /// Stream offset behind the last byte.
+    pub const fn end(&self) -> u64 {
+        self.end
+    }
+
     /// Kept bytes from before.
     pub fn bytes(&self) -> &[u8] {
         &self.tail
