@@ -281,6 +281,7 @@ impl Worker {
         trust: ChecksumTrust,
         sink: &mut dyn EventSink,
     ) -> Verdict {
+        self.engine.scratch.begin_packet();
         let packet = passage.packet;
         if !packet.events.is_empty()
             && let Some(verdict) = self.judge_oddities(packet.events, passage, sink)
