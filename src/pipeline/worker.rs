@@ -86,8 +86,6 @@ pub(super) struct Engine {
     pub hits: Hits,
     pub gate: Gate,
     pub thresholds: ThresholdTable,
-    /// Kept and new bytes of a stream, put together.
-    pub assembled: Vec<u8>,
     /// Bytes that the parsers and the detection state of all flows hold.
     pub held_bytes: u64,
     /// Flows whose server has not confirmed the handshake.
@@ -164,7 +162,6 @@ impl Worker {
                 hits: Hits::default(),
                 gate: Gate::default(),
                 thresholds: ThresholdTable::new(config.threshold_entries),
-                assembled: Vec::new(),
                 held_bytes: 0,
                 awaiting: 0,
                 expected: ExpectedFlows::default(),
@@ -288,6 +285,7 @@ impl Worker {
         trust: ChecksumTrust,
         sink: &mut dyn EventSink,
     ) -> Verdict {
+        self.engine.scratch.begin_packet();
         let packet = passage.packet;
         if !packet.events.is_empty()
             && let Some(verdict) = self.judge_oddities(packet.events, passage, sink)

@@ -20,6 +20,7 @@ mod firewall;
 mod fragments;
 mod late;
 mod odd;
+mod packets;
 mod segmentation;
 mod tunnels;
 
