@@ -77,7 +77,7 @@ impl FlowRest for FlowState {
             app: app.lie_down(),
             detect: detect.lie_down(),
             epoch,
-            window_ends: windows.map(|window| window.end()),
+            window_ends: windows.map(|window| window.end_offset()),
             tails,
             first_tail,
             raw_bytes,

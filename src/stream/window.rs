@@ -20,11 +20,6 @@ impl Window {
         }
     }
 
-    /// Stream offset behind the last byte.
-    pub const fn end(&self) -> u64 {
-        self.end
-    }
-
     /// Kept bytes from before.
     pub fn bytes(&self) -> &[u8] {
         &self.tail
