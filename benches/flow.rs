@@ -13,14 +13,14 @@ use stopgap::time::Timestamp;
 struct State([u64; 64]);
 
 impl FlowRest for State {
-    type Resting = ();
+    type Resting = [u64; 64];
 
-    fn lie_down(&mut self) -> Option<()> {
-        None
+    fn lie_down(&mut self) -> Option<[u64; 64]> {
+        Some(self.0)
     }
 
-    fn get_up((): ()) -> Self {
-        Self([0; 64])
+    fn get_up(resting: [u64; 64]) -> Self {
+        Self(resting)
     }
 }
 
