@@ -40,7 +40,7 @@ pub use compile::{
     Claim, CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,
 };
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
-pub use flow_state::FlowDetect;
+pub use flow_state::{FlowDetect, RestingDetect};
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
 pub use inspect::{Denial, OddPacket, Ruled};
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};

@@ -25,6 +25,8 @@ pub(super) struct Inspection<'a> {
     pub next_tx: &'a mut u64,
     pub has_gap: &'a mut bool,
     pub failed: &'a mut [bool; 2],
+    /// Whether the bytes in hand are those of the packet in hand, and all of them.
+    pub is_whole_packet: bool,
     /// Of a worker that only looks on: bytes that raw rules see once they are answered.
     pub unanswered: Option<&'a mut [Unanswered; 2]>,
 }
@@ -57,6 +59,7 @@ impl<'a> Inspection<'a> {
             next_tx: &mut state.next_tx,
             has_gap: &mut state.has_gap,
             failed: &mut state.failed,
+            is_whole_packet: false,
             unanswered: state.unanswered.as_deref_mut(),
         };
         (state.tcp.as_mut(), inspection)
@@ -333,6 +336,7 @@ impl Inspection<'_> {
         let (bytes, beyond) = bytes.split_at(inspected);
         *given += bytes.len() as u64;
         if !beyond.is_empty() {
+            self.is_whole_packet = false;
             self.counters
                 .add(Counter::BeyondDepthBytes, beyond.len() as u64);
         }
@@ -358,6 +362,9 @@ impl Inspection<'_> {
     fn raw_inspected(&mut self, dir: Direction, bytes: &[u8]) {
         let Some(both) = &mut self.unanswered else {
             self.prompt(dir, bytes, StreamRules::All);
+            if self.is_whole_packet {
+                self.engine.scratch.packet_was_shown();
+            }
             return;
         };
         let waiting = &mut both[dir.index()];

@@ -118,6 +118,7 @@ impl Round<'_> {
             }
         }
         for rule in found.iter_mut() {
+            self.note_for_packet(scratch, *rule);
             *rule <<= 1;
         }
         for group in groups.of(ctx.client.1, ctx.server.1) {
@@ -126,6 +127,14 @@ impl Round<'_> {
         let waiting = flow.stream[self.direction.index()].iter();
         let waiting = waiting.filter(|c| c.rule.layer == self.number && c.until > new_start);
         found.extend(waiting.map(|c| Found::waiting(c.rule.rule).0));
+    }
+
+    /// The rule may match the packet whose bytes were scanned.
+    fn note_for_packet(&self, scratch: &mut Scratch, rule: u32) {
+        let payload = |rule: &Rule| rule.payload.as_ref().is_some_and(|p| p.packet_by_stream);
+        if self.layer.rules.get(rule as usize).is_some_and(payload) {
+            scratch.by_stream.rules.push(self.reference(rule));
+        }
     }
 
     fn try_stream(
