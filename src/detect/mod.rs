@@ -38,7 +38,7 @@ pub use compile::{
     share_names,
 };
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
-pub use flow_state::FlowDetect;
+pub use flow_state::{FlowDetect, RestingDetect};
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
 pub use inspect::{Denial, OddPacket, Ruled};
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::flow_state::TxState;
+use super::flow_state::{RuleRef, TxState};
 use super::keywords::{Limits, Variables};
 use super::prefilter;
 use super::ruleset::Ruleset;
@@ -13,6 +13,7 @@ use super::ruleset::Ruleset;
 pub struct Scratch {
     /// Rules that a scan found, by their index in the layer.
     pub(crate) found: Vec<u32>,
+    pub(crate) by_stream: ByStream,
     pub(crate) prefilter: prefilter::Scratch,
     pub(crate) variables: Box<Variables>,
     pub(crate) limits: Limits,
@@ -28,6 +29,7 @@ impl Default for Scratch {
     fn default() -> Self {
         Self {
             found: Vec::new(),
+            by_stream: ByStream::default(),
             prefilter: prefilter::Scratch::new(),
             variables: Box::default(),
             limits: Limits::default(),
@@ -52,6 +54,18 @@ impl Scratch {
         std::mem::take(&mut self.variables.full)
     }
 
+    /// Another packet comes; its stream may be shown its payload before [`Ruleset::on_packet`] is
+    /// shown the packet.
+    pub fn begin_packet(&mut self) {
+        self.by_stream.rules.clear();
+        self.by_stream.is_complete = false;
+    }
+
+    /// The stream was shown all bytes of the packet in hand.
+    pub fn packet_was_shown(&mut self) {
+        self.by_stream.is_complete = true;
+    }
+
     /// What follows is asked of this ruleset.
     pub(crate) fn enter(&mut self, ruleset: &Ruleset) {
         if !Arc::ptr_eq(&self.variables.kept, &ruleset.kept) {
@@ -64,6 +78,16 @@ impl Scratch {
             self.spare.push(state);
         }
     }
+}
+
+/// What scans of a stream found for the packet in hand, so that its payload need not be scanned
+/// once more as a packet's.
+#[derive(Debug, Default)]
+pub(crate) struct ByStream {
+    /// Rules whose pattern may stand in the packet; others than these do not match it.
+    pub(crate) rules: Vec<RuleRef>,
+    /// Whether all of the payload was scanned.
+    pub(crate) is_complete: bool,
 }
 
 /// Transformed buffers of the transaction in hand, each made once for one inspection.

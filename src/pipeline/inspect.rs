@@ -25,6 +25,8 @@ pub(super) struct Inspection<'a> {
     pub next_tx: &'a mut u64,
     pub has_gap: &'a mut bool,
     pub failed: &'a mut [bool; 2],
+    /// Whether the bytes in hand are those of the packet in hand, and all of them.
+    pub is_whole_packet: bool,
     /// Of a worker that only looks on: bytes that raw rules see once they are answered.
     pub unanswered: Option<&'a mut [Unanswered; 2]>,
 }
@@ -57,6 +59,7 @@ impl<'a> Inspection<'a> {
             next_tx: &mut state.next_tx,
             has_gap: &mut state.has_gap,
             failed: &mut state.failed,
+            is_whole_packet: false,
             unanswered: state.unanswered.as_deref_mut(),
         };
         (state.tcp.as_mut(), inspection)
@@ -148,24 +151,17 @@ impl Inspection<'_> {
 
     /// All that is kept of a direction's stream.
     fn window(&mut self, dir: Direction) {
-        let window = &self.windows[dir.index()];
-        if window.bytes().is_empty() {
-            return;
+        let window = std::mem::take(&mut self.windows[dir.index()]);
+        if !window.bytes().is_empty() {
+            let shown = StreamWindow {
+                bytes: window.bytes(),
+                start_offset: window.start_offset(),
+                new_from: 0,
+                rules: StreamRules::All,
+            };
+            self.show(dir, shown);
         }
-        let window = StreamWindow {
-            bytes: window.bytes(),
-            start_offset: window.start_offset(),
-            new_from: 0,
-            rules: StreamRules::All,
-        };
-        self.ruleset.on_stream(
-            &mut self.engine.scratch,
-            &self.ctx,
-            self.detect,
-            dir,
-            window,
-            &mut self.engine.hits,
-        );
+        self.windows[dir.index()] = window;
     }
 
     /// The end of a direction can complete a body that has no other end.
@@ -340,6 +336,7 @@ impl Inspection<'_> {
         let (bytes, beyond) = bytes.split_at(inspected);
         *given += bytes.len() as u64;
         if !beyond.is_empty() {
+            self.is_whole_packet = false;
             self.counters
                 .add(Counter::BeyondDepthBytes, beyond.len() as u64);
         }
@@ -365,6 +362,9 @@ impl Inspection<'_> {
     fn raw_inspected(&mut self, dir: Direction, bytes: &[u8]) {
         let Some(both) = &mut self.unanswered else {
             self.prompt(dir, bytes, StreamRules::All);
+            if self.is_whole_packet {
+                self.engine.scratch.packet_was_shown();
+            }
             return;
         };
         let waiting = &mut both[dir.index()];
@@ -448,29 +448,45 @@ impl Inspection<'_> {
             window.skip(bytes.len() as u64);
             return;
         };
-        let mut assembled = std::mem::take(&mut self.engine.assembled);
-        let start_offset = window.start_offset();
-        let (shown, new_from) = if window.bytes().is_empty() {
-            (bytes, 0)
+        // Where no kept byte can be of interest any more, the new ones need not be copied.
+        let (beside_kept, alone) = if window.bytes().is_empty() || keep == 0 {
+            (0, bytes.len())
+        } else if bytes.len() > 2 * keep {
+            (keep, bytes.len() - keep)
         } else {
-            let new_from = window.assemble(bytes, &mut assembled);
-            (&assembled[..], new_from)
+            (bytes.len(), 0)
         };
-        let stream = StreamWindow {
-            bytes: shown,
-            start_offset,
-            new_from,
-            rules,
-        };
+        if beside_kept > 0 {
+            let new_at = window.end_offset();
+            let (shown, new_from) = window.append(&bytes[..beside_kept], keep);
+            let shown = StreamWindow {
+                bytes: shown,
+                start_offset: new_at - new_from as u64,
+                new_from,
+                rules,
+            };
+            self.show(dir, shown);
+        }
+        if alone > 0 {
+            let shown = StreamWindow {
+                bytes,
+                start_offset: window.end_offset() - beside_kept as u64,
+                new_from: beside_kept,
+                rules,
+            };
+            self.show(dir, shown);
+            window.replace(&bytes[beside_kept..], keep);
+        }
+    }
+
+    fn show(&mut self, dir: Direction, window: StreamWindow<'_>) {
         self.ruleset.on_stream(
             &mut self.engine.scratch,
             &self.ctx,
             self.detect,
             dir,
-            stream,
+            window,
             &mut self.engine.hits,
         );
-        window.keep(shown, keep);
-        self.engine.assembled = assembled;
     }
 }

@@ -82,6 +82,8 @@ pub struct Built {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError(pub Vec<String>);
 
+impl std::error::Error for BuildError {}
+
 impl std::fmt::Display for BuildError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = self.0.iter().take(MAX_DIAGNOSTICS);

@@ -9,7 +9,7 @@ use super::fast_pattern::{self, Choice};
 use super::firewall::Firewall;
 use super::kept::KeptRules;
 use super::packet_index::PacketIndex;
-use super::ports::{Entry, Plan, PortGroups};
+use super::ports::{self, Entry, Plan, PortGroups};
 use super::rule::{AppTest, BitRules, BufferGroup, FlowTest, HeaderTest, PayloadTests, Rule, Sets};
 use super::screen::Screen;
 use super::{
@@ -28,6 +28,9 @@ use crate::signature::ast::{
     Signature, Test, Transform,
 };
 use crate::signature::header_number::HeaderNumber;
+
+/// What stands in so many first bytes of a packet is looked for apart from the rest.
+const NEAR_BYTES: u32 = 256;
 
 /// A fast pattern, and the rule it calls for.
 type Call = (Pattern, u32);
@@ -163,7 +166,7 @@ impl Builder {
             payload
         });
 
-        let rule = Rule {
+        let mut rule = Rule {
             header: self.header(signature),
             flow: flow_test(signature),
             app,
@@ -189,7 +192,7 @@ impl Builder {
             return;
         }
         if let Some(tests) = raw {
-            self.place_payload(number, signature, &rule, tests, payload_choice.as_ref());
+            self.place_payload(number, signature, &mut rule, tests, payload_choice.as_ref());
         }
         if rule.has_transaction_part() {
             let places = places(signature, buffers);
@@ -288,17 +291,25 @@ impl Builder {
         &mut self,
         number: u32,
         signature: &Signature,
-        rule: &Rule,
+        rule: &mut Rule,
         tests: &BufferTests,
         choice: Option<&Choice>,
     ) {
-        let Some(payload) = &rule.payload else {
+        let Some(payload) = &mut rule.payload else {
             return;
         };
         let choice = choice.filter(|_| self.options.prefilter);
+        let near = choice
+            .filter(|_| payload.on_packet)
+            .and_then(|best| near_start(tests, best));
+        let longest_payload = longest_payload(signature);
+        payload.packet_by_stream = payload.on_packet
+            && choice.is_some()
+            && near.is_none()
+            && longest_payload > ports::SMALL_PAYLOAD;
         for traffic in Traffic::ALL {
             let wanted = match traffic {
-                Traffic::TcpStream => payload.on_stream,
+                Traffic::TcpStream => payload.on_stream || payload.packet_by_stream,
                 Traffic::TcpPacket => payload.on_packet,
                 Traffic::Udp | Traffic::Icmp4 | Traffic::Icmp6 | Traffic::Other => {
                     carries(signature.header.protocol, traffic)
@@ -307,35 +318,33 @@ impl Builder {
             if !wanted {
                 continue;
             }
-            // Packets of a stream are scanned twice; a content that stands near the start keeps
-            // the second scan short.
-            let near = (traffic == Traffic::TcpPacket && choice.is_some())
-                .then(|| {
-                    let near = |c: &Content| program::head(c).is_some();
-                    fast_pattern::choose(std::iter::once((0, tests)), near)
-                })
-                .flatten();
-            let choice = near.as_ref().or(choice);
+            let near = near.as_ref().filter(|_| traffic == Traffic::TcpPacket);
+            let choice = near.or(choice);
+            let content = choice.and_then(|c| match tests.tests.get(c.test) {
+                Some(Test::Content(content)) => Some(content),
+                _ => None,
+            });
+            // Where it stands in a stream says nothing of where it stands in a packet.
+            let anywhere = match traffic {
+                Traffic::TcpStream => payload.packet_by_stream,
+                Traffic::TcpPacket => near.is_none(),
+                _ => false,
+            };
+            let own = match tests.tests.as_slice() {
+                [Test::Content(only)] => only.pattern.len() as u32,
+                _ => content.map_or(0, |c| c.pattern.len() as u32),
+            };
+            let entry = Entry {
+                rule: number,
+                pattern: choice.map(|c| c.pattern.clone()),
+                head: content.filter(|_| !anywhere).and_then(program::head),
+                lookback: payload.span.max(own),
+                longest_payload,
+            };
             for direction in Direction::BOTH {
-                if rule.flow.direction.is_some_and(|d| d != direction) {
-                    continue;
+                if rule.flow.direction.is_none_or(|d| d == direction) {
+                    self.payload[traffic as usize][direction.index()].push(entry.clone());
                 }
-                let content = choice.and_then(|c| match tests.tests.get(c.test) {
-                    Some(Test::Content(content)) => Some(content),
-                    _ => None,
-                });
-                let head = content.and_then(program::head);
-                let own = match tests.tests.as_slice() {
-                    [Test::Content(only)] => only.pattern.len() as u32,
-                    _ => content.map_or(0, |c| c.pattern.len() as u32),
-                };
-                self.payload[traffic as usize][direction.index()].push(Entry {
-                    rule: number,
-                    pattern: choice.map(|c| c.pattern.clone()),
-                    head,
-                    lookback: payload.span.max(own),
-                    longest_payload: longest_payload(signature),
-                });
             }
             self.summary.without_prefilter += usize::from(choice.is_none());
         }
@@ -556,6 +565,14 @@ fn merge(written: Vec<BufferTests>) -> Vec<BufferTests> {
     merged
 }
 
+/// A content to look for in the first bytes of packets instead of the best one, which may stand
+/// anywhere. Not one that tells little: it would call for its rule too often.
+fn near_start(tests: &BufferTests, best: &Choice) -> Option<Choice> {
+    let near = |c: &Content| program::head(c).is_some_and(|head| head <= NEAR_BYTES);
+    let near = fast_pattern::choose(std::iter::once((0, tests)), near);
+    near.filter(|near| 2 * near.worth >= best.worth)
+}
+
 /// The test that the choice names, if it is behind this buffer.
 fn fast_test(choice: &Option<Choice>, buffer: usize) -> Option<usize> {
     choice
@@ -654,6 +671,7 @@ fn payload_tests(
         span: 0,
         on_stream: tcp && !packet_only,
         on_packet: tcp && !stream_only && (packet_only || anchored),
+        packet_by_stream: false,
         on_loose_packet: tcp && !stream_only,
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Choice {
     /// Index of the test behind it.
     pub(crate) test: usize,
     pub(crate) pattern: Pattern,
+    /// How much it tells that the pattern occurs, in eighths of a bit.
+    pub(crate) worth: u32,
 }
 
 /// Chooses among the eligible contents of `buffers`; what the rule itself chose wins. `None`: no content is
@@ -38,6 +40,7 @@ pub(crate) fn choose<'a>(
                         buffer,
                         test,
                         pattern,
+                        worth,
                     },
                 ));
             }

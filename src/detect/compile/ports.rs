@@ -13,7 +13,7 @@ use crate::direction::Direction;
 use crate::parallel;
 
 /// A payload rule on its way into a group.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) rule: u32,
     /// `None`: it must be tried always.
@@ -27,7 +27,7 @@ pub(crate) struct Entry {
 }
 
 /// Most packets that carry bulk data are longer.
-const SMALL_PAYLOAD: u64 = 512;
+pub(super) const SMALL_PAYLOAD: u64 = 512;
 
 /// Where an entry's pattern needs to be looked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,11 +100,32 @@ struct Partition {
     /// Stretch `i` begins at port `starts[i]` and has group `groups[i]`; none where no rule stands.
     starts: Vec<u16>,
     groups: Vec<Option<u32>>,
+    /// By the upper half of a port: how many stretches begin below all ports of that half.
+    below: Vec<u32>,
 }
 
 impl Partition {
+    fn push(&mut self, start: u16, group: Option<u32>) {
+        self.starts.push(start);
+        self.groups.push(group);
+    }
+
+    /// To be called when all stretches are there.
+    fn index(&mut self) {
+        let first_port = |half: usize| (half << 8) as u32;
+        self.below = (0..=256)
+            .map(|half| {
+                let below = |&start: &u16| u32::from(start) < first_port(half);
+                self.starts.partition_point(below) as u32
+            })
+            .collect();
+    }
+
     fn at(&self, port: u16) -> Option<u32> {
-        let after = self.starts.partition_point(|&s| s <= port);
+        let half = usize::from(port >> 8);
+        let (from, to) = (*self.below.get(half)?, *self.below.get(half + 1)?);
+        let of_half = self.starts.get(from as usize..to as usize)?;
+        let after = from as usize + of_half.partition_point(|&start| start <= port);
         *self.groups.get(after.checked_sub(1)?)?
     }
 }
@@ -248,10 +269,10 @@ impl<'e> Shared<'e> {
                 })
             });
             if partition.groups.last() != Some(&id) {
-                partition.starts.push(stretch.start);
-                partition.groups.push(id);
+                partition.push(stretch.start, id);
             }
         }
+        partition.index();
         partition
     }
 }
@@ -314,6 +335,28 @@ fn merge_rare(stretches: &mut [Stretch]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_of_the_last_stretch_that_begins_at_or_below_it() {
+        assert_eq!(Partition::default().at(80), None);
+        let mut partition = Partition::default();
+        let stretches = [
+            (0u16, 7),
+            (80, 1),
+            (81, 2),
+            (256, 3),
+            (1024, 4),
+            (65_535, 5),
+        ];
+        for (start, group) in stretches {
+            partition.push(start, Some(group));
+        }
+        partition.index();
+        for port in 0..=u16::MAX {
+            let holds = stretches.iter().rev().find(|(start, _)| *start <= port);
+            assert_eq!(partition.at(port), holds.map(|(_, group)| *group), "{port}");
+        }
+    }
 
     #[test]
     fn odd_ports_share_a_group_and_lose_no_rule() {

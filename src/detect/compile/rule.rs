@@ -258,6 +258,8 @@ pub(crate) struct PayloadTests {
     pub(crate) on_stream: bool,
     /// May be held against single packets even where there is a stream.
     pub(crate) on_packet: bool,
+    /// Whether a scan of the stream also tells of packets in which the rule's pattern stands.
+    pub(crate) packet_by_stream: bool,
     /// May be held against single packets where there is no stream.
     pub(crate) on_loose_packet: bool,
 }

@@ -5,7 +5,7 @@ use crate::buffer::Buffer;
 use crate::decode::{Packet, Transport, protocol};
 use crate::detect::compile::{Rule, Traffic};
 use crate::detect::context::{Endpoints, FlowContext};
-use crate::detect::flow_state::FlowDetect;
+use crate::detect::flow_state::{FlowDetect, RuleRef};
 use crate::detect::hit::{Evidence, Hits};
 use crate::detect::keywords::{evaluate, header_bytes, packet_matches};
 use crate::detect::ruleset::Ruleset;
@@ -94,6 +94,11 @@ impl Round<'_> {
         }
         let traffic = Traffic::of(packet);
         self.find_payload_rules(scratch, traffic, ctx, packet.payload, found);
+        if traffic == Traffic::TcpPacket && scratch.by_stream.is_complete {
+            let of_layer = |r: &&RuleRef| r.layer == self.number;
+            let by_stream = scratch.by_stream.rules.iter().filter(of_layer);
+            found.extend(by_stream.map(|r| r.rule));
+        }
         if traffic == Traffic::TcpPacket && !ctx.stream {
             self.find_payload_rules(scratch, Traffic::TcpStream, ctx, packet.payload, found);
         }
@@ -108,13 +113,14 @@ impl Round<'_> {
         found: &mut Vec<u32>,
     ) {
         let groups = self.layer.payload(traffic, self.direction);
+        let scanned = traffic == Traffic::TcpPacket && scratch.by_stream.is_complete;
         for group in groups.of(ctx.client.1, ctx.server.1) {
             found.extend_from_slice(&group.always);
             if let Some(screen) = &group.head {
                 let head = &payload[..payload.len().min(group.head_bytes as usize)];
                 screen.scan(head, 0, &mut scratch.prefilter, found);
             }
-            if let Some(screen) = &group.whole {
+            if let Some(screen) = group.whole.as_ref().filter(|_| !scanned) {
                 screen.scan(payload, 0, &mut scratch.prefilter, found);
             }
             if let Some(screen) = &group.small

@@ -109,6 +109,7 @@ impl Round<'_> {
             }
         }
         for rule in found.iter_mut() {
+            self.note_for_packet(scratch, *rule);
             *rule <<= 1;
         }
         for group in groups.of(ctx.client.1, ctx.server.1) {
@@ -117,6 +118,15 @@ impl Round<'_> {
         let waiting = flow.stream[self.direction.index()].iter();
         let waiting = waiting.filter(|c| c.rule.layer == self.number && c.until > new_start);
         found.extend(waiting.map(|c| Found::waiting(c.rule.rule).0));
+    }
+
+    /// The rule may match the packet whose bytes were scanned.
+    fn note_for_packet(&self, scratch: &mut Scratch, rule: u32) {
+        let payload = |rule: &Rule| rule.payload.as_ref().is_some_and(|p| p.packet_by_stream);
+        if self.layer.rules.get(rule as usize).is_some_and(payload) {
+            let layer = self.number;
+            scratch.by_stream.rules.push(RuleRef { layer, rule });
+        }
     }
 
     fn try_stream(
@@ -135,24 +145,27 @@ impl Round<'_> {
         let Some(payload) = rule.payload.as_ref().filter(|p| p.on_stream) else {
             return;
         };
-        if !window.rules.take(rule.is_patient())
-            || !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
-            || rule.flow.direction.is_some_and(|d| d != self.direction)
-            || !rule.header.endpoints_match(&self.layer.sets, &self.ends)
-        {
-            return;
-        }
         let reference = RuleRef {
             layer: self.number,
             rule: number,
         };
         let candidates = &flow.stream[self.direction.index()];
         let known = candidates.binary_search_by_key(&reference, |c| c.rule).ok();
-        let (mut floor, waiting_until) =
-            known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
         let ready = rule.flow.matches(ctx, self.direction)
             && rule.app.matches(ctx.app, ctx.original_app)
             && (rule.is_mixed() || self.kept_matches(rule, Some(flow), None, hits));
+        // Without any of these there is nothing to find, nor to remember.
+        let concerns = ready || found.is_fresh() || known.is_some();
+        if !concerns
+            || !window.rules.take(rule.is_patient())
+            || !rule.header.is_for_stream(self.ends.src.0.is_ipv6())
+            || rule.flow.direction.is_some_and(|d| d != self.direction)
+            || !rule.header.endpoints_match(&self.layer.sets, &self.ends)
+        {
+            return;
+        }
+        let (mut floor, waiting_until) =
+            known.map_or((0, 0), |at| (candidates[at].floor, candidates[at].until));
         if ready {
             self.match_stream(
                 scratch, number, rule, payload, flow, window, &mut floor, hits,

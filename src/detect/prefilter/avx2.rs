@@ -10,7 +10,7 @@ use std::arch::x86_64::{
 
 use super::gram::{Gram, LETTERS, SPREAD};
 use super::table::Table;
-use super::teddy::{Halves, WIDTH};
+use super::teddy::{Halves, Teddy, WIDTH};
 
 /// Bytes each round moves on by.
 const STEP: usize = 32;
@@ -91,27 +91,30 @@ impl Avx2 {
     /// The same by sets of bytes. A candidate is told with the buckets that pass.
     pub(super) fn scan_few(
         self,
-        halves: &Halves,
+        few: &Teddy,
         haystack: &[u8],
         first: usize,
         candidate: &mut impl FnMut(usize, u8),
     ) {
         // SAFETY: an `Avx2` exists only where the processor was found to have AVX2.
-        unsafe { scan_few(halves, haystack, first, candidate) }
+        unsafe { scan_few(few, haystack, first, candidate) }
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn scan_few(halves: &Halves, haystack: &[u8], first: usize, candidate: &mut impl FnMut(usize, u8)) {
-    let low = [0, 1, 2, 3].map(|place| twice(&halves.low[place]));
-    let high = [0, 1, 2, 3].map(|place| twice(&halves.high[place]));
+fn scan_few(few: &Teddy, haystack: &[u8], first: usize, candidate: &mut impl FnMut(usize, u8)) {
+    let Halves { low, high } = &few.halves;
+    let first_place = [twice(&low[0]), twice(&high[0])];
+    let second_place = [twice(&low[1]), twice(&high[1])];
+    let third_place = [twice(&low[2]), twice(&high[2])];
+    let fourth_place = [twice(&low[3]), twice(&high[3])];
     let nothing = _mm256_setzero_si256();
     let mut rounds = Rounds::new(haystack, first);
     while let Some((position, there, round)) = rounds.next() {
-        let mut passing = test_bytes(round, 0, low[0], high[0]);
-        passing = _mm256_and_si256(passing, test_bytes(round, 1, low[1], high[1]));
-        passing = _mm256_and_si256(passing, test_bytes(round, 2, low[2], high[2]));
-        passing = _mm256_and_si256(passing, test_bytes(round, 3, low[3], high[3]));
+        let mut passing = test_bytes(round, 0, first_place);
+        passing = _mm256_and_si256(passing, test_bytes(round, 1, second_place));
+        passing = _mm256_and_si256(passing, test_bytes(round, 2, third_place));
+        passing = _mm256_and_si256(passing, test_bytes(round, 3, fourth_place));
         let failing = _mm256_movemask_epi8(_mm256_cmpeq_epi8(passing, nothing)) as u32;
         let mut lanes = !failing & there;
         if lanes == 0 {
@@ -123,7 +126,11 @@ fn scan_few(halves: &Halves, haystack: &[u8], first: usize, candidate: &mut impl
         while lanes != 0 {
             let lane = lanes.trailing_zeros() as usize;
             lanes &= lanes - 1;
-            candidate(position + lane, sets[lane]);
+            let word = round.get(lane..).and_then(|r| r.first_chunk::<4>());
+            let word = word.map_or(0, |word| u32::from_le_bytes(*word));
+            if few.may_hold(word, sets[lane]) {
+                candidate(position + lane, sets[lane]);
+            }
         }
     }
 }
@@ -136,22 +143,19 @@ fn twice(sets: &[u8; 16]) -> __m256i {
     unsafe { _mm256_loadu2_m128i(sets.as_ptr().cast(), sets.as_ptr().cast()) }
 }
 
-/// The sets of the 32 bytes from `place` (0 to 3) on.
+/// The sets of the 32 bytes from `place` (0 to 3) on, by their lower and upper halves.
 #[target_feature(enable = "avx2")]
 #[inline]
-fn test_bytes(round: &[u8; REACH], place: usize, low: __m256i, high: __m256i) -> __m256i {
+fn test_bytes(round: &[u8; REACH], place: usize, halves: [__m256i; 2]) -> __m256i {
     debug_assert!(place + STEP <= REACH);
     // SAFETY: 32 bytes are read from `place`, at most 3, of an array of 35; the load needs no alignment.
     let bytes = unsafe { _mm256_loadu_si256(round.as_ptr().add(place).cast()) };
-    let letters = _mm256_and_si256(bytes, _mm256_set1_epi8(0x40));
-    // A letter's bit moves one place down within its own byte.
-    let folded = _mm256_or_si256(bytes, _mm256_srli_epi16::<1>(letters));
     let half = _mm256_set1_epi8(0x0f);
-    let lower = _mm256_and_si256(folded, half);
-    let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(folded), half);
+    let lower = _mm256_and_si256(bytes, half);
+    let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half);
     _mm256_and_si256(
-        _mm256_shuffle_epi8(low, lower),
-        _mm256_shuffle_epi8(high, upper),
+        _mm256_shuffle_epi8(halves[0], lower),
+        _mm256_shuffle_epi8(halves[1], upper),
     )
 }
 
@@ -187,7 +191,9 @@ fn scan<const STRIDE: usize>(
                 }
                 if let Some(&word) = round.get(here..).and_then(|r| r.first_chunk::<4>()) {
                     let gram = Gram::of_word(u32::from_le_bytes(word), table.mask);
-                    candidate(position + here, gram);
+                    if table.bitmap.confirms(gram) {
+                        candidate(position + here, gram);
+                    }
                 }
             }
         }

@@ -1,4 +1,7 @@
 //! A set of grams that may say yes by chance, and never no in error.
+//!
+//! Two tables of bits by two hashes. Every position of a haystack is looked up in the first, which
+//! is small enough to stay in the cache next to the processor; what passes, in both.
 
 use super::gram::Gram;
 
@@ -12,6 +15,8 @@ const SPARSENESS_LOG2: u32 = 6;
 pub(super) struct Bitmap {
     /// Exactly 2^(32 - `shift`) bits: the hash of a gram is the number of its bit.
     words: Box<[u32]>,
+    /// As many bits, by the other hash.
+    others: Box<[u32]>,
     shift: u32,
 }
 
@@ -21,30 +26,48 @@ impl Bitmap {
         let bits_log2 = (size + SPARSENESS_LOG2).clamp(FEWEST_BITS_LOG2, MOST_BITS_LOG2);
         let shift = 32 - bits_log2;
         let mut words = vec![0; 1 << (bits_log2 - 5)].into_boxed_slice();
+        let mut others = words.clone();
         for gram in grams {
-            let hash = gram.hash(shift);
-            words[hash >> 5] |= 1 << (hash & 31);
+            for (bits, hash) in [
+                (&mut words, gram.hash(shift)),
+                (&mut others, gram.other_hash(shift)),
+            ] {
+                bits[hash >> 5] |= 1 << (hash & 31);
+            }
         }
-        Self { words, shift }
+        Self {
+            words,
+            others,
+            shift,
+        }
     }
 
     #[inline]
     pub(super) fn may_hold(&self, gram: Gram) -> bool {
-        let hash = gram.hash(self.shift);
-        self.words
-            .get(hash >> 5)
-            .is_some_and(|word| word >> (hash & 31) & 1 != 0)
+        has_bit(&self.words, gram.hash(self.shift)) && self.confirms(gram)
     }
 
-    /// All words, and the shift by which a product becomes the number of a bit in them: below
+    /// [`Self::may_hold`] of a gram that passed by the first hash.
+    #[inline]
+    pub(super) fn confirms(&self, gram: Gram) -> bool {
+        has_bit(&self.others, gram.other_hash(self.shift))
+    }
+
+    /// All words by the first hash, and the shift by which a product becomes the number of a bit in them: below
     /// 32 times their number, whatever the product.
     pub(super) const fn parts(&self) -> (&[u32], u32) {
         (&self.words, self.shift)
     }
 
     pub(super) const fn memory_bytes(&self) -> usize {
-        size_of_val(&*self.words)
+        size_of_val(&*self.words) + size_of_val(&*self.others)
     }
+}
+
+#[inline]
+fn has_bit(words: &[u32], hash: usize) -> bool {
+    let word = words.get(hash >> 5);
+    word.is_some_and(|word| word >> (hash & 31) & 1 != 0)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 pub(super) const LETTERS: u32 = 0x4040_4040;
 /// Spreads a gram over the upper bits of the product (2^32 / golden ratio).
 pub(super) const SPREAD: u32 = 0x9E37_79B1;
+/// The same for a hash of its own.
+const OTHER_SPREAD: u32 = 0x85EB_CA6B;
 
 /// A folded gram: its first byte lowest, the bytes beyond its width zero.
 ///
@@ -45,6 +47,12 @@ impl Gram {
     #[inline]
     pub(super) fn hash(self, shift: u32) -> usize {
         (self.0.wrapping_mul(SPREAD) >> shift) as usize
+    }
+
+    /// The same of a hash that tells apart what the first takes for one.
+    #[inline]
+    pub(super) fn other_hash(self, shift: u32) -> usize {
+        ((self.0 ^ self.0 >> 15).wrapping_mul(OTHER_SPREAD) >> shift) as usize
     }
 }
 

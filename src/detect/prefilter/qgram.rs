@@ -138,7 +138,7 @@ impl QGram {
     ) {
         #[cfg(target_arch = "x86_64")]
         if let Some(avx2) = self.avx2 {
-            return avx2.scan_few(&few.halves, haystack, first, candidate);
+            return avx2.scan_few(few, haystack, first, candidate);
         }
         few.scan(haystack, first, candidate);
     }

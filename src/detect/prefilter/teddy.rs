@@ -3,8 +3,9 @@
 //! Each pattern stands in one of eight buckets with a gram of four bytes, its rarest, or with all of
 //! its bytes if they are fewer. A position passes for a bucket where each of its four bytes is one
 //! that some pattern of the bucket has in that place. No position of a true occurrence fails; what
-//! passes is held against the grams of the bucket, then confirmed.
+//! passes is looked up among all grams, held against those of the bucket, then confirmed.
 
+use super::bitmap::Bitmap;
 use super::gram::{self, Gram, fold_byte};
 use super::rarity::commonness;
 use super::store::{Scan, Store};
@@ -20,8 +21,8 @@ pub(super) const MOST: usize = 96;
 /// For each place the buckets that have a byte there, by the byte, folded to one case.
 type ByBytes = [[u8; 256]; WIDTH];
 
-/// The same by the byte's lower and upper half: both must agree. Says yes where [`ByBytes`] does,
-/// and sometimes more.
+/// The same by the byte's lower and upper half, as it stands in the haystack: both must agree. Says
+/// yes where [`ByBytes`] does, and sometimes more.
 #[derive(Debug)]
 pub(super) struct Halves {
     pub(super) low: [[u8; 16]; WIDTH],
@@ -41,6 +42,10 @@ struct Entry {
 pub(super) struct Teddy {
     by_bytes: ByBytes,
     pub(super) halves: Halves,
+    /// The grams by their width: two bytes, three, and all four.
+    grams: [Bitmap; 3],
+    /// For each width the buckets that have such grams.
+    buckets_of_width: [u8; 3],
     buckets: [Vec<Entry>; BUCKETS],
     longest: usize,
 }
@@ -61,21 +66,19 @@ impl Teddy {
             let bytes = entry.gram.0.to_le_bytes();
             (entry.mask != u32::MAX, bytes.map(|b| b.rotate_left(4)))
         });
+        let whole = entries.iter().filter(|e| e.mask == u32::MAX).count();
         let mut table = Self {
             by_bytes: [[0; 256]; WIDTH],
             halves: Halves {
                 low: [[0; 16]; WIDTH],
                 high: [[0; 16]; WIDTH],
             },
+            grams: [2, 3, 4].map(|width| grams_of(&entries, width)),
+            buckets_of_width: [0; 3],
             buckets: Default::default(),
             longest: 0,
         };
-        let whole = entries.iter().filter(|e| e.mask == u32::MAX).count();
-        let shared = match whole {
-            0 => 0,
-            _ if whole == entries.len() => BUCKETS,
-            _ => BUCKETS - 1,
-        };
+        let shared = share_for_whole(whole, entries.len() - whole);
         for (at, entry) in entries.iter().enumerate() {
             let bucket = match at.checked_sub(whole) {
                 None => at * shared / whole,
@@ -91,12 +94,20 @@ impl Teddy {
 
     fn place(&mut self, bucket: usize, entry: Entry) {
         let bit = 1 << bucket;
+        for (width, buckets) in (2..).zip(&mut self.buckets_of_width) {
+            if entry.mask == gram::mask(width) {
+                *buckets |= bit;
+            }
+        }
         let (bytes, known) = (entry.gram.0.to_le_bytes(), entry.mask.to_le_bytes());
         for (place, (byte, known)) in bytes.into_iter().zip(known).enumerate() {
             if known != 0 {
                 self.by_bytes[place][usize::from(byte)] |= bit;
                 self.halves.low[place][usize::from(byte & 15)] |= bit;
+                // Upper and lower case, and what else folds to one, differ in one bit of this half.
+                let case = byte >> 1 & byte & 0x20;
                 self.halves.high[place][usize::from(byte >> 4)] |= bit;
+                self.halves.high[place][usize::from((byte ^ case) >> 4)] |= bit;
             } else {
                 self.by_bytes[place].iter_mut().for_each(|set| *set |= bit);
                 self.halves.low[place].iter_mut().for_each(|s| *s |= bit);
@@ -108,12 +119,26 @@ impl Teddy {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let entries = self.buckets.iter().map(Vec::capacity).sum::<usize>();
-        size_of::<Self>() + entries * size_of::<Entry>()
+        size_of::<Self>()
+            + self.grams.iter().map(Bitmap::memory_bytes).sum::<usize>()
+            + entries * size_of::<Entry>()
     }
 
     /// The first position whose bytes can belong to an occurrence that ends after `from`.
     pub(super) fn first_position(&self, from: usize) -> usize {
         (from + 1).saturating_sub(self.longest)
+    }
+
+    /// Whether a position that passes for these buckets, with this word of the haystack, can be one
+    /// of a gram.
+    #[inline]
+    pub(super) fn may_hold(&self, word: u32, passing: u8) -> bool {
+        let [of_two, of_three, of_four] = &self.grams;
+        let [two, three, four] = self.buckets_of_width;
+        let is_in = |grams: &Bitmap, width| grams.may_hold(Gram::of_word(word, gram::mask(width)));
+        passing & four != 0 && is_in(of_four, 4)
+            || passing & three != 0 && is_in(of_three, 3)
+            || passing & two != 0 && is_in(of_two, 2)
     }
 
     /// Looks at every position from `first` on, in portable code.
@@ -129,7 +154,7 @@ impl Teddy {
         for (position, window) in (first..).zip(rest.windows(WIDTH)) {
             if let &[a, b, c, d] = window {
                 let passing = sets(one, a) & sets(two, b) & sets(three, c) & sets(four, d);
-                if passing != 0 {
+                if passing != 0 && self.may_hold(u32::from_le_bytes([a, b, c, d]), passing) {
                     candidate(position, passing);
                 }
             }
@@ -184,6 +209,22 @@ impl Teddy {
     }
 }
 
+fn grams_of(entries: &[Entry], width: usize) -> Bitmap {
+    let of_width = entries.iter().filter(|e| e.mask == gram::mask(width));
+    let grams: Vec<Gram> = of_width.map(|e| e.gram).collect();
+    Bitmap::of(grams.into_iter())
+}
+
+/// How many of the buckets are for so many grams with all four bytes, beside shorter ones. These
+/// pass more often, and get the room of two.
+fn share_for_whole(whole: usize, shorter: usize) -> usize {
+    match (whole, shorter) {
+        (0, _) => 0,
+        (_, 0) => BUCKETS,
+        _ => (BUCKETS * whole / (whole + 2 * shorter)).clamp(1, BUCKETS - 1),
+    }
+}
+
 /// The gram of a pattern that is least often met, and where it stands.
 fn rarest(bytes: &[u8], pattern: u32) -> Option<Entry> {
     let width = bytes.len().min(WIDTH);
@@ -218,7 +259,7 @@ mod tests {
                 let Halves { low, high } = &teddy.halves;
                 let halves =
                     low[place][usize::from(byte & 15)] & high[place][usize::from(byte >> 4)];
-                let exact = teddy.by_bytes[place][usize::from(byte)];
+                let exact = teddy.by_bytes[place][usize::from(fold_byte(byte))];
                 assert_eq!(halves & exact, exact, "{place} {byte}");
             }
         }

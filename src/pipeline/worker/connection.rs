@@ -7,6 +7,7 @@ use super::{
     FlowState, Inspection, Midstream, Passage, Refused, SegmentOutcome, Shared, TcpFlags,
     TcpHeader, TcpSession, TimeoutClass, Verdict, Worker, answer, context,
 };
+use crate::stream::Delivery;
 use crate::verdict::DropReason;
 
 /// With so many flows half open, or completed and never answered, servers may use SYN cookies, and lose
@@ -196,6 +197,10 @@ impl Worker {
             &mut |dir, delivery| {
                 // The handshake is over where data is delivered.
                 inspection.ctx.established = true;
+                inspection.is_whole_packet = matches!(
+                    delivery,
+                    Delivery::Bytes(bytes) if std::ptr::eq(bytes, passage.packet.payload)
+                );
                 inspection.deliver(dir, delivery);
             },
         );

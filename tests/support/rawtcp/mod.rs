@@ -137,6 +137,8 @@ struct Connection<'a> {
     /// Sequence number of the request's first byte.
     base: u32,
     acknowledged: u32,
+    /// Bytes of the request that were sent at least once.
+    sent: u32,
     /// Sequence number wanted next from the server.
     wanted: u32,
     early: BTreeMap<u32, Vec<u8>>,
@@ -157,6 +159,7 @@ impl<'a> Connection<'a> {
             // Near the wrap, so that arithmetic modulo 2^32 is part of every run.
             base: u32::MAX - 60 + u32::from(ends.local.1 % 50),
             acknowledged: 0,
+            sent: 0,
             wanted: 0,
             early: BTreeMap::new(),
             response: Vec::new(),
@@ -193,6 +196,7 @@ impl<'a> Connection<'a> {
                 if (self.acknowledged as usize) < piece.end {
                     let sequence = self.base.wrapping_add(piece.start as u32);
                     self.transmit(ACK | PSH, sequence, &request[piece.clone()])?;
+                    self.sent = self.sent.max(piece.end as u32);
                 }
             }
             let round = Instant::now() + ROUND;
@@ -218,8 +222,11 @@ impl<'a> Connection<'a> {
             }
         }
         if self.end != Some(End::Reset) {
-            let sequence = self.base.wrapping_add(self.acknowledged);
-            self.transmit(RST | ACK, sequence, &[])?;
+            // Only the exact number ends a connection (RFC 5961 section 3.2), and the last
+            // acknowledgements may still be on their way: a server that lingers logs nothing yet.
+            for bytes in [self.sent, self.acknowledged] {
+                self.transmit(RST | ACK, self.base.wrapping_add(bytes), &[])?;
+            }
         }
         Ok(())
     }
