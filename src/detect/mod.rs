@@ -35,6 +35,7 @@ pub use crate::signature::ast::CaptureScope;
 pub use bypass::Legible;
 pub use compile::{
     Claim, CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,
+    share_names,
 };
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::{FlowDetect, RestingDetect};
