@@ -38,6 +38,7 @@ pub use budget::{Debt, RuleBudget, Suspension, UNITS_PAID_PER_BYTE, UNITS_PER_US
 pub use bypass::Legible;
 pub use compile::{
     Claim, CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,
+    share_names,
 };
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
 pub use flow_state::{FlowDetect, RestingDetect};
