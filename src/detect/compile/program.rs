@@ -31,7 +31,7 @@ pub(crate) fn compile(
                 .position(|t| matches!(t, Test::Pcre(p) if !p.negated))
         })
         .unwrap_or(usize::MAX);
-    Program { ops, evidence }
+    Program::new(ops, evidence)
 }
 
 fn compile_test(test: &Test, rest: &[Test], decoded: Option<&[Test]>) -> Op {
@@ -170,4 +170,117 @@ fn content_end(c: &Content) -> Option<i64> {
 /// How many bytes from the buffer's start a content needs to be looked for in.
 pub(crate) fn head(content: &Content) -> Option<u32> {
     content_end(content).and_then(|end| u32::try_from(end).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::detect::keywords::{Limits, Variables, evaluate};
+    use crate::signature::{self, Classes};
+
+    fn program(options: &str) -> Option<Program> {
+        let rule = format!("alert tcp any any -> any any (msg:\"m\"; {options} sid:1;)");
+        let names = signature::Variables::default();
+        let parsed = signature::parse_bytes("t", rule.as_bytes(), &names, &Classes::default());
+        let signature = parsed.signatures.first()?;
+        Some(compile(&signature.buffers.first()?.tests, None, None))
+    }
+
+    /// Tests that look for little, so that they find it often, and at wrong places.
+    fn option() -> impl Strategy<Value = String> {
+        let literal = || proptest::sample::select(vec!["a", "b", "ab", "ba", "aa", "c"]);
+        let place = proptest::sample::select(vec![
+            "",
+            "distance:0; ",
+            "distance:2; ",
+            "distance:-2; ",
+            "distance:1; offset:9; ",
+            "within:3; ",
+            "distance:1; within:4; ",
+            "offset:3; ",
+            "depth:8; ",
+            "offset:2; depth:9; ",
+            "endswith; ",
+            "distance:0; endswith; ",
+            "startswith; ",
+        ]);
+        let expression = proptest::sample::select(vec![
+            "/a.b/R",
+            "/b+?c/R",
+            "/^b/R",
+            r"/\bb/R",
+            "/a[^b]*b|b/R",
+            "/c$/R",
+            "/(?<=a)b/R",
+            r"/(a)b*\1/R",
+            "/ab+/",
+            "/b.*c/",
+        ]);
+        let other = proptest::sample::select(vec![
+            "isdataat:4,relative; ",
+            "isdataat:!4,relative; ",
+            "isdataat:20; ",
+            "byte_test:1,>,97,0,relative; ",
+            "byte_test:1,=,98,2; ",
+            "byte_jump:1,0,relative,post_offset -96; ",
+            "byte_extract:1,0,v,relative; byte_test:1,=,v,1,relative; ",
+            "bsize:>9; ",
+        ]);
+        let negation = || proptest::sample::select(vec!["", "", "", "!"]);
+        prop_oneof![
+            4 => (negation(), literal(), place)
+                .prop_map(|(not, text, place)| format!("content:{not}\"{text}\"; {place}")),
+            2 => (negation(), expression).prop_map(|(not, text)| format!("pcre:{not}\"{text}\"; ")),
+            1 => other.prop_map(str::to_owned),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+        /// A failure that spares other tries spares none that would have matched.
+        #[test]
+        fn what_is_not_tried_would_not_have_matched(
+            options in proptest::collection::vec(option(), 1..5),
+            texts in proptest::collection::vec(
+                proptest::collection::vec(proptest::sample::select(b"aaabbbc-".to_vec()), 0..30),
+                8,
+            ),
+        ) {
+            // Not every row of options is a rule.
+            let Some(sparing) = program(&options.concat()) else {
+                return Ok(());
+            };
+            let exhaustive = Program { exhaustive: true, ..program(&options.concat()).unwrap() };
+            for text in texts {
+                for base in [0, 3] {
+                    let mut limits = Limits::default();
+                    let mut try_all = |program| {
+                        evaluate(program, &text, base, &mut Variables::default(), &mut limits)
+                    };
+                    prop_assert_eq!(try_all(&sparing), try_all(&exhaustive));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_search_that_finds_nothing_is_not_made_again_further_on() {
+        for options in [
+            r#"content:"="; pcre:"/.+?(?:on|script)/R";"#,
+            r#"content:"="; pcre:"/never/R";"#,
+            r#"content:"="; content:"x"; distance:0; within:90; content:"never"; distance:0;"#,
+            r#"content:"="; byte_test:1,>,0,0,relative; content:"never"; offset:4;"#,
+            r#"content:"="; content:"x"; distance:0; within:9; isdataat:20000,relative;"#,
+        ] {
+            let text = b"x=".repeat(5_000);
+            let mut limits = Limits::default();
+            let program = program(options).unwrap();
+            let found = evaluate(&program, &text, 0, &mut Variables::default(), &mut limits);
+            assert_eq!(found, None, "{options}");
+            let most = 3 * text.len() as u64;
+            assert!(limits.work < most, "{options}: {} units", limits.work);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
+use super::failure::Failure;
 use super::{Machine, cost};
 use crate::signature::ast::{Content, Value};
 
@@ -138,6 +139,26 @@ impl ContentOp {
             within: content.within,
         }
     }
+
+    /// Whether it is looked for from the match before.
+    pub(super) const fn is_relative(&self) -> bool {
+        self.distance.is_some() || self.within.is_some()
+    }
+
+    /// That it is nowhere, or nowhere where the rest can match, holds for other places of the
+    /// match before as well, unless those have other bytes before them to find it in.
+    pub(super) const fn missed(&self) -> Failure {
+        match (self.is_relative(), self.within, self.depth) {
+            (false, ..) => Failure::Anywhere,
+            (true, None, None) => Failure::Later,
+            (true, ..) => Failure::Here,
+        }
+    }
+
+    /// That it is there though it must not be.
+    pub(super) const fn denied(&self) -> Failure {
+        Failure::of_fixed(!self.is_relative())
+    }
 }
 
 impl Machine<'_> {
@@ -168,7 +189,7 @@ impl Machine<'_> {
         let offset = c.offset.map(|v| self.value(v));
         let depth = c.depth.map(|v| self.value(v));
         let (mut low, mut high) = (start, length);
-        if c.distance.is_some() || c.within.is_some() {
+        if c.is_relative() {
             low = cursor.saturating_add(c.distance.map_or(0, |v| self.value(v)));
             if let Some(within) = c.within {
                 high = high.min(low.saturating_add(self.value(within)));

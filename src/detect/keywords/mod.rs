@@ -2,7 +2,8 @@
 //!
 //! Tests run in the order written. A relative test starts where the match
 //! before it ended; where it fails, the match before is tried again further
-//! on. Exists one way through, the tests match. Work is counted, so that no
+//! on, unless the failure tells that this cannot help. Exists one way through,
+//! the tests match. Work is counted, so that no
 //! input makes a rule cost more than a small multiple of the buffer's length:
 //! what is over that cannot be decided.
 
@@ -11,12 +12,14 @@ mod base64;
 mod content;
 mod dataset;
 mod entropy;
+mod failure;
 mod number;
 mod packet;
 mod pattern;
 
 use std::sync::Arc;
 
+use self::failure::{Course, Failure};
 use super::state::Kept;
 use super::variables::Captured;
 use crate::signature::ast::{
@@ -46,15 +49,37 @@ pub(crate) enum Op {
     Size(Range),
 }
 
+impl Op {
+    fn sets_variable(&self) -> bool {
+        match self {
+            Self::ByteExtract(_) | Self::ByteMath(_) => true,
+            Self::Base64(op) => op.program.as_ref().is_some_and(|p| p.exhaustive),
+            _ => false,
+        }
+    }
+}
+
 /// The tests behind one buffer.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) ops: Box<[Op]>,
     /// Index of the op whose match is kept as evidence.
     pub(crate) evidence: usize,
+    /// Every place of every match is tried, since what a failure tells of other places does not
+    /// hold: a test sets a variable.
+    pub(crate) exhaustive: bool,
 }
 
 impl Program {
+    pub(crate) fn new(ops: Box<[Op]>, evidence: usize) -> Self {
+        let exhaustive = ops.iter().any(Op::sets_variable);
+        Self {
+            ops,
+            evidence,
+            exhaustive,
+        }
+    }
+
     /// The first content that a match needs and that is nowhere in `bytes`: no match is possible.
     pub(crate) fn lacks(&self, bytes: &[u8], limits: &mut Limits) -> Option<usize> {
         let mut needed = self.ops.iter().enumerate();
@@ -203,7 +228,7 @@ fn evaluate_with(
         exhausted: false,
         found: Match::default(),
     };
-    let matched = machine.run(0, -base);
+    let matched = machine.run(0, -base).is_ok();
     (
         matched.then_some(machine.found),
         machine.exhausted,
@@ -227,129 +252,157 @@ struct Machine<'a> {
 impl Machine<'_> {
     /// Runs the ops from `at` on, with the match before ending at `cursor` (an index into the
     /// bytes; negative while the window starts behind the buffer's start).
-    fn run(&mut self, at: usize, cursor: i64) -> bool {
+    fn run(&mut self, at: usize, cursor: i64) -> Result<(), Failure> {
         self.depth += 1;
-        let matched = self.depth <= MAX_DEPTH && self.run_from(at, cursor);
-        self.exhausted |= self.depth > MAX_DEPTH;
+        let outcome = if self.depth <= MAX_DEPTH {
+            self.run_from(at, cursor)
+        } else {
+            self.exhausted = true;
+            Err(Failure::Here)
+        };
         self.depth -= 1;
-        matched
+        match outcome {
+            Err(_) if self.program.exhaustive => Err(Failure::Here),
+            outcome => outcome,
+        }
     }
 
-    fn run_from(&mut self, mut at: usize, mut cursor: i64) -> bool {
+    fn run_from(&mut self, mut at: usize, mut cursor: i64) -> Result<(), Failure> {
         let program = self.program;
+        let mut course = Course::Rising;
         let mut end = 0;
         while let Some(op) = program.ops.get(at) {
             self.spent += cost::TEST;
             match op {
                 Op::Content(c) if c.negated => {
                     if self.find_content(c, cursor, 0).is_some() {
-                        return false;
+                        return Err(course.failed(c.denied()));
                     }
                 }
                 Op::Content(c) => {
                     let mut from = 0;
                     loop {
                         let Some(start) = self.find_content(c, cursor, from) else {
-                            return false;
+                            return Err(course.failed(c.missed()));
                         };
                         let stop = start + c.needle.len();
                         self.keep(at, start, stop);
                         if !c.retry {
                             (cursor, end) = (stop as i64, end.max(stop));
+                            course = course.behind_content(c.is_relative());
                             break;
                         }
-                        if self.run(at + 1, stop as i64) {
-                            self.found.end = self.found.end.max(end).max(stop);
-                            return true;
+                        match self.run(at + 1, stop as i64) {
+                            Ok(()) => {
+                                self.found.end = self.found.end.max(end).max(stop);
+                                return Ok(());
+                            }
+                            Err(Failure::Here) => {}
+                            // Further on, it ends further on.
+                            Err(failure) => return Err(course.failed(failure.max(c.missed()))),
                         }
-                        if !self.step() {
-                            return false;
-                        }
+                        self.step()?;
                         from = start + 1;
                     }
                 }
                 Op::Pattern(p) if p.negated => {
                     if self.find_pattern(p, cursor, 0).is_some() {
-                        return false;
+                        return Err(course.failed(p.denied()));
                     }
                 }
                 Op::Pattern(p) => {
                     let mut from = 0;
                     loop {
                         let Some((start, stop)) = self.find_pattern(p, cursor, from) else {
-                            return false;
+                            return Err(match self.exhausted {
+                                true => Failure::Here,
+                                false => course.failed(p.missed()),
+                            });
                         };
                         self.keep(at, start, stop);
                         self.capture(p, cursor, start);
                         if !p.retry {
                             (cursor, end) = (stop as i64, end.max(stop));
+                            course = course.behind_other(p.relative);
                             break;
                         }
-                        if self.run(at + 1, stop as i64) {
-                            self.found.end = self.found.end.max(end).max(stop);
-                            return true;
+                        match self.run(at + 1, stop as i64) {
+                            Ok(()) => {
+                                self.found.end = self.found.end.max(end).max(stop);
+                                return Ok(());
+                            }
+                            Err(Failure::Anywhere) => return Err(Failure::Anywhere),
+                            // A match further on may end before this one.
+                            Err(Failure::Here | Failure::Later) => {}
                         }
-                        if !self.step() {
-                            return false;
-                        }
+                        self.step()?;
                         from = start + 1;
                     }
                 }
                 Op::ByteTest(t) => {
                     if !self.byte_test(t, cursor) {
-                        return false;
+                        return Err(course.failed(Failure::of_fixed(!t.format.relative)));
                     }
                 }
                 Op::ByteJump(j) => match self.byte_jump(j, cursor) {
-                    Some(to) => cursor = to,
-                    None => return false,
+                    Some(to) => {
+                        cursor = to;
+                        course = course.behind_other(true);
+                    }
+                    None => return Err(course.failed(Failure::Here)),
                 },
                 Op::ByteExtract(x) => match self.byte_extract(x, cursor) {
                     Some(to) => (cursor, end) = (to, end.max(usize::try_from(to).unwrap_or(0))),
-                    None => return false,
+                    None => return Err(Failure::Here),
                 },
                 Op::ByteMath(m) => match self.byte_math(m, cursor) {
                     Some(to) => (cursor, end) = (to, end.max(usize::try_from(to).unwrap_or(0))),
-                    None => return false,
+                    None => return Err(Failure::Here),
                 },
                 Op::Entropy(e) => {
                     self.read(self.bytes.len());
                     if !entropy::holds(e, self.bytes) {
-                        return false;
+                        return Err(Failure::Anywhere);
                     }
                 }
                 Op::Asn1(a) => {
                     self.read(self.bytes.len());
                     if !self.asn1(a, cursor) {
-                        return false;
+                        return Err(course.failed(Failure::Here));
                     }
                 }
                 Op::Dataset(d) => {
                     self.read(self.bytes.len());
                     if !d.holds(self.bytes, self.variables) {
-                        return false;
+                        return Err(course.failed(Failure::Here));
                     }
                 }
                 Op::IsDataAt(d) => {
                     if !self.is_data_at(d, cursor) {
-                        return false;
+                        let reach = match d.negated {
+                            true => Failure::Here,
+                            // Less and less is behind it.
+                            false => Failure::Later,
+                        };
+                        let reach = reach.max(Failure::of_fixed(!d.relative));
+                        return Err(course.failed(reach));
                     }
                 }
                 Op::Base64(op) => {
                     if !self.base64(op, cursor) {
-                        return false;
+                        return Err(course.failed(Failure::Here));
                     }
                 }
                 Op::Size(range) => {
                     if !range.contains(self.bytes.len() as u64) {
-                        return false;
+                        return Err(Failure::Anywhere);
                     }
                 }
             }
             at += 1;
         }
         self.found.end = self.found.end.max(end);
-        true
+        Ok(())
     }
 
     fn keep(&mut self, at: usize, start: usize, stop: usize) {
@@ -363,11 +416,13 @@ impl Machine<'_> {
         self.spent += bytes as u64 / cost::BYTES_READ;
     }
 
-    /// Whether there is anything left to try another way.
-    fn step(&mut self) -> bool {
-        let left = self.spent <= self.granted;
-        self.exhausted |= !left;
-        left
+    /// Whether another way may be tried.
+    fn step(&mut self) -> Result<(), Failure> {
+        if self.spent <= self.granted {
+            return Ok(());
+        }
+        self.exhausted = true;
+        Err(Failure::Here)
     }
 
     fn value(&self, value: Value) -> i64 {

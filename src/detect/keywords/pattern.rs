@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
+use regex_syntax::hir::Look;
+
+use super::failure::Failure;
 use super::{Machine, cost};
 use crate::detect::compile::text_id;
 use crate::detect::flowbits::BitId;
@@ -27,7 +30,11 @@ pub(crate) struct LazyPattern {
 #[derive(Debug)]
 enum Engine {
     /// Linear in its input.
-    Regex(regex::bytes::Regex),
+    Regex {
+        regex: regex::bytes::Regex,
+        /// What stands before a place is of matter to whether it matches there.
+        looks_back: bool,
+    },
     /// Look-around and back-references; bounded by [`MATCH_LIMIT`].
     Pcre2(pcre2::bytes::Regex),
 }
@@ -42,6 +49,18 @@ impl LazyPattern {
 
     fn engine(&self) -> Option<&Engine> {
         self.built.get_or_init(|| build(&self.source)).as_ref()
+    }
+
+    /// Whether a match from a later start on is one from an earlier start on as well.
+    fn looks_ahead_only(&self) -> bool {
+        let regex = self.engine();
+        matches!(
+            regex,
+            Some(Engine::Regex {
+                looks_back: false,
+                ..
+            })
+        )
     }
 
     /// Units for each byte that a search goes over.
@@ -60,7 +79,9 @@ impl LazyPattern {
         }
         match self.engine() {
             None => Err(()),
-            Some(Engine::Regex(r)) => Ok(r.find_at(subject, from).map(|m| (m.start(), m.end()))),
+            Some(Engine::Regex { regex, .. }) => {
+                Ok(regex.find_at(subject, from).map(|m| (m.start(), m.end())))
+            }
             Some(Engine::Pcre2(r)) => r
                 .find_at(subject, from)
                 .map(|m| m.map(|m| (m.start(), m.end())))
@@ -84,8 +105,8 @@ impl LazyPattern {
     /// Shows what the groups take in the first match at `from` or later: number, start and end.
     fn groups_at(&self, subject: &[u8], from: usize, show: &mut dyn FnMut(usize, usize, usize)) {
         match self.engine() {
-            Some(Engine::Regex(r)) => {
-                let found = r.captures_at(subject, from);
+            Some(Engine::Regex { regex, .. }) => {
+                let found = regex.captures_at(subject, from);
                 for (number, group) in found.iter().flat_map(|c| c.iter()).enumerate() {
                     if let Some(group) = group {
                         show(number, group.start(), group.end());
@@ -112,12 +133,28 @@ fn build(p: &Pcre) -> Option<Engine> {
     if p.needs_pcre2 {
         return build_pcre2(&p.pattern).map(Engine::Pcre2);
     }
-    regex::bytes::RegexBuilder::new(&p.pattern)
+    let regex = regex::bytes::RegexBuilder::new(&p.pattern)
         .unicode(false)
         .dfa_size_limit(DFA_BYTES)
         .build()
-        .ok()
-        .map(Engine::Regex)
+        .ok()?;
+    Some(Engine::Regex {
+        regex,
+        looks_back: looks_back(&p.pattern),
+    })
+}
+
+/// Of all assertions, only ends of text and line have nothing to do with what is before them.
+fn looks_back(pattern: &str) -> bool {
+    let parsed = regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern);
+    parsed.map_or(true, |hir| {
+        let mut looks = hir.properties().look_set().iter();
+        looks.any(|look| !matches!(look, Look::End | Look::EndLF))
+    })
 }
 
 fn build_pcre2(pattern: &str) -> Option<pcre2::bytes::Regex> {
@@ -137,6 +174,26 @@ pub(crate) struct PatternOp {
     /// Where what follows fails, a later match may still do.
     pub(crate) retry: bool,
     pub(crate) captures: Box<[CaptureOp]>,
+}
+
+impl PatternOp {
+    /// That it matches nowhere, or nowhere where the rest can match, holds for other places of the
+    /// match before as well: always where it looks at all bytes, for later ones where fewer bytes
+    /// are only fewer places to match at.
+    pub(super) fn missed(&self) -> Failure {
+        if !self.relative {
+            Failure::Anywhere
+        } else if self.pattern.looks_ahead_only() {
+            Failure::Later
+        } else {
+            Failure::Here
+        }
+    }
+
+    /// That it matches though it must not.
+    pub(super) const fn denied(&self) -> Failure {
+        Failure::of_fixed(!self.relative)
+    }
 }
 
 /// A group that sets a variable.
