@@ -77,3 +77,53 @@ fn without_a_budget_no_rule_is_suspended() {
     assert_eq!(lab.segment(0, "A", &dear()), Verdict::Forward);
     assert!(lab.seen.suspended.is_empty());
 }
+
+/// Each `x` may go with each of the next ten `y`, and the last content stands behind none of them.
+const NESTED: &str = r#"
+    alert tcp any any -> any any (msg:"nested"; content:"x"; content:"y"; distance:0; within:20; content:"deny"; distance:0; within:5; sid:1;)
+    alert tcp any any -> any any (msg:"cheap"; content:"evil"; sid:2;)
+"#;
+
+fn lab_of_flows(policy: ExceptionPolicy, flow_budget_us: u32) -> Lab {
+    let mut config = WorkerConfig {
+        flow_budget_us,
+        ..WorkerConfig::default()
+    };
+    config.exceptions.time_budget = policy;
+    let mut lab = Lab::with(config, NESTED);
+    lab.open();
+    lab
+}
+
+#[test]
+fn a_flow_over_its_budget_is_refused_and_told_of() {
+    let mut lab = lab_of_flows(ExceptionPolicy::Drop, 10);
+    let refused = lab.segment(0, "A", &dear());
+    assert_eq!(refused, Verdict::Drop(DropReason::TimeBudget));
+    assert_eq!(lab.seen.drops, [DropReason::TimeBudget]);
+    assert_eq!(lab.counters.get(Counter::FlowsOverBudget), 1);
+    // The rule decided, and is asked of other flows.
+    assert_eq!(lab.counters.get(Counter::MatchErrors), 0);
+    assert_eq!(lab.counters.get(Counter::RulesSuspended), 0);
+    another_flow(&mut lab);
+    assert_eq!(lab.segment(0, "A", b"evil xy"), Verdict::Forward);
+    assert_eq!(lab.seen.alerts, [2]);
+}
+
+#[test]
+fn the_policy_may_let_a_flow_over_its_budget_go_on() {
+    let mut lab = lab_of_flows(ExceptionPolicy::Pass, 10);
+    assert_eq!(lab.segment(0, "A", &dear()), Verdict::Forward);
+    assert_eq!(lab.counters.get(Counter::FlowsOverBudget), 1);
+    assert_eq!(lab.counters.get(Counter::ExceptionPass), 1);
+    assert!(lab.seen.drops.is_empty());
+}
+
+#[test]
+fn by_default_one_dear_packet_is_within_the_budget_of_a_flow() {
+    let budget = WorkerConfig::default().flow_budget_us;
+    let mut lab = lab_of_flows(ExceptionPolicy::Drop, budget);
+    assert_eq!(lab.segment(0, "A", &dear()), Verdict::Forward);
+    assert_eq!(lab.counters.get(Counter::FlowsOverBudget), 0);
+    assert!(lab.counters.get(Counter::RuleWork) > 50_000);
+}
