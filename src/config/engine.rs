@@ -32,7 +32,7 @@ pub struct Engine {
     pub rule_suspended_secs: u32,
     /// Microseconds that rules may take for one flow beyond what its bytes pay for. 0: as many as
     /// they want.
-    #[serde(deserialize_with = "within::<_, _, 0, 10_000>")]
+    #[serde(deserialize_with = "within::<_, _, 0, 16_000>")]
     pub flow_budget_us: u32,
     /// A file of `threshold`, `suppress` and `rate_filter` lines. Empty: none.
     pub threshold_file: PathBuf,
@@ -46,9 +46,9 @@ impl Default for Engine {
             mode: Mode::Prevent,
             action_order: ActionOrder::default(),
             stream_window_bytes: 8 << 10,
-            rule_budget_us: 100_000,
+            rule_budget_us: 200_000,
             rule_suspended_secs: 10,
-            flow_budget_us: 5_000,
+            flow_budget_us: 10_000,
             threshold_file: PathBuf::new(),
             cache_dir: "/var/cache/stopgap".into(),
         }

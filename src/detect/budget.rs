@@ -31,14 +31,14 @@ pub struct RuleBudget {
 impl Default for RuleBudget {
     fn default() -> Self {
         Self {
-            us_per_second: 100_000,
+            us_per_second: 200_000,
             suspended_secs: 10,
         }
     }
 }
 
 /// Work on a flow's rules, in units, that each of its bytes pays for.
-pub const UNITS_PAID_PER_BYTE: u64 = 50;
+pub const UNITS_PAID_PER_BYTE: u64 = 100;
 
 /// Units in which a debt is kept: what is less is let off.
 const TICK_UNITS: u64 = 256;

@@ -111,10 +111,10 @@ impl Program {
 const MAX_DEPTH: u32 = 256;
 
 /// Units of work, each of about a nanosecond, granted to any evaluation whatever the buffer's length.
-const BASE_UNITS: u64 = 100_000;
+const BASE_UNITS: u64 = 400_000;
 
 /// Units granted for each byte of the buffer.
-const UNITS_PER_BYTE: u64 = 100;
+const UNITS_PER_BYTE: u64 = 400;
 
 /// What things cost, in units.
 mod cost {

@@ -78,9 +78,9 @@ fn without_a_budget_no_rule_is_suspended() {
     assert!(lab.seen.suspended.is_empty());
 }
 
-/// Each `x` may go with each of the next ten `y`, and the last content stands behind none of them.
+/// Each `x` may go with each of the next twenty `y`, and the last content stands behind none of them.
 const NESTED: &str = r#"
-    alert tcp any any -> any any (msg:"nested"; content:"x"; content:"y"; distance:0; within:20; content:"deny"; distance:0; within:5; sid:1;)
+    alert tcp any any -> any any (msg:"nested"; content:"x"; content:"y"; distance:0; within:40; content:"deny"; distance:0; within:5; sid:1;)
     alert tcp any any -> any any (msg:"cheap"; content:"evil"; sid:2;)
 "#;
 
