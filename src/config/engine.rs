@@ -32,7 +32,7 @@ pub struct Engine {
     pub rule_suspended_secs: u32,
     /// Microseconds that rules may take for one flow beyond what its bytes pay for. 0: as many as
     /// they want.
-    #[serde(deserialize_with = "within::<_, _, 0, 16_000>")]
+    #[serde(deserialize_with = "within::<_, _, 0, 65_000>")]
     pub flow_budget_us: u32,
     /// A file of `threshold`, `suppress` and `rate_filter` lines. Empty: none.
     pub threshold_file: PathBuf,
@@ -48,7 +48,7 @@ impl Default for Engine {
             stream_window_bytes: 8 << 10,
             rule_budget_us: 200_000,
             rule_suspended_secs: 10,
-            flow_budget_us: 10_000,
+            flow_budget_us: 50_000,
             threshold_file: PathBuf::new(),
             cache_dir: "/var/cache/stopgap".into(),
         }

@@ -41,7 +41,7 @@ impl Default for RuleBudget {
 pub const UNITS_PAID_PER_BYTE: u64 = 100;
 
 /// Units in which a debt is kept: what is less is let off.
-const TICK_UNITS: u64 = 256;
+const TICK_UNITS: u64 = 1_024;
 
 /// The work on one flow that its bytes did not pay for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -114,7 +114,7 @@ impl Default for WorkerConfig {
             app_layer: app_layer::Limits::default(),
             app_layer_memory_bytes: 256 * 1024 * 1024,
             rule_budget: RuleBudget::default(),
-            flow_budget_us: 10_000,
+            flow_budget_us: 50_000,
             stream_depth_bytes: 1024 * 1024,
             drop_event_per_packet: false,
             alert_payload_bytes: 0,
