@@ -10,8 +10,12 @@ use crate::signature::{Diagnostic, Severity};
 /// Tells of each rule whose number a rule of a layer before has: both are in force, and what goes by the
 /// number (alerts, thresholds, selections) does not tell them apart. Within a file the reader sees to it.
 pub fn duplicates<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Vec<Diagnostic> {
-    let mut first: HashMap<SignatureId, &Told> = HashMap::new();
+    let layers: Vec<&Layer> = layers.into_iter().collect();
     let mut found = Vec::new();
+    if layers.len() < 2 {
+        return found;
+    }
+    let mut first: HashMap<SignatureId, &Told, ahash::RandomState> = HashMap::default();
     for layer in layers {
         for signature in layer.signatures().iter().map(|s| &s.signature) {
             match first.entry(signature.id) {

@@ -298,7 +298,7 @@ impl Builder {
         let Some(payload) = &mut rule.payload else {
             return;
         };
-        let choice = choice.filter(|_| self.options.prefilter);
+        let choice = choice.filter(|_| self.options.prefilter.is_some());
         let near = choice
             .filter(|_| payload.on_packet)
             .and_then(|best| near_start(tests, best));
@@ -359,7 +359,7 @@ impl Builder {
         choice: Option<&Choice>,
     ) {
         self.summary.transaction += 1;
-        let choice = choice.filter(|_| self.options.prefilter && rule.events.is_empty());
+        let choice = choice.filter(|_| self.options.prefilter.is_some() && rule.events.is_empty());
         self.summary.without_prefilter +=
             usize::from(choice.is_none() && rule.events.is_empty() && !places.is_empty());
         let ways = places
@@ -396,7 +396,7 @@ impl Builder {
             by_slot.entry(slot).or_default().push((place, patterns));
         }
         let slots: Vec<_> = by_slot.into_iter().collect();
-        let kind = self.options.matcher;
+        let kind = self.options.prefilter.unwrap_or_default();
         let built = parallel::map(&slots, 1, || (), |(), (_, places)| screens(places, kind));
         for ((id, _), screens) in slots.iter().zip(built) {
             let direction = self.slots[*id as usize].direction.index();
@@ -440,7 +440,7 @@ impl Builder {
 
     fn finish(mut self, signatures: Vec<CompiledSignature>) -> Layer {
         self.build_screens();
-        let kind = self.options.matcher;
+        let kind = self.options.prefilter.unwrap_or_default();
         let sets = Sets {
             addresses: self.sets.addresses,
             ports: self.sets.ports,

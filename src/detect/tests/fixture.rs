@@ -7,7 +7,7 @@ use crate::app_layer::{Event, Protocol};
 use crate::buffer::Buffer;
 use crate::decode::{ChecksumTrust, decode_ip};
 use crate::detect::buffers::{Transaction, View};
-use crate::detect::prefilter::Kind;
+use crate::detect::prefilter::VARIANTS;
 use crate::detect::{
     CompileOptions, FlowContext, FlowCounts, FlowDetect, Hit, Hits, Layer, Policy, RuleInput,
     Ruleset, Scratch, State, StreamWindow,
@@ -22,19 +22,11 @@ pub(super) const CLIENT: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))
 pub(super) const SERVER: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
 
 /// Every way to find candidates; all must give the same hits.
-pub(super) fn ways() -> Vec<CompileOptions> {
-    let with = |matcher, prefilter| CompileOptions {
-        matcher,
-        prefilter,
+pub(super) fn ways() -> [CompileOptions; VARIANTS.len()] {
+    VARIANTS.each_ref().map(|variant| CompileOptions {
+        prefilter: variant.kind,
         ..CompileOptions::default()
-    };
-    vec![
-        with(Kind::Naive, false),
-        with(Kind::Naive, true),
-        with(Kind::AhoCorasick, true),
-        with(Kind::QGram, true),
-        with(Kind::Auto, true),
-    ]
+    })
 }
 
 pub(super) fn inputs(rules: &str) -> Vec<RuleInput> {
