@@ -5,11 +5,24 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use stopgap::flow::{FlowKey, FlowTable, FlowTableConfig, NewFlow, TimeoutClass};
+use stopgap::flow::{FlowKey, FlowRest, FlowTable, FlowTableConfig, NewFlow, TimeoutClass};
 use stopgap::time::Timestamp;
 
 /// About what a worker keeps for each flow.
-type State = [u64; 64];
+#[derive(Debug)]
+struct State([u64; 64]);
+
+impl FlowRest for State {
+    type Resting = [u64; 64];
+
+    fn lie_down(&mut self) -> Option<[u64; 64]> {
+        Some(self.0)
+    }
+
+    fn get_up(resting: [u64; 64]) -> Self {
+        Self(resting)
+    }
+}
 
 fn new_flow(number: u32) -> NewFlow {
     let client = (
@@ -34,7 +47,7 @@ fn full(flows: u32) -> FlowTable<State> {
         let inserted = table.insert(
             new_flow(number),
             Timestamp::default(),
-            [0; 64],
+            State([0; 64]),
             &mut |_, _| {},
         );
         assert!(inserted.is_ok());
@@ -71,7 +84,7 @@ fn bench(c: &mut Criterion) {
                 fresh = fresh.wrapping_add(1);
                 let new = new_flow(fresh);
                 assert!(table.find(&new.key).is_none());
-                black_box(table.insert(new, now, [0; 64], &mut |_, _| {}))
+                black_box(table.insert(new, now, State([0; 64]), &mut |_, _| {}))
             });
         });
     }

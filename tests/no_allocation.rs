@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
+use stopgap::capture::pcap::CaptureReader;
 use stopgap::counters::{Counter, Counters};
 use stopgap::decode::{ChecksumTrust, LinkType};
 use stopgap::pipeline::{Event, EventSink, RawPacket, Reassembled, Reset, Worker, WorkerConfig};
@@ -20,6 +21,8 @@ struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Of them, those that made room larger that was there.
+    static GROWTHS: Cell<u64> = const { Cell::new(0) };
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; counting touches
@@ -38,6 +41,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         ALLOCATIONS.with(|n| n.set(n.get() + 1));
+        GROWTHS.with(|n| n.set(n.get() + 1));
         // SAFETY: as above.
         unsafe { System.realloc(ptr, layout, new_size) }
     }
@@ -237,4 +241,117 @@ fn with_a_large_rule_set() {
     let rules = Path::new(&corpus).join("rules/server-exploits.rules");
     assert!(rules.exists(), "{} is missing", rules.display());
     steady_state_allocates_nothing(Some(&rules));
+}
+
+/// What a packet may do beside passing, which costs memory once for each flow, transaction or alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    OpensFlow,
+    Transaction,
+    Alert,
+    /// None of these: it only goes on.
+    GoesOn,
+}
+
+impl Origin {
+    const ALL: [Self; 4] = [
+        Self::OpensFlow,
+        Self::Transaction,
+        Self::Alert,
+        Self::GoesOn,
+    ];
+}
+
+struct Quiet;
+
+impl EventSink for Quiet {
+    fn event(&mut self, _: Event<'_>) {}
+
+    fn reset(&mut self, _: Reset) {}
+
+    fn reassembled(&mut self, _: Reassembled<'_>) {}
+}
+
+/// Packets, allocations and growths by origin.
+type Books = [[u64; 3]; Origin::ALL.len()];
+
+/// In how many packets that go on one may take memory: flows of this capture are short, and what their
+/// buffers first take of a body or a stream comes with such packets too.
+const PACKETS_FOR_ONE_ALLOCATION: u64 = 3;
+
+/// Ordinary traffic of many protocols and all rules of a large set, played twice.
+///
+/// **Steady state** begins with the second time: by then, whatever the worker keeps for itself has its room,
+/// and the rules have built what they build when it is first needed. What one flow, transaction or
+/// alert takes is taken anew for each, and is no cost of a packet: so packets are told apart by what they did,
+/// and what they took is told for each kind. A packet that opens no flow, begins no transaction and makes no
+/// alert only goes on. Room that is made larger, twofold each time, is told beside.
+#[test]
+fn packets_that_go_on_take_little_memory_with_all_rules_over_mixed_traffic() {
+    let Some(corpus) = std::env::var_os("STOPGAP_CORPUS") else {
+        println!("skipped: STOPGAP_CORPUS is not set");
+        return;
+    };
+    let corpus = Path::new(&corpus);
+    let (rules, capture) = (
+        corpus.join("rules/et-open.rules"),
+        corpus.join("captures/mix-benign.pcap"),
+    );
+    for file in [&rules, &capture] {
+        assert!(file.exists(), "{} is missing", file.display());
+    }
+    let mut reader = CaptureReader::open(&capture).unwrap();
+    let mut packets = Vec::new();
+    while let Some(frame) = reader.next_frame().unwrap() {
+        packets.push((frame.at.as_micros(), frame.link, frame.data.to_vec()));
+    }
+    let (mut worker, counters) = worker(Some(&rules));
+    let mut now = Timestamp::from_secs(1_700_000_000);
+    let mut books = Books::default();
+    for round in 1..=2 {
+        books = Books::default();
+        let base = now;
+        for (at, link, data) in &packets {
+            now = now.max(base + Duration::from_micros(at.saturating_sub(packets[0].0)));
+            let raw = RawPacket {
+                data,
+                link: *link,
+                trust: ChecksumTrust::Ignored,
+                returned: false,
+            };
+            let state = |counter| counters.get(counter);
+            let of = [
+                (Counter::FlowsCreated, Origin::OpensFlow),
+                (Counter::Transactions, Origin::Transaction),
+                (Counter::Alerts, Origin::Alert),
+            ];
+            let before = of.map(|(counter, _)| state(counter));
+            let taken = [ALLOCATIONS.with(Cell::get), GROWTHS.with(Cell::get)];
+            worker.process(&raw, now, &mut Quiet);
+            let taken = [
+                ALLOCATIONS.with(Cell::get) - taken[0],
+                GROWTHS.with(Cell::get) - taken[1],
+            ];
+            let origin = of
+                .iter()
+                .zip(before)
+                .find(|((counter, _), before)| state(*counter) != *before)
+                .map_or(Origin::GoesOn, |((_, origin), _)| *origin);
+            let book = &mut books[origin as usize];
+            book[0] += 1;
+            book[1] += taken[0] - taken[1];
+            book[2] += taken[1];
+        }
+        println!("round {round}: packets, allocations, growths");
+        for origin in Origin::ALL {
+            println!("  {origin:?}: {:?}", books[origin as usize]);
+        }
+        now = now + Duration::from_secs(1);
+        worker.finish(now, &mut Quiet);
+    }
+    let [packets, allocations, _] = books[Origin::GoesOn as usize];
+    assert!(
+        allocations * PACKETS_FOR_ONE_ALLOCATION < packets,
+        "{allocations} allocations by {packets} packets that go on"
+    );
 }

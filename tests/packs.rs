@@ -19,8 +19,8 @@ fn every_scenario_of_the_shipped_packs_holds() {
             failures.push(format!("{} is refused: {}", refusal.patch, refusal.reason));
         }
         for patch in &pack.patches {
-            let mut engines = patch_engines(patch, &pack.manifest, &CompileOptions::default());
-            let report = test_patch(patch, &mut engines);
+            let engines = patch_engines(patch, &pack.manifest, &CompileOptions::default());
+            let report = test_patch(patch, &engines);
             played += report.scenarios.len();
             for scenario in report.scenarios.iter().filter(|s| !s.held) {
                 let first = &scenario.failures[0];

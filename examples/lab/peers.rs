@@ -18,9 +18,16 @@ use crate::support::process;
 use crate::suricata::{self, Suricata};
 
 /// Both inspectors run here and nowhere else; clients and servers go where the kernel puts them.
-const INSPECTOR_CPU: usize = 1;
+pub const INSPECTOR_CPU: usize = 1;
 
-const MEASURES: [(&str, Better); 7] = [
+/// How long, and how often, everything is measured.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub seconds: u32,
+    pub rounds: u32,
+}
+
+const MEASURES: [(&str, Better); 8] = [
     ("iperf3, Gbit/s", Better::Higher),
     ("keep-alive 100 B, requests/s", Better::Higher),
     ("keep-alive 100 B, p99 ms", Better::Lower),
@@ -28,20 +35,29 @@ const MEASURES: [(&str, Better); 7] = [
     ("new connections, p99 ms", Better::Lower),
     ("133 KB, requests/s", Better::Higher),
     ("133 KB, p99 ms", Better::Lower),
+    ("alerts", Better::Same),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Better {
     Higher,
+    /// What counts is how much is added to plain forwarding.
     Lower,
+    Same,
 }
 
 type Figures = [f64; MEASURES.len()];
 
-pub fn run(rules: &Path, seconds: u32, rounds: u32, only: &[String]) -> Fallible<()> {
-    if std::thread::available_parallelism()?.get() <= INSPECTOR_CPU {
-        return Err("this needs at least two cores".into());
+pub fn need_cores() -> Fallible<()> {
+    match std::thread::available_parallelism()?.get() {
+        cores if cores > INSPECTOR_CPU => Ok(()),
+        _ => Err("this needs at least two cores".into()),
     }
+}
+
+pub fn run(rules: &Path, depth_bytes: u64, pace: Pace, only: &[String]) -> Fallible<()> {
+    need_cores()?;
+    let Pace { seconds, rounds } = pace;
     let folder = tempfile::tempdir()?;
     let wants = |name: &str| only.iter().any(|o| o == name);
     let subset = match wants("stopgap") {
@@ -52,9 +68,14 @@ pub fn run(rules: &Path, seconds: u32, rounds: u32, only: &[String]) -> Fallible
         println!("peer: {}", suricata::version()?);
     }
     println!(
-        "NFQUEUE, one inspecting core (CPU {INSPECTOR_CPU}), {} rules for both, no bypass, streams inspected to \
-         their end, client outside HOME_NET; median of {rounds} rounds of {seconds} s\n",
-        rule_lines(&subset)?
+        "NFQUEUE, one inspecting core (CPU {INSPECTOR_CPU}), {} rules of {} for both, no bypass, {}, client outside \
+         HOME_NET; median of {rounds} rounds of {seconds} s\n",
+        rule_lines(&subset)?,
+        rules.file_name().unwrap_or_default().display(),
+        match depth_bytes {
+            0 => "streams inspected to their end".to_owned(),
+            bytes => format!("{bytes} bytes of each stream inspected"),
+        },
     );
 
     let mut results: Vec<(&str, Vec<Figures>)> = Vec::new();
@@ -63,7 +84,7 @@ pub fn run(rules: &Path, seconds: u32, rounds: u32, only: &[String]) -> Fallible
             if !wants(name) {
                 continue;
             }
-            let figures = one_round(name, &subset, seconds)?;
+            let figures = one_round(name, &subset, depth_bytes, seconds)?;
             println!(
                 "round {round}, {name}: {}",
                 figures.map(|f| format!("{f:.2}")).join(" ")
@@ -78,24 +99,22 @@ pub fn run(rules: &Path, seconds: u32, rounds: u32, only: &[String]) -> Fallible
     Ok(())
 }
 
-fn one_round(name: &str, rules: &Path, seconds: u32) -> Fallible<Figures> {
+fn one_round(name: &str, rules: &Path, depth_bytes: u64, seconds: u32) -> Fallible<Figures> {
     // A fresh path for each, so that none inherits another's state.
     let lab = Lab::with_client(ClientSide::Benchmark)?;
     let _nginx = Nginx::start(&lab, Purpose::Load, None)?;
     match name {
         "suricata" => {
-            let inspector = Suricata::start(&lab, rules, INSPECTOR_CPU)?;
+            let inspector = Suricata::start(&lab, rules, depth_bytes, INSPECTOR_CPU)?;
             let figures = measure(&lab, seconds)?;
-            println!("  suricata: {}", inspector.stop(&lab)?);
-            Ok(figures)
+            let (said, alerts) = inspector.stop(&lab)?;
+            println!("  suricata: {said}");
+            Ok(with_alerts(figures, alerts))
         }
         "stopgap" => {
             let setup = Setup {
-                queues: 1,
-                wrapper: ["taskset", "-c", &INSPECTOR_CPU.to_string()]
-                    .map(str::to_owned)
-                    .into(),
-                ..Setup::with_rules(rules)
+                extra_config: depth(depth_bytes),
+                ..on_one_core(Setup::with_rules(rules))
             };
             let inspector = Daemon::start(&lab, &setup)?;
             let figures = measure(&lab, seconds)?;
@@ -110,10 +129,34 @@ fn one_round(name: &str, rules: &Path, seconds: u32) -> Fallible<Figures> {
                 number("alerts"),
             );
             inspector.stop()?;
-            Ok(figures)
+            Ok(with_alerts(figures, number("alerts") as f64))
         }
         _ => measure(&lab, seconds),
     }
+}
+
+pub fn on_one_core(setup: Setup) -> Setup {
+    Setup {
+        queues: 1,
+        wrapper: ["taskset", "-c", &INSPECTOR_CPU.to_string()]
+            .map(str::to_owned)
+            .into(),
+        ..setup
+    }
+}
+
+/// The setting for so many bytes of each stream; all of them where that is 0.
+pub fn depth(bytes: u64) -> String {
+    // The most that can be set.
+    let bytes = if bytes == 0 { 1 << 40 } else { bytes };
+    format!("\n[stream]\ndepth_bytes = {bytes}\n")
+}
+
+fn with_alerts(mut figures: Figures, alerts: f64) -> Figures {
+    if let Some(last) = figures.last_mut() {
+        *last = alerts;
+    }
+    figures
 }
 
 fn measure(lab: &Lab, seconds: u32) -> Fallible<Figures> {
@@ -143,6 +186,7 @@ fn measure(lab: &Lab, seconds: u32) -> Fallible<Figures> {
         new.p99_ms,
         big.requests_per_second,
         big.p99_ms,
+        0.0,
     ])
 }
 
@@ -218,13 +262,23 @@ fn print_table(results: &[(&str, Vec<Figures>)]) {
             let (_, all) = results.iter().find(|(n, _)| *n == name)?;
             Some(median(all, at))
         };
-        match (of("stopgap"), of("suricata")) {
-            (Some(ours), Some(theirs)) if *better == Better::Higher => {
+        match (of("stopgap"), of("suricata"), of("none"), better) {
+            (Some(ours), Some(theirs), _, Better::Higher) => {
                 println!("{:>19.2}x", ours / theirs);
             }
-            (Some(ours), Some(theirs)) => println!("{:>19.2}x", theirs / ours),
+            (Some(ours), Some(theirs), Some(none), Better::Lower) => {
+                println!(
+                    "{:>20}",
+                    format!("+{:.2} : +{:.2}", ours - none, theirs - none)
+                );
+            }
+            (Some(ours), Some(theirs), _, Better::Same) => {
+                println!("{:>20}", if ours == theirs { "equal" } else { "differ" });
+            }
             _ => println!("{:>20}", "-"),
         }
     }
-    println!("\nA ratio above 1 is in Stopgap's favour; for latencies it is turned over.");
+    println!(
+        "\nThroughput: above 1 is in Stopgap's favour. Latency: what each adds to plain forwarding."
+    );
 }

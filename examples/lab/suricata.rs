@@ -14,8 +14,8 @@ const QUEUE: &str = "0";
 /// Loading a thousand rules takes it a second or two.
 const START: Duration = Duration::from_secs(90);
 
-/// The shipped configuration, but: it writes what Stopgap writes and no more, inspects streams to their
-/// end, and never lets a packet by unseen.
+/// The shipped configuration, but: it writes what Stopgap writes and no more, inspects streams to the
+/// same depth, and never lets a packet by unseen.
 const CONFIG: &str = "%YAML 1.1
 ---
 include: /etc/suricata/suricata.yaml
@@ -39,7 +39,8 @@ pub struct Suricata {
 }
 
 impl Suricata {
-    pub fn start(lab: &Lab, rules: &Path, cpu: usize) -> Fallible<Self> {
+    /// Inspects so many bytes of each stream; all of them where that is 0.
+    pub fn start(lab: &Lab, rules: &Path, depth_bytes: u64, cpu: usize) -> Fallible<Self> {
         let logs = lab.folder().join("suricata");
         fs::create_dir_all(&logs)?;
         let config = logs.join("suricata.yaml");
@@ -55,7 +56,7 @@ impl Suricata {
         command
             .args(["-c", &cpu.to_string(), "suricata", "-q", QUEUE])
             .args(["--runmode", "workers", "-k", "none"])
-            .args(["--set", "stream.reassembly.depth=0"])
+            .args(["--set", &format!("stream.reassembly.depth={depth_bytes}")])
             .args(["--set", "stream.bypass=no", "--set", "nfq.fail-open=no"])
             .arg("-c")
             .arg(&config)
@@ -83,8 +84,8 @@ impl Suricata {
         }
     }
 
-    /// The kernel's drop counters of the queue, then a clean end; what it says it has scanned.
-    pub fn stop(mut self, lab: &Lab) -> Fallible<String> {
+    /// A clean end; what it says it has scanned, and its alerts.
+    pub fn stop(mut self, lab: &Lab) -> Fallible<(String, f64)> {
         self.process.signal(libc::SIGINT);
         self.process.wait(Duration::from_secs(30));
         for tool in ["iptables", "ip6tables"] {
@@ -99,7 +100,8 @@ impl Suricata {
                 .and_then(serde_json::Value::as_u64)
                 .unwrap_or(0)
         };
-        Ok(format!(
+        let alerts = number("/stats/detect/alert");
+        let said = format!(
             "{} packets, {} bytes decoded, {} streams reached the depth, {} reassembly gaps, rules loaded {}, \
              failed {}, alerts {}",
             number("/stats/decoder/pkts"),
@@ -112,8 +114,9 @@ impl Suricata {
             find(stats, "rules_failed")
                 .and_then(serde_json::Value::as_u64)
                 .unwrap_or(0),
-            number("/stats/detect/alert"),
-        ))
+            alerts,
+        );
+        Ok((said, alerts as f64))
     }
 }
 

@@ -52,5 +52,5 @@ pub use event::Event;
 pub use frames::{FIRST_UNIT, Frame, FrameProtocols, Unit};
 pub use hooks::{Hook, find_hook, hooks};
 pub use limits::Limits;
-pub use session::{AppLayer, Progress};
+pub use session::{AppLayer, Progress, RestingApp};
 pub use transaction::TxRef;

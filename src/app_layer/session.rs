@@ -4,6 +4,10 @@
 //! however they are cut into packets. Until a flow's protocol is known its
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
+mod resting;
+
+pub use resting::RestingApp;
+
 use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
 use super::frames::{FrameProtocols, Frames, Unit};
 use super::message::Expected;

@@ -74,9 +74,9 @@ pub fn run(args: Args) -> Result {
             findings.pack(&pack, &sources);
         }
     }
-    let (read, looked) = sources.cache.with(|readings| {
+    let (read, looked) = sources.cache.with(|kept| {
         let mut files = sources.rules.iter();
-        files.try_for_each(|file| findings.rules(file, &sources, readings))
+        files.try_for_each(|file| findings.rules(file, &sources, kept.readings()))
     });
     read?;
     if looked == Looked::Refused {

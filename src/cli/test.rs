@@ -72,8 +72,8 @@ impl Results {
         let bar = progress(pack.patches.len());
         for patch in &pack.patches {
             bar.set_message(patch.id().to_owned());
-            let mut engines = patch_engines(patch, &pack.manifest, &CompileOptions::default());
-            let report = test_patch(patch, &mut engines);
+            let engines = patch_engines(patch, &pack.manifest, &CompileOptions::default());
+            let report = test_patch(patch, &engines);
             if !json {
                 bar.suspend(|| print_report(&report));
             }

@@ -28,6 +28,27 @@ pub struct FlowDetect {
     pub(crate) protocol_done: [bool; 2],
 }
 
+/// Detection state of a flow that lies idle: what rules keep, and which of them were asked.
+#[derive(Debug)]
+pub enum RestingDetect {
+    #[doc(hidden)]
+    Usual(Usual),
+    /// Rules wait for more of the flow.
+    #[doc(hidden)]
+    Whole(Box<FlowDetect>),
+}
+
+#[derive(Debug)]
+pub struct Usual {
+    epoch: u64,
+    bits: Bits,
+    variables: FlowVariables,
+    retired_below: u64,
+    generation: u32,
+    addresses_done: [bool; 2],
+    protocol_done: [bool; 2],
+}
+
 /// A rule in a layer. Orders by layer, then in the order of evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RuleRef {
@@ -189,6 +210,48 @@ impl FlowDetect {
         let asked = self.addresses_done;
         self.forget(scratch);
         self.addresses_done = asked;
+    }
+
+    /// Gives back what transactions that are over have left.
+    pub fn give_back(&mut self, scratch: &mut Scratch) {
+        for next in [FIRST_UNIT - 1, u64::MAX] {
+            self.retire(next, scratch);
+        }
+        self.bits.shrink();
+    }
+
+    pub fn lie_down(self) -> RestingDetect {
+        let waits = !self.txs.is_empty()
+            || self.stream.iter().any(|candidates| !candidates.is_empty())
+            || !self.payload_matched.is_empty();
+        if waits {
+            return RestingDetect::Whole(Box::new(self));
+        }
+        RestingDetect::Usual(Usual {
+            epoch: self.epoch,
+            bits: self.bits,
+            variables: self.variables,
+            retired_below: self.retired_below,
+            generation: self.generation,
+            addresses_done: self.addresses_done,
+            protocol_done: self.protocol_done,
+        })
+    }
+
+    pub fn get_up(resting: RestingDetect) -> Self {
+        match resting {
+            RestingDetect::Whole(state) => *state,
+            RestingDetect::Usual(usual) => Self {
+                epoch: usual.epoch,
+                bits: usual.bits,
+                variables: usual.variables,
+                retired_below: usual.retired_below,
+                generation: usual.generation,
+                addresses_done: usual.addresses_done,
+                protocol_done: usual.protocol_done,
+                ..Self::default()
+            },
+        }
     }
 
     /// The flow's protocol was not known before, or another one follows.

@@ -30,6 +30,11 @@ impl BitId {
 pub(crate) struct Bits(Vec<BitId>);
 
 impl Bits {
+    /// Gives back room that bits set no more have left.
+    pub(crate) fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     pub(crate) fn has(&self, bit: BitId) -> bool {
         self.0.binary_search(&bit).is_ok()
     }

@@ -35,9 +35,10 @@ pub use crate::signature::ast::CaptureScope;
 pub use bypass::Legible;
 pub use compile::{
     Claim, CompileOptions, CompiledSignature, Layer, PacketTable, RuleInput, Summary, Told,
+    share_names,
 };
 pub use context::{FlowContext, FlowCounts, StreamRules, StreamWindow};
-pub use flow_state::FlowDetect;
+pub use flow_state::{FlowDetect, RestingDetect};
 pub use hit::{EVIDENCE_BYTES, Evidence, Hit, Hits};
 pub use inspect::{Denial, OddPacket, Ruled};
 pub use policy::{Decision, Except, Leniency, PatchInfo, Policy, Response, Side};

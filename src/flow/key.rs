@@ -61,6 +61,16 @@ impl FlowKey {
         }
     }
 
+    /// The lower end and the higher one.
+    pub fn ends(&self) -> [(IpAddr, u16); 2] {
+        let of = |[upper, lower]: Address| match self.is_v6 {
+            true => IpAddr::from((u128::from(upper) << 64 | u128::from(lower)).to_be_bytes()),
+            false => IpAddr::from((lower as u32).to_be_bytes()),
+        };
+        let [low, high] = self.ports;
+        [(of(self.low), low), (of(self.high), high)]
+    }
+
     pub const fn protocol(&self) -> u8 {
         self.protocol
     }
@@ -111,6 +121,19 @@ mod tests {
         let v6 = |n| (IpAddr::from([0, 0, 0, 0, 0, 0, 0, n]), 5);
         let key = FlowKey::new(v4(1), v4(2), 6, [0; 3]);
         assert_ne!(key, FlowKey::new(v6(1), v6(2), 6, [0; 3]));
+    }
+
+    #[test]
+    fn the_ends_are_those_it_was_made_of() {
+        for (a, b) in [
+            ("192.0.2.1", "198.51.100.255"),
+            ("2001:db8::1", "2001:db8::2:1"),
+        ] {
+            let (a, b) = ((a.parse().unwrap(), 5), (b.parse().unwrap(), 4));
+            for (one, other) in [(a, b), (b, a)] {
+                assert_eq!(FlowKey::new(one, other, 6, [0; 3]).ends(), [a, b]);
+            }
+        }
     }
 
     #[test]

@@ -7,13 +7,13 @@ use ahash::RandomState;
 
 use super::index::Index;
 use super::key::FlowKey;
-use super::list::{Linked, Links, List, NONE};
+use super::list::{List, NONE};
+use super::rest::FlowRest;
+use super::slot::Slab;
 use crate::decode::Packet;
 use crate::direction::Direction;
 use crate::time::Timestamp;
 
-/// Slots come in chunks of this many, so that growth never copies the table.
-const CHUNK: usize = 64;
 /// In a full table, this part of a timeout is left ([`FlowTableConfig::pressure_percent`]).
 const LEAST_PART: u32 = 16;
 /// A flow that goes on keeps its place in the order of its list for so long: the order, and with it
@@ -82,7 +82,6 @@ pub enum TimeoutClass {
 
 impl TimeoutClass {
     const COUNT: usize = 5;
-    const EVICTABLE: [Self; 4] = [Self::Closed, Self::New, Self::Datagram, Self::Established];
 
     const ALL: [Self; Self::COUNT] = [
         Self::Closed,
@@ -140,8 +139,8 @@ pub struct Flow<S> {
     pub key: FlowKey,
     /// EVE's `flow_id`.
     pub id: u64,
-    pub client: (IpAddr, u16),
-    pub server: (IpAddr, u16),
+    /// The lower end of the key is the client.
+    pub(super) client_is_low: bool,
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     /// By direction.
@@ -152,10 +151,20 @@ pub struct Flow<S> {
 }
 
 impl<S> Flow<S> {
+    /// Client and server.
+    pub fn ends(&self) -> [(IpAddr, u16); 2] {
+        let [low, high] = self.key.ends();
+        match self.client_is_low {
+            true => [low, high],
+            false => [high, low],
+        }
+    }
+
     /// Which way a packet of this flow goes.
     pub fn direction_of(&self, packet: &Packet<'_>) -> Direction {
         let (src_port, _) = packet.ports();
-        if (packet.src(), src_port) == self.client {
+        let [client, _] = self.ends();
+        if (packet.src(), src_port) == client {
             Direction::ToServer
         } else {
             Direction::ToClient
@@ -177,60 +186,51 @@ pub struct NewFlow {
     pub class: TimeoutClass,
 }
 
-#[derive(Debug)]
-struct Slot<S> {
-    links: Links,
-    generation: u32,
-    hash: u32,
-    /// The next slot of its chain in the index.
-    chained: u32,
-    class: TimeoutClass,
-    /// When it became the newest of its list.
-    placed: Timestamp,
-    flow: Option<Flow<S>>,
-}
+/// There is a list for each class, and one for established flows that lie idle.
+const LISTS: usize = TimeoutClass::COUNT + 1;
+const RESTING: u8 = TimeoutClass::COUNT as u8;
 
-/// Slots in chunks; a slot's number never changes.
-#[derive(Debug)]
-struct Slab<S>(Vec<Vec<Slot<S>>>);
+/// In the order in which a full table gives flows up; refused ones never go.
+const EVICTABLE: [u8; 5] = [
+    TimeoutClass::Closed as u8,
+    TimeoutClass::New as u8,
+    TimeoutClass::Datagram as u8,
+    RESTING,
+    TimeoutClass::Established as u8,
+];
 
-impl<S> Slab<S> {
-    fn get(&self, slot: u32) -> Option<&Slot<S>> {
-        let slot = slot as usize;
-        self.0.get(slot / CHUNK)?.get(slot % CHUNK)
-    }
-
-    fn get_mut(&mut self, slot: u32) -> Option<&mut Slot<S>> {
-        let slot = slot as usize;
-        self.0.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)
-    }
-}
-
-impl<S> Linked for Slab<S> {
-    fn links(&mut self, slot: u32) -> Option<&mut Links> {
-        self.get_mut(slot).map(|s| &mut s.links)
-    }
+/// The class of a list's flows.
+fn class_of(list: u8) -> TimeoutClass {
+    let class = TimeoutClass::ALL.get(usize::from(list)).copied();
+    class.unwrap_or(TimeoutClass::Established)
 }
 
 #[derive(Debug)]
-pub struct FlowTable<S> {
+pub struct FlowTable<S: FlowRest> {
     config: FlowTableConfig,
     /// Keyed per start: nobody outside can choose colliding flows.
     hasher: RandomState,
     index: Index,
     slab: Slab<S>,
-    lists: [List; TimeoutClass::COUNT],
+    /// By class; the last one is of those that lie idle.
+    lists: [List; LISTS],
     free: List,
     len: usize,
     next_id: u64,
 }
 
-impl<S> FlowTable<S> {
-    /// Bytes that a full table takes, besides what its flows own elsewhere.
+impl<S: FlowRest> FlowTable<S> {
+    /// Bytes that a full table takes, besides what its flows own elsewhere: none of them at rest.
     pub fn bytes_for(flows: usize) -> usize {
-        let chunks = flows.div_ceil(CHUNK);
-        chunks * (CHUNK * size_of::<Slot<S>>() + size_of::<Vec<Slot<S>>>())
-            + Index::bytes_for(flows)
+        Slab::<S>::bytes_for(flows) + Index::bytes_for(flows)
+    }
+
+    /// Bytes of one flow at rest, and awake, in a table that is full.
+    #[cfg(test)]
+    pub fn bytes_of_one() -> (usize, usize) {
+        let (at_rest, awake) = Slab::<S>::bytes_of_one();
+        let index = Index::bytes_for(1 << 20) >> 20;
+        (at_rest + index, awake + index)
     }
 
     pub fn new(config: FlowTableConfig) -> Self {
@@ -238,10 +238,10 @@ impl<S> FlowTable<S> {
         let next_id = hasher.hash_one(0_u8) >> 16;
         Self {
             index: Index::for_flows(config.max_flows),
-            slab: Slab(Vec::with_capacity(config.max_flows.div_ceil(CHUNK))),
+            slab: Slab::for_flows(config.max_flows),
             config,
             hasher,
-            lists: [List::default(); TimeoutClass::COUNT],
+            lists: [List::default(); LISTS],
             free: List::default(),
             len: 0,
             next_id,
@@ -254,39 +254,86 @@ impl<S> FlowTable<S> {
 
     /// Flows of one class.
     pub fn len_of(&self, class: TimeoutClass) -> usize {
-        self.lists[class.index()].len
+        let resting = match class {
+            TimeoutClass::Established => self.lists[usize::from(RESTING)].len,
+            _ => 0,
+        };
+        self.lists[class.index()].len + resting
     }
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub fn find(&self, key: &FlowKey) -> Option<FlowId> {
+    /// Finds a flow, and makes it ready for a packet.
+    pub fn find(&mut self, key: &FlowKey) -> Option<FlowId> {
         let hash = self.hash(key);
         let mut number = self.index.first(hash);
         while let Some(slot) = self.slab.get(number) {
-            if slot.hash == hash && slot.flow.as_ref().is_some_and(|flow| flow.key == *key) {
-                return Some(FlowId {
+            if slot.hash == hash && slot.key() == Some(key) {
+                let id = FlowId {
                     slot: number,
                     generation: slot.generation,
-                });
+                };
+                if slot.list == RESTING {
+                    self.get_up(number);
+                }
+                return Some(id);
             }
             number = slot.chained;
         }
         None
     }
 
+    fn get_up(&mut self, number: u32) {
+        self.slab.get_up(number);
+        self.move_to(TimeoutClass::Established as u8, number);
+    }
+
+    /// Makes the slot the newest of a list.
+    fn move_to(&mut self, list: u8, number: u32) {
+        let Some(slot) = self.slab.get_mut(number) else {
+            return;
+        };
+        let before = std::mem::replace(&mut slot.list, list);
+        self.lists[usize::from(before)].remove(&mut self.slab, number);
+        self.lists[usize::from(list)].push_newest(&mut self.slab, number);
+    }
+
+    /// Makes established flows small that were silent for `after`, at most so many of them. `prepare`
+    /// gives back what a flow holds and does not need meanwhile.
+    pub fn rest(
+        &mut self,
+        now: Timestamp,
+        after: Duration,
+        limit: usize,
+        prepare: &mut dyn FnMut(&mut S),
+    ) {
+        for _ in 0..limit {
+            let number = self.lists[TimeoutClass::Established.index()].oldest;
+            let slot = self.slab.get_mut(number);
+            let Some(flow) = slot.and_then(|slot| slot.awake_mut()) else {
+                return;
+            };
+            if now.since(flow.last_seen) < after {
+                return;
+            }
+            prepare(&mut flow.state);
+            self.slab.lie_down(number);
+            self.move_to(RESTING, number);
+        }
+    }
+
+    /// A flow that was found, or has just been entered.
     pub fn get(&self, id: FlowId) -> Option<&Flow<S>> {
         let slot = self.slab.get(id.slot)?;
-        slot.flow
-            .as_ref()
-            .filter(|_| slot.generation == id.generation)
+        slot.awake().filter(|_| slot.generation == id.generation)
     }
 
     pub fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow<S>> {
         let slot = self.slab.get_mut(id.slot)?;
         let generation = slot.generation;
-        slot.flow.as_mut().filter(|_| generation == id.generation)
+        slot.awake_mut().filter(|_| generation == id.generation)
     }
 
     /// Enters a flow that [`Self::find`] did not find. Where the table is full, the
@@ -302,13 +349,13 @@ impl<S> FlowTable<S> {
             self.expire(now, EXPIRE_PER_INSERT, gone);
         }
         if self.len >= self.config.max_flows {
-            let (class, oldest) = TimeoutClass::EVICTABLE
+            let (list, oldest) = EVICTABLE
                 .iter()
-                .map(|&class| (class, self.lists[class.index()].oldest))
+                .map(|&list| (list, self.lists[usize::from(list)].oldest))
                 .find(|&(_, slot)| slot != NONE)
                 .ok_or(TableFull)?;
             if let Some(flow) = self.take(oldest) {
-                gone(flow, Gone::Evicted(class));
+                gone(flow, Gone::Evicted(class_of(list)));
             }
         }
         let number = self.free_slot();
@@ -320,20 +367,20 @@ impl<S> FlowTable<S> {
         };
         slot.hash = hash;
         slot.chained = self.index.push(hash, number);
-        slot.class = new.class;
+        slot.list = new.class as u8;
         slot.placed = now;
-        slot.flow = Some(Flow {
+        let generation = slot.generation;
+        let flow = Flow {
             key: new.key,
             id,
-            client: new.client,
-            server: new.server,
+            client_is_low: new.key.ends() == [new.client, new.server],
             first_seen: now,
             last_seen: now,
             packets: [0; 2],
             bytes: [0; 2],
             state,
-        });
-        let generation = slot.generation;
+        };
+        self.slab.put(number, flow);
         self.len += 1;
         self.lists[new.class.index()].push_newest(&mut self.slab, number);
         Ok(FlowId {
@@ -350,17 +397,15 @@ impl<S> FlowTable<S> {
         if slot.generation != id.generation {
             return;
         }
-        let before = std::mem::replace(&mut slot.class, class);
-        if let Some(flow) = slot.flow.as_mut() {
+        if let Some(flow) = slot.awake_mut() {
             flow.last_seen = now;
         }
         // Its neighbours' memory is far away.
-        if before == class && now.since(slot.placed) < ORDER_GRAIN {
+        if slot.list == class as u8 && now.since(slot.placed) < ORDER_GRAIN {
             return;
         }
         slot.placed = now;
-        self.lists[before.index()].remove(&mut self.slab, id.slot);
-        self.lists[class.index()].push_newest(&mut self.slab, id.slot);
+        self.move_to(class as u8, id.slot);
     }
 
     pub fn remove(&mut self, id: FlowId) -> Option<Flow<S>> {
@@ -371,18 +416,16 @@ impl<S> FlowTable<S> {
     /// Lets go of at most `limit` flows that were silent for too long.
     pub fn expire(&mut self, now: Timestamp, limit: usize, gone: &mut dyn FnMut(Flow<S>, Gone)) {
         let mut left = limit;
-        for class in TimeoutClass::ALL {
+        for list in 0..LISTS as u8 {
+            let class = class_of(list);
             let timeout = self.config.timeouts.of(class);
             while left > 0 {
-                let oldest = self.lists[class.index()].oldest;
-                let silent = self
-                    .slab
-                    .get(oldest)
-                    .and_then(|s| s.flow.as_ref())
-                    .map(|flow| now.since(flow.last_seen));
-                let Some(silent) = silent else {
+                let oldest = self.lists[usize::from(list)].oldest;
+                let Some(last_seen) = self.slab.get(oldest).and_then(|slot| slot.last_seen())
+                else {
                     break;
                 };
+                let silent = now.since(last_seen);
                 let why = if silent >= timeout {
                     Gone::Timeout
                 } else if class.shrinks() && silent >= self.pressed(timeout) {
@@ -418,32 +461,42 @@ impl<S> FlowTable<S> {
 
     /// Lets go of all flows.
     pub fn drain(&mut self, each: &mut dyn FnMut(Flow<S>)) {
-        for class in 0..TimeoutClass::COUNT {
-            while self.lists[class].oldest != NONE {
-                if let Some(flow) = self.take(self.lists[class].oldest) {
+        for list in 0..LISTS {
+            while self.lists[list].oldest != NONE {
+                if let Some(flow) = self.take(self.lists[list].oldest) {
                     each(flow);
                 }
             }
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
-        self.slab
-            .0
-            .iter()
-            .flatten()
-            .filter_map(|slot| slot.flow.as_ref())
+    /// Shows at most so many flows. Those at rest are so again afterwards.
+    pub fn show(&mut self, limit: usize, each: &mut dyn FnMut(&Flow<S>)) {
+        let mut left = limit;
+        for number in 0..self.slab.len() as u32 {
+            if left == 0 {
+                return;
+            }
+            let was_resting = self.slab.get_up(number);
+            if let Some(flow) = self.slab.get(number).and_then(|slot| slot.awake()) {
+                each(flow);
+                left -= 1;
+            }
+            if was_resting {
+                self.slab.lie_down(number);
+            }
+        }
     }
 
     /// Takes the flow out of slab, index and list.
     fn take(&mut self, number: u32) -> Option<Flow<S>> {
+        let flow = self.slab.take(number)?;
         let slot = self.slab.get_mut(number)?;
-        let flow = slot.flow.take()?;
-        let (hash, class, next) = (slot.hash, slot.class, slot.chained);
+        let (hash, list, next) = (slot.hash, slot.list, slot.chained);
         slot.generation = slot.generation.wrapping_add(1);
         self.unchain(hash, number, next);
         self.len -= 1;
-        self.lists[class.index()].remove(&mut self.slab, number);
+        self.lists[usize::from(list)].remove(&mut self.slab, number);
         self.free.push_newest(&mut self.slab, number);
         Some(flow)
     }
@@ -470,22 +523,8 @@ impl<S> FlowTable<S> {
 
     fn free_slot(&mut self) -> u32 {
         if self.free.oldest == NONE {
-            let first = self.slab.0.len() * CHUNK;
-            self.slab.0.push(
-                std::iter::repeat_with(|| Slot {
-                    links: Links::default(),
-                    generation: 0,
-                    hash: 0,
-                    chained: NONE,
-                    class: TimeoutClass::New,
-                    placed: Timestamp::ZERO,
-                    flow: None,
-                })
-                .take(CHUNK)
-                .collect(),
-            );
-            for number in first..first + CHUNK {
-                self.free.push_newest(&mut self.slab, number as u32);
+            for number in self.slab.grow() {
+                self.free.push_newest(&mut self.slab, number);
             }
         }
         let number = self.free.oldest;
@@ -501,6 +540,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    impl FlowRest for u16 {
+        type Resting = u32;
+
+        fn lie_down(&mut self) -> Option<u32> {
+            // Some states are as small as can be.
+            (!self.is_multiple_of(5)).then(|| !u32::from(*self))
+        }
+
+        fn get_up(resting: u32) -> Self {
+            !resting as Self
+        }
+    }
+
+    fn states(t: &mut FlowTable<u16>) -> Vec<u16> {
+        let mut there = Vec::new();
+        t.show(usize::MAX, &mut |flow| there.push(flow.state));
+        there.sort_unstable();
+        there
+    }
 
     fn new_flow(n: u16, class: TimeoutClass) -> NewFlow {
         let client = ("10.0.0.1".parse().unwrap(), n);
@@ -610,7 +669,34 @@ mod tests {
                     .all(|&(state, why)| state >= 80 && why == Gone::Evicted(New))
             );
         }
-        assert_eq!(t.iter().filter(|f| f.state < 80).count(), 80);
+        assert_eq!(states(&mut t).iter().filter(|s| **s < 80).count(), 80);
+    }
+
+    #[test]
+    fn a_flow_at_rest_is_found_and_shown_as_it_was() {
+        let mut t = table(10);
+        insert(&mut t, 1, TimeoutClass::Established).unwrap();
+        insert(&mut t, 2, TimeoutClass::Established).unwrap();
+        let mut prepared = Vec::new();
+        let mut rest = |t: &mut FlowTable<u16>| {
+            t.rest(
+                Timestamp::from_secs(11),
+                Duration::from_secs(10),
+                usize::MAX,
+                &mut |state| prepared.push(*state),
+            );
+            t.slab.slots().filter(|slot| slot.awake().is_some()).count()
+        };
+        // The other one was seen nine seconds ago.
+        assert_eq!(rest(&mut t), 1);
+        assert_eq!(states(&mut t), [1, 2]);
+        assert_eq!(t.len_of(TimeoutClass::Established), 2);
+        let new = new_flow(1, TimeoutClass::Established);
+        let id = t.find(&new.key).unwrap();
+        let flow = t.get(id).unwrap();
+        assert_eq!(flow.ends(), [new.client, new.server]);
+        assert_eq!(flow.last_seen, Timestamp::from_secs(1));
+        assert_eq!(prepared, [1]);
     }
 
     #[test]
@@ -635,6 +721,7 @@ mod tests {
         Touch(u16, TimeoutClass),
         Remove(u16),
         Expire(u8),
+        Rest(u8),
     }
 
     fn class() -> impl Strategy<Value = TimeoutClass> {
@@ -648,6 +735,7 @@ mod tests {
             (0_u16..40, class()).prop_map(|(n, c)| Step::Touch(n, c)),
             (0_u16..40).prop_map(Step::Remove),
             any::<u8>().prop_map(Step::Expire),
+            (0_u8..4).prop_map(Step::Rest),
         ]
     }
 
@@ -685,9 +773,12 @@ mod tests {
                         t.expire(now, usize::MAX, &mut |_, _| {});
                         model.retain(|_, (class, seen)| now.since(*seen) < timeouts.of(*class));
                     }
+                    Step::Rest(secs) => {
+                        let after = Duration::from_secs(u64::from(secs));
+                        t.rest(now, after, usize::MAX, &mut |_| ());
+                    }
                 }
-                let mut there: Vec<u16> = t.iter().map(|f| f.state).collect();
-                there.sort_unstable();
+                let there = states(&mut t);
                 let mut expected: Vec<u16> = model.keys().copied().collect();
                 expected.sort_unstable();
                 prop_assert_eq!(there, expected);

@@ -1,6 +1,6 @@
 //! A folder to a pack.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,8 +28,13 @@ pub struct LoadedPack {
     pub manifest: Manifest,
     /// In the order of their ids.
     pub patches: Vec<Patch>,
+    /// Ids of those that are as they are known.
+    pub unchanged: Vec<String>,
     pub refused: Vec<Refusal>,
 }
+
+/// Of patches that were loaded before, by id: what their files held, and their signatures.
+pub type KnownPatches = BTreeMap<String, (ContentHash, Vec<SignatureId>)>;
 
 /// A patch that is not loaded, and why.
 #[derive(Clone, Debug)]
@@ -78,20 +83,112 @@ pub fn load(
     variables: &Variables,
     classes: &Classes,
 ) -> Result<LoadedPack, Diagnostics> {
-    let files = Files::read(folder, limits)?;
-    let reader = PackReader {
-        shown: folder.display().to_string(),
-        files: &files,
-        variables,
-        classes,
-    };
-    let (manifest, patches, refused) = reader.pack()?;
-    Ok(LoadedPack {
-        folder: folder.to_owned(),
-        manifest,
-        patches,
-        refused,
-    })
+    let files = PackFiles::read(folder, limits)?;
+    Ok(files.load(variables, classes, &KnownPatches::new()))
+}
+
+/// The files of a pack, of which only the manifest is understood so far.
+#[derive(Debug)]
+pub struct PackFiles {
+    folder: PathBuf,
+    files: Files,
+    manifest: Manifest,
+    hashes: BTreeMap<String, ContentHash>,
+}
+
+impl PackFiles {
+    /// Reads the folder.
+    ///
+    /// # Errors
+    /// What is wrong with the pack as a whole.
+    pub fn read(folder: &Path, limits: &Limits) -> Result<Self, Diagnostics> {
+        Self::of(folder, Files::read(folder, limits)?)
+    }
+
+    fn of(folder: &Path, files: Files) -> Result<Self, Diagnostics> {
+        let shown = folder.join(MANIFEST).display().to_string();
+        let source = files.text(MANIFEST, &shown).map_err(|e| vec![e])?;
+        let manifest = Manifest::parse(&shown, source, Version::ENGINE)?;
+        let folders = files
+            .top_level()
+            .into_iter()
+            .filter(|(_, is_folder)| *is_folder);
+        let hashes = folders
+            .map(|(id, _)| (id.to_owned(), ContentHash::of(files.within(id))))
+            .collect();
+        Ok(Self {
+            folder: folder.to_owned(),
+            files,
+            manifest,
+            hashes,
+        })
+    }
+
+    /// What the patches' files hold that are not as they are known, in bytes.
+    pub fn changed_bytes(&self, known: &KnownPatches) -> usize {
+        let changed = self
+            .hashes
+            .iter()
+            .filter(|(id, hash)| !self.knows(known, id, hash));
+        let files = changed.flat_map(|(id, _)| self.files.within(id));
+        files.map(|(_, bytes)| bytes.len()).sum()
+    }
+
+    /// Understands the patches that are not as they are known.
+    pub fn load(
+        &self,
+        variables: &Variables,
+        classes: &Classes,
+        known: &KnownPatches,
+    ) -> LoadedPack {
+        let reader = PackReader {
+            shown: self.folder.display().to_string(),
+            files: &self.files,
+            variables,
+            classes,
+        };
+        let mut pack = LoadedPack {
+            folder: self.folder.clone(),
+            manifest: self.manifest.clone(),
+            patches: Vec::new(),
+            unchanged: Vec::new(),
+            refused: Vec::new(),
+        };
+        let mut owners: HashMap<SignatureId, String> = HashMap::new();
+        for (id, hash) in &self.hashes {
+            if self.knows(known, id, hash)
+                && let Some((_, signatures)) = known.get(id)
+                && signatures.iter().all(|s| !owners.contains_key(s))
+            {
+                owners.extend(signatures.iter().map(|s| (*s, id.clone())));
+                pack.unchanged.push(id.clone());
+                continue;
+            }
+            let read = reader
+                .patch(id, *hash, self.manifest.sids)
+                .and_then(|patch| reader.claim(&patch, &mut owners).map(|()| patch));
+            match read {
+                Ok(patch) => pack.patches.push(patch),
+                Err(diagnostics) => pack.refused.push(Refusal {
+                    patch: id.clone(),
+                    reason: match diagnostics.len() {
+                        1 => "an error in its files".to_owned(),
+                        n => format!("{n} errors in its files"),
+                    },
+                    diagnostics,
+                }),
+            }
+        }
+        pack
+    }
+
+    /// Whether nothing about a patch needs to be looked at again.
+    fn knows(&self, known: &KnownPatches, id: &str, hash: &ContentHash) -> bool {
+        let sids = self.manifest.sids;
+        known.get(id).is_some_and(|(before, signatures)| {
+            before == hash && signatures.iter().all(|s| sids.contains(s.sid))
+        })
+    }
 }
 
 struct PackReader<'a> {
@@ -103,34 +200,6 @@ struct PackReader<'a> {
 }
 
 impl PackReader<'_> {
-    fn pack(&self) -> Result<(Manifest, Vec<Patch>, Vec<Refusal>), Diagnostics> {
-        let shown = format!("{}/{MANIFEST}", self.shown);
-        let source = self.files.text(MANIFEST, &shown).map_err(|e| vec![e])?;
-        let manifest = Manifest::parse(&shown, source, Version::ENGINE)?;
-        let (mut patches, mut refused) = (Vec::new(), Vec::new());
-        let mut owners: HashMap<SignatureId, String> = HashMap::new();
-        for (id, is_folder) in self.files.top_level() {
-            if !is_folder {
-                continue;
-            }
-            let read = self
-                .patch(id, manifest.sids)
-                .and_then(|patch| self.claim(&patch, &mut owners).map(|()| patch));
-            match read {
-                Ok(patch) => patches.push(patch),
-                Err(diagnostics) => refused.push(Refusal {
-                    patch: id.to_owned(),
-                    reason: match diagnostics.len() {
-                        1 => "an error in its files".to_owned(),
-                        n => format!("{n} errors in its files"),
-                    },
-                    diagnostics,
-                }),
-            }
-        }
-        Ok((manifest, patches, refused))
-    }
-
     /// Takes the patch's signature numbers, unless another patch has one of them.
     fn claim(
         &self,
@@ -152,7 +221,7 @@ impl PackReader<'_> {
         Ok(())
     }
 
-    fn patch(&self, id: &str, sids: SidRange) -> Result<Patch, Diagnostics> {
+    fn patch(&self, id: &str, hash: ContentHash, sids: SidRange) -> Result<Patch, Diagnostics> {
         let mut errors = self.strangers(id);
         let mut collect = |more: Diagnostics| errors.extend(more);
         let description = self.description(id).map_err(&mut collect).ok();
@@ -169,7 +238,7 @@ impl PackReader<'_> {
                     warnings,
                     attacks,
                     benign,
-                    hash: ContentHash::of(self.files.within(id)),
+                    hash,
                 })
             }
             _ => Err(errors),
@@ -322,15 +391,14 @@ mod tests {
         files
     }
 
+    fn read_knowing(files: &Files, known: &KnownPatches) -> LoadedPack {
+        let files = PackFiles::of(Path::new("core"), files.clone()).unwrap();
+        files.load(&Variables::default(), &Classes::default(), known)
+    }
+
     fn read(files: &Files) -> (Vec<Patch>, Vec<Refusal>) {
-        let reader = PackReader {
-            shown: "core".to_owned(),
-            files,
-            variables: &Variables::default(),
-            classes: &Classes::default(),
-        };
-        let (_, patches, refused) = reader.pack().unwrap();
-        (patches, refused)
+        let pack = read_knowing(files, &KnownPatches::new());
+        (pack.patches, pack.refused)
     }
 
     /// The only error of the only refusal, which is patch `two`.
@@ -363,6 +431,61 @@ mod tests {
         let after = read(&files).0;
         assert_eq!(before[0].hash, after[0].hash);
         assert_ne!(before[1].hash, after[1].hash);
+    }
+
+    #[test]
+    fn what_is_known_is_not_read_again() {
+        let mut files = sample();
+        let known = |files: &Files| -> KnownPatches {
+            let patches = read(files).0;
+            let ids = |p: &Patch| p.signatures.iter().map(|s| s.id).collect();
+            let all = patches
+                .iter()
+                .map(|p| (p.id().to_owned(), (p.hash, ids(p))));
+            all.collect()
+        };
+        let changed = |files: &Files, known: &KnownPatches| {
+            let files = PackFiles::of(Path::new("core"), files.clone()).unwrap();
+            files.changed_bytes(known)
+        };
+        let before = known(&files);
+        let pack = read_knowing(&files, &before);
+        assert_eq!((pack.unchanged.len(), pack.patches.len()), (2, 0));
+        assert_eq!(changed(&files, &before), 0);
+        // One changes, one comes.
+        files.set("two/benign/c.toml", SCENARIO);
+        files.set("three/patch.toml", &description("three"));
+        let pack = read_knowing(&files, &before);
+        assert_eq!(pack.unchanged, ["one"]);
+        assert_eq!((pack.patches.len(), pack.refused.len()), (1, 1));
+        assert!(changed(&files, &before) > 2 * SCENARIO.len());
+        assert_eq!(changed(&files, &KnownPatches::new()), {
+            let of = |id| files.within(id).map(|(_, b)| b.len()).sum::<usize>();
+            of("one") + of("two") + of("three")
+        });
+    }
+
+    #[test]
+    fn what_is_known_still_has_to_fit_the_pack() {
+        let mut files = sample();
+        let known: KnownPatches = [(
+            "two".to_owned(),
+            (
+                read(&files).0[1].hash,
+                vec![SignatureId { gid: 1, sid: 101 }],
+            ),
+        )]
+        .into();
+        // Another patch takes its number.
+        files.set("one/patch.rules", &rule("drop", 101));
+        let pack = read_knowing(&files, &known);
+        assert!(pack.unchanged.is_empty() && pack.refused[0].patch == "two");
+        // The pack's range no longer holds it.
+        let mut files = sample();
+        let manifest = files.text("pack.toml", "").unwrap().replace("199", "100");
+        files.set("pack.toml", &manifest);
+        let pack = read_knowing(&files, &known);
+        assert!(pack.unchanged.is_empty() && pack.refused[0].patch == "two");
     }
 
     #[test]

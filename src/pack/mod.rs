@@ -16,7 +16,7 @@ mod trial;
 
 pub use files::{Files, Limits};
 pub use hash::ContentHash;
-pub use load::{LoadedPack, Refusal, find_packs, load};
+pub use load::{KnownPatches, LoadedPack, PackFiles, Refusal, find_packs, load};
 pub use manifest::{Manifest, SidRange, Version};
 pub use patch::{Affected, Description, Patch, Response};
 pub use report::{Failure, ScenarioReport, TestReport};

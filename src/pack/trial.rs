@@ -6,69 +6,71 @@ use super::hash::ContentHash;
 use super::load::{LoadedPack, Refusal};
 use super::patch::Patch;
 use super::report::{ScenarioReport, TestReport};
-use crate::scenario::{
-    ContentPattern, Engine, Expectation, FiredSignature, Scenario, run, variants,
-};
+use crate::parallel;
+use crate::scenario::{Engine, Expectation, FiredSignature, run, variants};
 use crate::signature::ast::SignatureId;
 
+/// Variants that one thread plays at a time.
+const VARIANTS_AT_ONCE: usize = 8;
+
 /// Plays every variant of every scenario of `patch`, each past an engine of its
-/// own. `new_engine` makes one that has the patch's signatures in force, whatever
-/// the patch's mode.
-pub fn test_patch<E: Engine>(patch: &Patch, new_engine: &mut dyn FnMut() -> E) -> TestReport {
+/// own, on all processors. `new_engine` makes one that has the patch's signatures in
+/// force, whatever the patch's mode.
+pub fn test_patch<E: Engine>(patch: &Patch, new_engine: &(impl Fn() -> E + Sync)) -> TestReport {
     let start = Instant::now();
     let contents = patch.contents();
     let attacks = patch.attacks.iter().map(|s| (s, Expectation::Stopped));
     let benign = patch.benign.iter().map(|s| (s, Expectation::Untouched));
-    let scenarios: Vec<ScenarioReport> = attacks
-        .chain(benign)
-        .map(|(scenario, expectation)| {
-            test_scenario(patch, scenario, expectation, &contents, new_engine)
-        })
-        .collect();
-    TestReport {
-        patch: patch.id().to_owned(),
-        held: scenarios.iter().all(|scenario| scenario.held),
-        scenarios,
-        micros: micros_since(start),
+    let mut scenarios = Vec::new();
+    let mut plays = Vec::new();
+    for (scenario, expectation) in attacks.chain(benign) {
+        let variants = variants(scenario, &contents);
+        scenarios.push(ScenarioReport {
+            name: scenario.name.clone(),
+            title: scenario.title.clone(),
+            expectation,
+            held: true,
+            variants: variants.all.len(),
+            failed: 0,
+            failures: Vec::new(),
+            packets: 0,
+            edges_left_out: variants.edges_left_out,
+            micros: 0,
+        });
+        let number = scenarios.len() - 1;
+        let variants = variants.all.into_iter();
+        plays.extend(variants.map(|variant| (number, scenario, expectation, variant)));
     }
-}
-
-fn test_scenario<E: Engine>(
-    patch: &Patch,
-    scenario: &Scenario,
-    expectation: Expectation,
-    contents: &[ContentPattern],
-    new_engine: &mut dyn FnMut() -> E,
-) -> ScenarioReport {
-    let start = Instant::now();
-    let variants = variants(scenario, contents);
     let is_own = |fired: FiredSignature| {
         patch.owns(SignatureId {
             gid: fired.gid,
             sid: fired.sid,
         })
     };
-    let mut report = ScenarioReport {
-        name: scenario.name.clone(),
-        title: scenario.title.clone(),
-        expectation,
-        held: true,
-        variants: variants.all.len(),
-        failed: 0,
-        failures: Vec::new(),
-        packets: 0,
-        edges_left_out: variants.edges_left_out,
-        micros: 0,
-    };
-    for variant in &variants.all {
-        let result = run(scenario, variant, expectation, &is_own, &mut new_engine());
+    let played = parallel::map(
+        &plays,
+        VARIANTS_AT_ONCE,
+        || (),
+        |(), (_, scenario, expectation, variant)| {
+            let start = Instant::now();
+            let result = run(scenario, variant, *expectation, &is_own, &mut new_engine());
+            (result, micros_since(start))
+        },
+    );
+    for ((number, _, _, variant), (result, micros)) in plays.iter().zip(played) {
+        let report = &mut scenarios[*number];
         report.packets += result.packets;
+        report.micros += micros;
         if let Some(reason) = result.reason {
             report.fail(variant.to_string(), reason);
         }
     }
-    report.micros = micros_since(start);
-    report
+    TestReport {
+        patch: patch.id().to_owned(),
+        held: scenarios.iter().all(|scenario| scenario.held),
+        scenarios,
+        micros: micros_since(start),
+    }
 }
 
 fn micros_since(start: Instant) -> u64 {
@@ -86,7 +88,7 @@ impl LoadedPack {
     ) -> Vec<TestReport>
     where
         E: Engine,
-        M: FnMut() -> E,
+        M: Fn() -> E + Sync,
     {
         let mut reports = Vec::new();
         let mut kept = Vec::with_capacity(self.patches.len());
@@ -97,8 +99,8 @@ impl LoadedPack {
             }
             let reason = match engine_for(&patch) {
                 Err(reason) => Some(reason),
-                Ok(mut new_engine) => {
-                    let report = test_patch(&patch, &mut new_engine);
+                Ok(new_engine) => {
+                    let report = test_patch(&patch, &new_engine);
                     let failure = report.first_failure();
                     reports.push(report);
                     failure.map(|failure| format!("its own scenarios do not hold: {failure}"))
@@ -219,7 +221,7 @@ mod tests {
     #[test]
     fn a_patch_that_stops_everything_is_refused() {
         let core = core();
-        let report = test_patch(&core.patches[0], &mut || {
+        let report = test_patch(&core.patches[0], &|| {
             Switch(Verdict::Drop(DropReason::Rules))
         });
         assert!(!report.held);

@@ -96,9 +96,10 @@ impl Ending<'_> {
             return;
         }
         let alerts_before = self.counters.get(Counter::Alerts);
+        let [client, server] = flow.ends();
         let (src, dst) = match dir {
-            Direction::ToServer => (flow.client, flow.server),
-            Direction::ToClient => (flow.server, flow.client),
+            Direction::ToServer => (client, server),
+            Direction::ToClient => (server, client),
         };
         let case = Case {
             ctx: context(flow, now),
@@ -140,11 +141,12 @@ pub(super) fn flow_event(
     reason: FlowEndReason,
     now: Timestamp,
 ) -> FlowEvent {
+    let [client, server] = flow.ends();
     FlowEvent {
         at: now,
         flow_id: flow.id,
-        client: flow.client,
-        server: flow.server,
+        client,
+        server,
         protocol: flow.key.protocol(),
         vlan: flow.key.vlan(),
         app: flow.state.app.protocol(),

@@ -6,7 +6,7 @@ use crate::app_layer::AppLayer;
 use crate::detect::{FlowContext, FlowCounts, FlowDetect, Scratch};
 use crate::direction::Direction;
 use crate::flow::Flow;
-use crate::stream::{Segment, StreamEvents, TcpSession, Window};
+use crate::stream::{ChunkPool, Segment, StreamEvents, TcpSession, Window};
 use crate::time::Timestamp;
 use crate::verdict::DropReason;
 
@@ -68,8 +68,8 @@ pub(super) struct Refusal {
     pub reason: DropReason,
     /// Answer each end's packets with an RST.
     pub resets: bool,
-    /// When each end was last answered.
-    pub answered: [Option<Timestamp>; 2],
+    /// When each end was last answered; zero: never.
+    pub answered: [Timestamp; 2],
 }
 
 impl FlowState {
@@ -104,6 +104,16 @@ impl FlowState {
         self.detect = FlowDetect::default();
         self.windows = [Window::default(), Window::default()];
         self.unanswered = None;
+        self.count_held(total);
+    }
+
+    /// Gives back what is not needed while no packet comes.
+    pub fn give_back(&mut self, pool: &mut ChunkPool, scratch: &mut Scratch, total: &mut u64) {
+        if let Some(session) = &mut self.tcp {
+            session.give_back(pool);
+        }
+        self.app.give_back();
+        self.detect.give_back(scratch);
         self.count_held(total);
     }
 
@@ -146,9 +156,10 @@ impl FlowState {
 
 /// The part of a flow that signatures are held against.
 pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
+    let [client, server] = flow.ends();
     FlowContext {
-        client: flow.client,
-        server: flow.server,
+        client,
+        server,
         protocol: flow.key.protocol(),
         app: flow.state.app.protocol(),
         original_app: flow.state.app.original(),

@@ -14,6 +14,7 @@ mod memory;
 mod passive;
 mod policy;
 mod reset;
+mod resting;
 mod tagging;
 mod worker;
 

@@ -191,11 +191,13 @@ impl Worker {
         self.flows.len()
     }
 
-    /// Flows in the table, as their end records would have them now.
-    pub fn flows(&self, now: Timestamp) -> impl Iterator<Item = FlowEvent> {
-        self.flows
-            .iter()
-            .map(move |flow| flow_event(flow, FlowEndReason::Timeout, now))
+    /// At most so many flows of the table, as their end records would have them now.
+    pub fn flows(&mut self, now: Timestamp, limit: usize) -> Vec<FlowEvent> {
+        let mut shown = Vec::new();
+        self.flows.show(limit, &mut |flow| {
+            shown.push(flow_event(flow, FlowEndReason::Timeout, now));
+        });
+        shown
     }
 
     /// Judges one packet. A panic costs this packet's flow, not the worker.
@@ -229,9 +231,11 @@ impl Worker {
         verdict
     }
 
-    /// Lets go of flows and fragments whose time is over. Call about ten times a second.
+    /// Lets go of flows and fragments whose time is over, and has silent connections take less room.
+    /// Call about ten times a second.
     pub fn tick(&mut self, now: Timestamp, sink: &mut dyn EventSink) {
         self.expire_fragments(now, sink);
+        self.rest(now, memory::IDLE_AFTER);
         let (flows, mut ending) = self.ending();
         flows.expire(now, EXPIRE_PER_TICK, &mut |flow, why| {
             let reason = memory::let_go(why, ending.counters);
@@ -522,7 +526,7 @@ impl Worker {
             flow.state.standing = Standing::Refused(Refusal {
                 reason,
                 resets: reject.is_some(),
-                answered: [None; 2],
+                answered: [Timestamp::ZERO; 2],
             });
             // The session keeps its numbers; bytes are of no use any more.
             if let Some(session) = flow.state.tcp.as_mut() {
@@ -567,13 +571,13 @@ impl Worker {
             }
             Standing::Refused(refusal) => {
                 let answered = &mut refusal.answered[dir.index()];
-                let due = answered.is_none_or(|at| now.since(at) >= interval);
+                let due = *answered == Timestamp::ZERO || now.since(*answered) >= interval;
                 if let Some(tcp) = tcp
                     && refusal.resets
                     && !tcp.flags().has(TcpFlags::RST)
                 {
                     if due {
-                        *answered = Some(now);
+                        *answered = now;
                         let length = passage.packet.payload.len();
                         sink.reset(answer(passage.ends, tcp, length, now));
                     } else {
@@ -704,7 +708,7 @@ impl Worker {
                     Standing::Refused(Refusal {
                         reason: DropReason::InternalError,
                         resets: false,
-                        answered: [None; 2],
+                        answered: [Timestamp::ZERO; 2],
                     })
                 },
                 ..FlowState::default()

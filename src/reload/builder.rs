@@ -5,18 +5,21 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::cache::{Cache, Looked};
+use super::cache::{Cache, Kept, Looked};
 use super::duplicates::duplicates;
 use super::engine::patch_engines;
 use super::holds::{self, Holds};
 use super::keeping::{Keeping, Saver};
-use super::layers::{LoadedPatch, PackLayer, RulesLayer};
+use super::layers::{PackLayers, RulesLayer};
+use super::merging::{Merged, Merging};
+use super::priority::Allowance;
 use super::selection::RulesFile;
+use super::stamp::Stamp;
 use super::summary::{PatchRow, RulesetSummary};
 use crate::detect::{self, CompileOptions, Policy, Reputation, Ruleset, State};
-use crate::pack::{self, ContentHash, LoadedPack, find_packs};
+use crate::pack::{self, ContentHash, LoadedPack, PackFiles, find_packs};
 use crate::signature::ast::IpRange;
-use crate::signature::{Classes, Diagnostic, Rates, Readings, Variables};
+use crate::signature::{Classes, Diagnostic, Rates, Variables};
 use crate::verdict::{ActionOrder, Mode};
 
 /// Diagnostics that a summary carries; the rest is a number.
@@ -79,6 +82,8 @@ pub struct Built {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildError(pub Vec<String>);
 
+impl std::error::Error for BuildError {}
+
 impl std::fmt::Display for BuildError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let shown = self.0.iter().take(MAX_DIAGNOSTICS);
@@ -98,9 +103,11 @@ impl std::fmt::Display for BuildError {
 /// Packs and rules files, compiled.
 #[derive(Clone, Debug, Default)]
 struct Content {
-    packs: Vec<PackLayer>,
+    packs: Vec<PackLayers>,
     rules: Vec<RulesLayer>,
     reputation: Arc<Reputation>,
+    /// Of the files that it was read from, where all can be told by it that they did not change.
+    reputation_stamps: Option<Vec<Stamp>>,
     rates: Arc<Rates>,
 }
 
@@ -113,6 +120,8 @@ pub struct Builder {
     state: Arc<State>,
     content: Content,
     before: Option<Content>,
+    /// To be freed in the background: that of a large ruleset takes a while.
+    older: Option<Content>,
     epoch: u64,
     previous_epoch: Option<u64>,
     /// Content whose scenarios have held.
@@ -129,6 +138,7 @@ impl Builder {
             holds,
             content: Content::default(),
             before: None,
+            older: None,
             epoch: 0,
             previous_epoch: None,
             held: HashSet::new(),
@@ -158,13 +168,17 @@ impl Builder {
     /// Reads, tests and compiles what is on disk now. On an error nothing has changed.
     pub fn build(&mut self, strictness: Strictness) -> Result<Built, BuildError> {
         let started = Instant::now();
-        let ((content, errors), looked) = self.sources.cache.with(|readings| {
+        let ((content, errors), looked) = self.sources.cache.with(|cache| {
             let mut reading = Reading {
                 sources: &self.sources,
                 strictness,
                 before: &self.content,
                 held: &mut self.held,
-                readings,
+                cache,
+                allowance: match strictness {
+                    Strictness::Start => Allowance::of_start(),
+                    Strictness::Whole | Strictness::Partial => Allowance::of_reload(),
+                },
                 errors: Vec::new(),
             };
             (reading.content(), reading.errors)
@@ -176,7 +190,7 @@ impl Builder {
         let first = self.epoch == 0;
         let before = std::mem::replace(&mut self.content, content);
         if !first {
-            self.before = Some(before);
+            self.older = self.before.replace(before);
             self.previous_epoch = Some(self.epoch);
         }
         Ok(self.assemble(&errors, started))
@@ -193,18 +207,31 @@ impl Builder {
         Ok(self.assemble(&[], Instant::now()))
     }
 
+    /// What is to be done in the background, if anything is. To be asked after each change.
+    pub fn background(&mut self) -> Option<Merging<impl Send + use<>>> {
+        let packs = self.content.packs.iter().filter(|pack| pack.is_laid_over());
+        Merging::new(packs, self.sources.options, self.older.take())
+    }
+
+    /// Takes up what was made one meanwhile. `None`: nothing of it is in force any more. What a rollback
+    /// goes back to stays.
+    pub fn take_up(&mut self, merged: &Merged) -> Option<Built> {
+        let started = Instant::now();
+        let packs = self.content.packs.iter_mut();
+        // Each of them, and not until the first.
+        let taken = packs
+            .filter_map(|pack| merged.replace_in(pack).then_some(()))
+            .count();
+        (taken > 0).then(|| self.assemble(&[], started))
+    }
+
     /// The same content under other holds.
     pub fn set_holds(&mut self, holds: Holds) -> Built {
         self.holds = holds;
         self.assemble(&[], Instant::now())
     }
 
-    /// Writes what rules keep in files; what fails is logged.
-    pub fn save(&self) {
-        self.saver().save();
-    }
-
-    /// The same for when the builder has gone to a thread of its own.
+    /// Writes what rules keep in files, without the builder.
     pub fn saver(&self) -> Saver {
         Saver {
             keeping: self.sources.keeping.clone(),
@@ -220,7 +247,7 @@ impl Builder {
     fn assemble(&mut self, errors: &[String], started: Instant) -> Built {
         self.epoch += 1;
         let policy = Arc::new(self.policy());
-        let packs = self.content.packs.iter().map(|p| p.layer.clone());
+        let packs = self.content.packs.iter().flat_map(|p| p.layers.clone());
         let rules = self.content.rules.iter().map(|r| r.layer.clone());
         let ruleset = Arc::new(Ruleset::new(
             self.epoch,
@@ -296,14 +323,17 @@ struct Reading<'a> {
     strictness: Strictness,
     before: &'a Content,
     held: &'a mut HashSet<ContentHash>,
-    readings: Option<&'a Readings>,
+    cache: &'a Kept,
+    allowance: Allowance,
     errors: Vec<String>,
 }
 
 impl Reading<'_> {
     fn content(&mut self) -> Content {
+        let (reputation, reputation_stamps) = self.reputation();
         let mut content = Content {
-            reputation: self.reputation(),
+            reputation,
+            reputation_stamps,
             rates: self.rates(),
             ..Content::default()
         };
@@ -328,12 +358,21 @@ impl Reading<'_> {
         content
     }
 
-    fn reputation(&mut self) -> Arc<Reputation> {
-        match self.sources.keeping.reputation() {
-            Ok(reputation) => Arc::new(reputation),
+    fn reputation(&mut self) -> (Arc<Reputation>, Option<Vec<Stamp>>) {
+        let keeping = &self.sources.keeping;
+        let stamps: Option<Vec<_>> = keeping.reputation_files().map(Stamp::of).collect();
+        if stamps == self.before.reputation_stamps && stamps.is_some() {
+            return (Arc::clone(&self.before.reputation), stamps);
+        }
+        let bytes = keeping
+            .reputation_files()
+            .map(file_bytes)
+            .fold(0, usize::saturating_add);
+        match self.allowance.spend(bytes, || keeping.reputation()) {
+            Ok(reputation) => (Arc::new(reputation), stamps),
             Err(error) => {
                 self.errors.push(error);
-                Arc::clone(&self.before.reputation)
+                (Arc::clone(&self.before.reputation), None)
             }
         }
     }
@@ -348,20 +387,28 @@ impl Reading<'_> {
         }
     }
 
-    fn pack(&mut self, folder: &Path) -> Option<PackLayer> {
+    fn pack(&mut self, folder: &Path) -> Option<PackLayers> {
         let before = self.before.packs.iter().find(|p| p.folder == folder);
         let sources = self.sources;
         let limits = pack::Limits::default();
-        let loaded = pack::load(folder, &limits, &sources.variables, &sources.classes);
-        let mut loaded = match loaded {
-            Ok(loaded) => loaded,
+        let files = match PackFiles::read(folder, &limits) {
+            Ok(files) => files,
             Err(diagnostics) => {
                 self.fail(&diagnostics);
                 return before.cloned();
             }
         };
+        let known = before.map(PackLayers::known).unwrap_or_default();
+        let held = &*self.held;
+        let loaded = self.allowance.spend(files.changed_bytes(&known), || {
+            let mut loaded = files.load(&sources.variables, &sources.classes, &known);
+            if sources.test_packs {
+                test(&mut loaded, held, &sources.options);
+            }
+            loaded
+        });
         if sources.test_packs {
-            self.test(&mut loaded);
+            self.held.extend(loaded.patches.iter().map(|p| p.hash));
         }
         let mut kept = Vec::new();
         for refusal in &loaded.refused {
@@ -373,26 +420,24 @@ impl Reading<'_> {
             ));
             self.fail(&refusal.diagnostics);
             if self.strictness == Strictness::Partial {
-                kept.extend(previous_version(before, &refusal.patch).cloned());
+                kept.extend(before.and_then(|b| b.patch(&refusal.patch)).cloned());
             }
         }
-        Some(PackLayer::new(&loaded, kept, before, &sources.options))
-    }
-
-    fn test(&mut self, loaded: &mut LoadedPack) {
-        let manifest = loaded.manifest.clone();
-        let options = self.sources.options;
-        let held = &*self.held;
-        loaded.test(&|hash| held.contains(hash), &mut |patch| {
-            Ok(patch_engines(patch, &manifest, &options))
-        });
-        self.held.extend(loaded.patches.iter().map(|p| p.hash));
+        let options = &sources.options;
+        Some(PackLayers::new(
+            &loaded,
+            kept,
+            before,
+            options,
+            &mut self.allowance,
+        ))
     }
 
     fn rules(&mut self, file: &RulesFile, categories: &HashMap<String, u8>) -> Option<RulesLayer> {
         let before = self.before.rules.iter().find(|r| r.path == file.path);
         let sources = self.sources;
-        let read = RulesLayer::read(file, before, sources, (categories, self.readings));
+        let known = (categories, self.cache);
+        let read = RulesLayer::read(file, before, sources, known, &mut self.allowance);
         match read {
             Err(error) => {
                 self.errors.push(error);
@@ -416,6 +461,15 @@ impl Reading<'_> {
     }
 }
 
-fn previous_version<'a>(before: Option<&'a PackLayer>, id: &str) -> Option<&'a LoadedPatch> {
-    before?.patches.iter().find(|patch| patch.info.id == id)
+/// What cannot be read says so when it is read.
+fn file_bytes(path: &Path) -> usize {
+    let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn test(loaded: &mut LoadedPack, held: &HashSet<ContentHash>, options: &CompileOptions) {
+    let manifest = loaded.manifest.clone();
+    loaded.test(&|hash| held.contains(hash), &mut |patch| {
+        Ok(patch_engines(patch, &manifest, options))
+    });
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -48,12 +49,15 @@ impl Cache {
 
     /// Has rules read with what was kept of this build of the program, and keeps what was found out
     /// meanwhile. Without a folder there is nothing to note anything in.
-    pub fn with<R>(&self, read_rules: impl FnOnce(Option<&Readings>) -> R) -> (R, Looked) {
-        let Some(path) = self.path() else {
-            return (read_rules(None), Looked::Nothing);
+    pub fn with<R>(&self, read_rules: impl FnOnce(&Kept) -> R) -> (R, Looked) {
+        let kept = Kept {
+            path: self.path(),
+            found: OnceLock::new(),
         };
-        let (readings, looked) = look(&path);
-        let result = read_rules(Some(&readings));
+        let result = read_rules(&kept);
+        let Some((path, (readings, looked))) = kept.path.zip(kept.found.into_inner()) else {
+            return (result, Looked::Nothing);
+        };
         if readings.has_news() || looked == Looked::Refused {
             keep(&path, &readings);
         }
@@ -64,6 +68,20 @@ impl Cache {
         let key = Sha256::digest(program()?);
         let name: String = key.iter().take(16).map(|b| format!("{b:02x}")).collect();
         Some(self.folder.as_ref()?.join(name + NAME_END))
+    }
+}
+
+/// What was kept. It is read when it is first asked for: most reloads read few rules, or none.
+#[derive(Debug)]
+pub struct Kept {
+    path: Option<PathBuf>,
+    found: OnceLock<(Readings, Looked)>,
+}
+
+impl Kept {
+    pub fn readings(&self) -> Option<&Readings> {
+        let path = self.path.as_ref()?;
+        Some(&self.found.get_or_init(|| look(path)).0)
     }
 }
 
@@ -176,9 +194,9 @@ alert tcp any any -> any any (pcre:"/(/"; sid:3;)
     /// Reads the rules as a start of the program does.
     fn start(cache: &Cache) -> (String, Looked) {
         let (variables, classes) = (Variables::default(), Classes::default());
-        cache.with(|readings| {
+        cache.with(|kept| {
             let mut surroundings = Surroundings::new(&variables, &classes);
-            surroundings.readings = readings;
+            surroundings.readings = kept.readings();
             let parsed = parse_bytes_in("t.rules", RULES.into(), &surroundings);
             format!("{parsed:?}")
         })

@@ -1,7 +1,8 @@
 //! Rules of different files and packs under one number.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+
+use ahash::AHashMap;
 
 use crate::detect::{Layer, Told};
 use crate::signature::ast::SignatureId;
@@ -9,13 +10,16 @@ use crate::signature::{Diagnostic, Severity};
 
 /// Tells of each rule whose number a rule of a layer before has: both are in force, and what goes by the
 /// number (alerts, thresholds, selections) does not tell them apart. Within a file the reader sees to it.
-pub fn duplicates<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Vec<Diagnostic> {
-    let layers: Vec<&Layer> = layers.into_iter().collect();
-    let mut found = Vec::new();
-    if layers.len() < 2 {
-        return found;
+pub fn duplicates<'a>(
+    layers: impl IntoIterator<Item = &'a Layer, IntoIter: Clone>,
+) -> Vec<Diagnostic> {
+    let layers = layers.into_iter();
+    if layers.clone().nth(1).is_none() {
+        return Vec::new();
     }
-    let mut first: HashMap<SignatureId, &Told, ahash::RandomState> = HashMap::default();
+    let signatures = layers.clone().map(|layer| layer.signatures().len()).sum();
+    let mut first: AHashMap<SignatureId, &Told> = AHashMap::with_capacity(signatures);
+    let mut found = Vec::new();
     for layer in layers {
         for signature in layer.signatures().iter().map(|s| &s.signature) {
             match first.entry(signature.id) {

@@ -26,7 +26,7 @@ pub fn patch_engines(
     patch: &Patch,
     manifest: &Manifest,
     options: &CompileOptions,
-) -> impl FnMut() -> PatchEngine + use<> {
+) -> impl Fn() -> PatchEngine + Sync + use<> {
     let mut info = patch_info(patch, manifest);
     info.mode = Mode::Prevent;
     let info = Arc::new(info);
@@ -39,12 +39,13 @@ pub fn patch_engines(
         })
         .collect();
     let layer = Arc::new(Layer::compile(inputs, options));
+    let policy = Arc::new(Policy::default());
     // What one variant's rules keep is nothing to the next one's.
     move || {
         let ruleset = Ruleset::new(
             1,
             vec![Arc::clone(&layer)],
-            Arc::new(Policy::default()),
+            Arc::clone(&policy),
             &State::default(),
             Arc::default(),
         );
@@ -53,13 +54,14 @@ pub fn patch_engines(
 }
 
 impl PatchEngine {
-    fn new(ruleset: Arc<Ruleset>) -> Self {
+    pub(super) fn new(ruleset: Arc<Ruleset>) -> Self {
         let counters = Arc::new(Counters::default());
         // A scenario is a handful of flows: no room is taken for more.
-        let config = WorkerConfig {
+        let mut config = WorkerConfig {
             threshold_entries: 16,
             ..WorkerConfig::default()
         };
+        config.flow.max_flows = 64;
         Self {
             worker: Worker::new(config, ruleset, counters.clone()),
             counters,

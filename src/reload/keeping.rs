@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sha2::{Digest, Sha256};
 
 use super::layers::read_bounded;
+use super::priority::below_all;
+use super::stamp::Stamp;
 use crate::detect::{Reputation, State, StateLimits};
 use crate::signature::{Rates, RuleFiles, SetLimits, Variables};
 
@@ -50,6 +52,11 @@ impl Keeping {
         Reputation::parse((&categories.0, &categories.1), &scores)
     }
 
+    pub(super) fn reputation_files(&self) -> impl Iterator<Item = &Path> {
+        let all = self.categories_file.iter().chain(&self.reputation);
+        all.map(PathBuf::as_path)
+    }
+
     pub(super) fn rates(&self, variables: &Variables) -> Result<Rates, Vec<String>> {
         let Some(path) = &self.threshold_file else {
             return Ok(Rates::default());
@@ -63,11 +70,8 @@ impl Keeping {
 
     /// Files that a change of is a reason to reload.
     pub(super) fn watched(&self) -> impl Iterator<Item = PathBuf> {
-        self.categories_file
-            .iter()
-            .chain(&self.reputation)
-            .chain(&self.threshold_file)
-            .cloned()
+        let reputation = self.reputation_files().map(Path::to_owned);
+        reputation.chain(self.threshold_file.clone())
     }
 
     /// Writes the sets that rules keep, each file whole or not at all.
@@ -104,6 +108,12 @@ pub struct Saver {
 }
 
 impl Saver {
+    /// Writes below everything else: what is kept may be much.
+    pub fn save_below(&self) {
+        below_all(|| self.save());
+    }
+
+    /// Writes; what fails is logged.
     pub fn save(&self) {
         if let Err(errors) = self.keeping.save(&self.state) {
             for error in errors {
@@ -117,11 +127,15 @@ impl Saver {
 #[derive(Clone, Debug)]
 pub(super) struct NamedFile {
     pub path: PathBuf,
+    stamp: Option<Stamp>,
     hash: [u8; 32],
 }
 
 impl NamedFile {
     pub fn is_unchanged(&self) -> bool {
+        if self.stamp.is_some_and(|stamp| stamp.is_of(&self.path)) {
+            return true;
+        }
         let bytes = read_bounded(&self.path, MAX_FILE_BYTES);
         bytes.is_ok_and(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)) == self.hash)
     }
@@ -175,9 +189,11 @@ impl RuleFiles for FilesBeside<'_> {
         if !fs::metadata(&real).map_err(unreadable)?.is_file() {
             return Err("it is no file".to_owned());
         }
+        let stamp = Stamp::of(&path);
         let bytes = read_bounded(&real, MAX_FILE_BYTES)?;
         self.list().push(NamedFile {
             path,
+            stamp,
             hash: Sha256::digest(&bytes).into(),
         });
         Ok(bytes)

@@ -12,9 +12,14 @@ mod engine;
 mod holds;
 mod keeping;
 mod layers;
+mod merging;
 mod network;
+mod priority;
 mod selection;
+mod stamp;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 pub use builder::{BuildError, Builder, Built, Sources, Strictness};
 pub use cache::{Cache, Looked};
@@ -23,6 +28,7 @@ pub use engine::{PatchEngine, patch_engines};
 pub use holds::{Exception, Holds, HoldsFile, Side};
 pub use keeping::{FilesBeside, Keeping, Saver};
 pub use layers::patch_info;
+pub use merging::{Merged, Merging};
 pub use network::Network;
 pub use selection::{RulesFile, Selection};
 pub use summary::{PatchRow, RulesetSummary};

@@ -79,9 +79,17 @@ impl Answers {
         .page()
     }
 
+    /// What came to be in force last stays, however the news of it overtake each other.
+    pub fn take_up(&self, now: InForce) {
+        let mut known = self.in_force.borrow_mut();
+        if now.summary.epoch > known.summary.epoch {
+            *known = now;
+        }
+    }
+
     async fn change(&self, change: Change) -> Result<InForce, String> {
         let now = self.builder.change(change).await?;
-        self.in_force.replace(now.clone());
+        self.take_up(now.clone());
         if let Some(bypass) = self.bypass.clone() {
             // Not on the thread that built it: that one has all the time in the world.
             let called = tokio::task::spawn_blocking(move || {

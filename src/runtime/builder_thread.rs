@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::priority;
 use super::worker_thread::{Command, Remote};
 use crate::detect::Ruleset;
-use crate::reload::{Builder, Built, Exception, Holds, HoldsFile, RulesetSummary, Strictness};
+use crate::reload::{
+    Builder, Built, Exception, Holds, HoldsFile, Merged, RulesetSummary, Strictness,
+};
 use crate::verdict::Mode;
 
 /// A worker that does not take up a ruleset for so long is stuck.
 const SWAP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often it is looked whether layers have been made one.
+const LOOK_FOR_MERGED: Duration = Duration::from_millis(100);
 
 /// One change of the ruleset in force.
 #[derive(Debug)]
@@ -55,6 +61,7 @@ pub fn spawn(
     holds: HoldsFile,
     workers: Vec<Remote>,
     save_every: Option<Duration>,
+    told: UnboundedSender<InForce>,
 ) -> std::io::Result<BuilderRemote> {
     let (sender, receiver) = channel();
     let mut thread = BuilderThread {
@@ -62,6 +69,9 @@ pub fn spawn(
         holds,
         workers,
         save_every,
+        saving: None,
+        merging: None,
+        told,
     };
     std::thread::Builder::new()
         .name("builder".to_owned())
@@ -75,29 +85,86 @@ struct BuilderThread {
     workers: Vec<Remote>,
     /// Between two times that what rules keep is written.
     save_every: Option<Duration>,
+    saving: Option<JoinHandle<()>>,
+    /// What is made one in the background, if anything is.
+    merging: Option<JoinHandle<Merged>>,
+    /// What is in force without a change that anybody asked for.
+    told: UnboundedSender<InForce>,
 }
 
 impl BuilderThread {
     fn run(&mut self, changes: &Receiver<(Change, oneshot::Sender<Answer>)>) {
-        if let Err(e) = priority::lowest() {
-            tracing::warn!("rulesets are built at normal priority: {e}");
-        }
         let mut saved = Instant::now();
         loop {
-            let next = match self.save_every {
-                Some(every) => changes.recv_timeout(every.saturating_sub(saved.elapsed())),
+            let until_save = self
+                .save_every
+                .map(|every| every.saturating_sub(saved.elapsed()));
+            let merging = self.merging.as_ref().map(|_| LOOK_FOR_MERGED);
+            let next = match until_save.into_iter().chain(merging).min() {
+                Some(wait) => changes.recv_timeout(wait),
                 None => changes.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match next {
                 // Who asked may have gone; the change stands.
                 Ok((change, reply)) => {
                     let _ = reply.send(self.apply(change));
+                    self.begin_merging();
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    self.builder.save();
-                    saved = Instant::now();
-                }
+                Err(RecvTimeoutError::Timeout) => self.take_up_merged(),
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self
+                .save_every
+                .is_some_and(|every| saved.elapsed() >= every)
+            {
+                self.begin_saving();
+                saved = Instant::now();
+            }
+        }
+    }
+
+    /// Where the last is not done yet, the next does what it does not.
+    fn begin_saving(&mut self) {
+        if self.saving.as_ref().is_some_and(|s| !s.is_finished()) {
+            return;
+        }
+        let saver = self.builder.saver();
+        let thread = std::thread::Builder::new().name("saving".to_owned());
+        match thread.spawn(move || saver.save_below()) {
+            Ok(thread) => self.saving = Some(thread),
+            Err(e) => tracing::warn!("what rules keep is not written: {e}"),
+        }
+    }
+
+    /// One at a time: what was laid over meanwhile waits for the next.
+    fn begin_merging(&mut self) {
+        if self.merging.is_some() {
+            return;
+        }
+        if let Some(work) = self.builder.background() {
+            let thread = std::thread::Builder::new().name("merging".to_owned());
+            match thread.spawn(move || work.run()) {
+                Ok(thread) => self.merging = Some(thread),
+                Err(e) => tracing::warn!("layers stay as they are: {e}"),
+            }
+        }
+    }
+
+    fn take_up_merged(&mut self) {
+        let Some(thread) = self.merging.take_if(|thread| thread.is_finished()) else {
+            return;
+        };
+        match thread.join() {
+            Err(_) => tracing::error!("layers stay as they are: making one of them panicked"),
+            Ok(merged) => {
+                if let Some(built) = self.builder.take_up(&merged) {
+                    match self.in_force(built) {
+                        // Where nobody listens any more the daemon is ending.
+                        Ok(now) => drop(self.told.send(now)),
+                        Err(e) => tracing::error!("{e}"),
+                    }
+                }
+                self.begin_merging();
             }
         }
     }
@@ -134,6 +201,11 @@ impl BuilderThread {
                 self.change_holds(|holds| holds.remove_exception(&exception))?
             }
         };
+        self.in_force(built)
+    }
+
+    /// Puts a ruleset in force.
+    fn in_force(&self, built: Built) -> Answer {
         self.hand_over(&built.ruleset)?;
         Ok(InForce {
             summary: built.summary,

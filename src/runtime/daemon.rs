@@ -99,9 +99,10 @@ async fn serve(options: RunOptions) -> Result<(), String> {
     };
     let remotes = gateway.workers.iter().map(WorkerThread::remote).collect();
     let saver = builder.saver();
+    let (told, mut merged) = mpsc::unbounded_channel();
     let save_every = Some(config.datasets.save_secs).filter(|&secs| secs > 0);
     let save_every = save_every.map(Duration::from_secs);
-    let builder = builder_thread::spawn(builder, holds_file, remotes, save_every)
+    let builder = builder_thread::spawn(builder, holds_file, remotes, save_every, told)
         .map_err(|e| format!("cannot start the builder's thread: {e}"))?;
     let statistics = Rc::new(Statistics::new(&gateway.workers, gateway.rules));
     let answers = Rc::new(Answers {
@@ -116,6 +117,12 @@ async fn serve(options: RunOptions) -> Result<(), String> {
     });
 
     let mut tasks = Vec::new();
+    let telling = answers.clone();
+    tasks.push(tokio::task::spawn_local(async move {
+        while let Some(now) = merged.recv().await {
+            telling.take_up(now);
+        }
+    }));
     let answering = answers.clone();
     tasks.push(tokio::task::spawn_local(async move {
         let answer = move |request| {

@@ -362,8 +362,7 @@ impl Loop {
                     let _ = done.send(self.worker.set_ruleset(ruleset));
                 }
                 Command::Flows(limit, reply) => {
-                    let flows = self.worker.flows(self.clock.now()).take(limit);
-                    let _ = reply.send(flows.collect());
+                    let _ = reply.send(self.worker.flows(self.clock.now(), limit));
                 }
                 Command::Losses(reply) => {
                     let losses = self.queue.stats().map_or(0, |s| s.lost_before_us());

@@ -36,6 +36,24 @@ impl Buffer {
         self.kept.end
     }
 
+    /// Whether no byte is kept, in order or not.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.islands.is_empty()
+    }
+
+    /// Whether it owns no memory, so that [`Self::end`] is all that is to be known of it.
+    pub fn is_bare(&self) -> bool {
+        self.is_empty() && self.booked == 0
+    }
+
+    /// Without a byte kept; the next one is at `end`.
+    pub fn bare(end: u64) -> Self {
+        Self {
+            kept: end..end,
+            ..Self::default()
+        }
+    }
+
     pub fn retained_bytes(&self) -> u64 {
         self.kept.end - self.kept.start
     }
@@ -175,6 +193,7 @@ impl Buffer {
         for chunk in std::mem::take(&mut self.chunks).into_iter().flatten() {
             pool.give(chunk);
         }
+        self.first_chunk = 0;
         self.book(pool);
     }
 

@@ -18,8 +18,8 @@ pub(super) struct Half {
     /// How this end scales the windows it advertises (RFC 7323 section 2); not in its SYN.
     scale: Option<u8>,
     /// What this end advertised last, and at most.
-    window: u64,
-    largest_window: u64,
+    window: u32,
+    largest_window: u32,
     /// The right edge of what the other end has offered to take.
     limit: u64,
     /// Offset behind the last byte, once a FIN said so.
@@ -42,13 +42,79 @@ pub(super) struct Half {
     pub buffer: Buffer,
 }
 
+/// A half of which nothing is on its way, and nothing odd is remembered.
+#[derive(Debug)]
+pub(super) struct RestingHalf {
+    isn: u32,
+    window: u32,
+    largest_window: u32,
+    scale: Option<u8>,
+    ttl_floor: u8,
+    next: u64,
+    limit: u64,
+    clock: Clock,
+}
+
 impl Half {
+    /// `None`: it is of another kind.
+    pub fn lie_down(&self) -> Option<RestingHalf> {
+        let Self {
+            isn: Some(isn),
+            unsynced: false,
+            ahead: false,
+            scale,
+            window,
+            largest_window,
+            limit,
+            fin: None,
+            fin_acked: false,
+            claimed,
+            unseen,
+            syn_bytes: 0,
+            clock,
+            ttl_floor,
+            dying: None,
+            buffer,
+        } = self
+        else {
+            return None;
+        };
+        // What was claimed of bytes that are here says nothing more.
+        if *claimed > self.next() || !unseen.is_empty() || !buffer.is_bare() {
+            return None;
+        }
+        Some(RestingHalf {
+            isn: *isn,
+            window: *window,
+            largest_window: *largest_window,
+            scale: *scale,
+            ttl_floor: *ttl_floor,
+            next: self.next(),
+            limit: *limit,
+            clock: *clock,
+        })
+    }
+
+    pub fn get_up(resting: RestingHalf) -> Self {
+        Self {
+            isn: Some(resting.isn),
+            scale: resting.scale,
+            window: resting.window,
+            largest_window: resting.largest_window,
+            limit: resting.limit,
+            clock: resting.clock,
+            ttl_floor: resting.ttl_floor,
+            buffer: Buffer::bare(resting.next),
+            ..Self::default()
+        }
+    }
+
     pub fn open(isn: u32, scale: Option<u8>, window: u16) -> Self {
         Self {
             isn: Some(isn),
             scale,
-            window: u64::from(window),
-            largest_window: u64::from(window),
+            window: u32::from(window),
+            largest_window: u32::from(window),
             ..Self::default()
         }
     }
@@ -116,17 +182,18 @@ impl Half {
 
     /// A window advertised behind the SYN.
     pub fn offers(&mut self, window: u16) {
-        self.window = u64::from(window) << self.scale.unwrap_or(0);
+        // Behind 14 no scale is taken (RFC 7323 section 2.3).
+        self.window = u32::from(window) << self.scale.unwrap_or(0).min(14);
         self.largest_window = self.largest_window.max(self.window);
     }
 
     /// Bytes that this end lets the other send beyond what it acknowledged.
     pub const fn window_bytes(&self) -> u64 {
-        self.window
+        self.window as u64
     }
 
     pub const fn largest_window(&self) -> u64 {
-        self.largest_window
+        self.largest_window as u64
     }
 
     pub const fn scales(&self) -> bool {

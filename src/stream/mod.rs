@@ -16,7 +16,7 @@ mod window;
 pub use chunk::ChunkPool;
 pub use events::{StreamEvent, StreamEvents};
 pub use normalise::{Normaliser, Rule, Treatment};
-pub use session::{Delivery, Segment, SegmentOutcome, TcpSession};
+pub use session::{Delivery, RestingSession, Segment, SegmentOutcome, TcpSession};
 pub use window::Window;
 
 use crate::counters::Counters;

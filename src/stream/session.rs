@@ -10,6 +10,7 @@ mod data;
 mod handshake;
 mod leftovers;
 mod reset;
+mod resting;
 mod resumed;
 mod timestamps;
 
@@ -23,6 +24,7 @@ use crate::direction::Direction;
 use crate::verdict::{DropReason, Edit};
 use handshake::{OtherSyns, Syn};
 
+pub use resting::RestingSession;
 pub(super) use timestamps::Clock;
 
 /// Bytes handed over, in order and once.
@@ -112,7 +114,7 @@ pub struct TcpSession {
     needs_answer: bool,
     other_syns: OtherSyns,
     /// A SYN-ACK with another sequence number; the client's acknowledgement decides.
-    other_syn_ack: Option<Syn>,
+    other_syn_ack: Option<Box<Syn>>,
 }
 
 impl TcpSession {

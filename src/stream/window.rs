@@ -12,6 +12,14 @@ pub struct Window {
 }
 
 impl Window {
+    /// A window that ends at `end`, of which `tail` are the last bytes.
+    pub fn of(tail: &[u8], end: u64) -> Self {
+        Self {
+            tail: tail.to_vec(),
+            end,
+        }
+    }
+
     /// Kept bytes from before.
     pub fn bytes(&self) -> &[u8] {
         &self.tail

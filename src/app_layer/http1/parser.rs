@@ -108,6 +108,35 @@ impl Parser {
         self.upgrade
     }
 
+    /// Gives back what was kept for transactions to come.
+    pub(in crate::app_layer) fn give_back(&mut self) {
+        self.spare = Vec::new();
+        self.live.shrink_to_fit();
+        self.touched = None;
+        for reader in &mut self.readers {
+            reader.give_back();
+        }
+    }
+
+    /// Where it stands, if that is between two exchanges without anything to remember of them: the
+    /// ids of the next transaction and of the one that the next response belongs to.
+    pub(in crate::app_layer) fn between_exchanges(&self) -> Option<[u64; 2]> {
+        let idle = self.live.is_empty()
+            && self.foreign.is_none()
+            && self.upgrade.is_none()
+            && self.readers.iter().all(Reader::is_between_messages);
+        idle.then_some([self.next_id, self.next_response])
+    }
+
+    /// A parser that stands between two exchanges.
+    pub(in crate::app_layer) fn standing_between([next_id, next_response]: [u64; 2]) -> Self {
+        Self {
+            next_id,
+            next_response,
+            ..Self::default()
+        }
+    }
+
     /// The id of the first transaction, before there is one.
     pub(in crate::app_layer) fn start_at(&mut self, id: u64) {
         self.next_id = id;

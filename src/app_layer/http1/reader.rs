@@ -108,6 +108,28 @@ pub(super) enum Line {
 }
 
 impl Reader {
+    /// What was needed to read the last message goes.
+    pub(super) fn give_back(&mut self) {
+        if self.state == State::Idle {
+            self.decoder = None;
+            self.start = Vec::new();
+        }
+    }
+
+    /// Whether it stands where [`Self::begin`] follows, and remembers nothing that goes beyond it. Bytes
+    /// beyond a limit are asked for as a difference, while they come.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.state == State::Idle
+            && self.decoder.is_none()
+            && self.start.is_empty()
+            && self.leftover.is_none()
+            && !self.ambiguous
+            && self.interim == 0
+            && self.stray == 0
+            && !self.leading_blank
+            && self.continued.is_none()
+    }
+
     pub(super) fn begin(&mut self, tx: u64, side: &Side) {
         self.tx = tx;
         self.expect_line(side);

@@ -33,6 +33,7 @@ pub(crate) use claims::Claimant;
 pub use firewall::PacketTable;
 pub(crate) use firewall::{Firewall, HookRule};
 pub(crate) use kept::{Occasion, text_id};
+pub use order::share_names;
 use packet_index::PacketIndex;
 pub(crate) use ports::PortGroups;
 use rule::Sets;

@@ -1,6 +1,6 @@
 //! The order in which rules are evaluated: who sets a flowbit comes before who asks for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::signature::ast::{FlowbitCommand, KeptAction, KeptTest, Signature, Test};
 
@@ -16,6 +16,26 @@ pub(crate) fn sort<T>(items: &mut [T], signature: impl Fn(&T) -> &Signature) {
         rank.into_iter().enumerate().map(|(i, r)| (r, i)).collect();
     keyed.sort_unstable();
     permute(items, keyed.into_iter().map(|(_, from)| from).collect());
+}
+
+/// Whether rules of `these` and rules of `those` speak of the same name. Rules that do not may be
+/// compiled apart: none of them waits for another.
+pub fn share_names<'a>(
+    these: impl Iterator<Item = &'a Signature>,
+    those: impl Iterator<Item = &'a Signature>,
+) -> bool {
+    let all = |s: &'a Signature| names(s, true).chain(names(s, false)).chain(sets(s));
+    let names: HashSet<_> = these.flat_map(all).collect();
+    !names.is_empty() && those.flat_map(all).any(|name| names.contains(&name))
+}
+
+/// Sets of values that a rule asks or changes, in the order written.
+fn sets(signature: &Signature) -> impl Iterator<Item = (Kind, &str)> {
+    let tests = signature.buffers.iter().flat_map(|b| &b.tests);
+    tests.filter_map(|test| match test {
+        Test::Dataset(d) => Some((Kind::Set, d.set.name.as_str())),
+        _ => None,
+    })
 }
 
 fn ranks<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Vec<usize> {
@@ -99,6 +119,7 @@ enum Kind {
     Bit,
     Number,
     Text,
+    Set,
 }
 
 /// Brings the item that stands at `from[i]` to `i`.

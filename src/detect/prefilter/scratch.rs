@@ -15,10 +15,14 @@ impl Scratch {
     /// Forgets the last scan, at a cost in proportion to what it found, and makes room for
     /// `patterns`. Allocates only where no earlier matcher was as large.
     pub(super) fn begin(&mut self, patterns: usize) {
-        for word in self.touched.drain(..) {
-            if let Some(word) = self.seen.get_mut(word as usize) {
-                *word = 0;
+        // Most scans find nothing.
+        if !self.touched.is_empty() {
+            for &word in &self.touched {
+                if let Some(word) = self.seen.get_mut(word as usize) {
+                    *word = 0;
+                }
             }
+            self.touched.clear();
         }
         let words = patterns.div_ceil(64);
         if self.seen.len() < words {

@@ -1,6 +1,8 @@
 //! What flows hold beside their place in the table, and what a full table costs them.
 
-use super::{Engine, FlowEndReason, FlowId, Passage, Standing, Worker};
+use std::time::Duration;
+
+use super::{Engine, FlowEndReason, FlowId, Passage, Standing, Timestamp, Worker};
 use crate::counters::{Counter, Counters};
 use crate::flow::{Gone, TimeoutClass};
 use crate::pipeline::event::EventSink;
@@ -30,7 +32,21 @@ impl Engine {
     }
 }
 
+/// So long after its last packet a connection lies idle.
+pub(super) const IDLE_AFTER: Duration = Duration::from_secs(5);
+/// Connections made small in one [`Worker::tick`]: no packet waits long for it.
+const REST_PER_TICK: usize = 1024;
+
 impl Worker {
+    /// Makes connections small that lie idle.
+    pub(super) fn rest(&mut self, now: Timestamp, idle_after: Duration) {
+        let (pool, engine) = (&mut self.pool, &mut self.engine);
+        self.flows
+            .rest(now, idle_after, REST_PER_TICK, &mut |state| {
+                state.give_back(pool, &mut engine.scratch, &mut engine.held_bytes);
+            });
+    }
+
     /// Whether a flow's bytes may not be parsed, since all flows together hold too much already. The
     /// last eighth is for flows that have begun: as they end, they make room.
     pub(super) fn lacks_memory(&self, id: FlowId) -> bool {

@@ -48,6 +48,10 @@ impl Syn {
 pub(super) struct OtherSyns(Option<Box<[Option<Syn>; MAX_OTHER_SYNS]>>);
 
 impl OtherSyns {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// False where there are as many as are remembered already.
     fn remember(&mut self, syn: Syn) -> bool {
         let kept = self.0.get_or_insert_default();
@@ -239,7 +243,11 @@ impl TcpSession {
                 if (0..=server.next() as i64).contains(&first) {
                     return Err(DropReason::StreamHandshakeData);
                 }
-                if self.other_syn_ack.replace(Syn::of(segment)).is_some() {
+                if self
+                    .other_syn_ack
+                    .replace(Box::new(Syn::of(segment)))
+                    .is_some()
+                {
                     events.note(StreamEvent::ThreeWhsSynackFlood);
                 }
                 Ok(())

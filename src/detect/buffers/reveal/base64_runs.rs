@@ -5,6 +5,7 @@ use std::io::Read;
 use flate2::read::{GzDecoder, ZlibDecoder};
 
 use super::super::transform::is_zlib;
+use super::Marks;
 use crate::base64;
 
 /// A shorter run is a word.
@@ -14,32 +15,44 @@ const MOST_UNPACKED: u64 = 16 * 1024;
 /// Of all runs of one text, in times of the text's length.
 const MOST_TIMES: usize = 4;
 
+/// The digits of both alphabets.
+const DIGITS: Marks =
+    Marks::of(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_");
+
 pub(super) fn decode(bytes: &mut Vec<u8>, spare: &mut Vec<u8>) {
     let length = bytes.len();
     let most = length.saturating_mul(1 + MOST_TIMES);
     let mut at = 0;
-    while at < length {
-        let from = at;
+    while let Some(from) = next_run(bytes.get(..length).unwrap_or_default(), at) {
+        // Its digits stand behind everything else while they are needed.
+        let mark = bytes.len();
+        at = read_run(bytes, length, from);
+        let digits = bytes.get(mark..).unwrap_or_default();
         // A run may begin earlier than what its reader decodes: a path goes before it, say.
-        for skipped in 0..4 {
-            // Its digits stand behind everything else while they are needed.
+        let behind = |skipped| digits.get(skipped..).unwrap_or_default();
+        let shown = [0, 1, 2, 3].map(|skipped| skipped == 0 || tells_something(behind(skipped)));
+        bytes.truncate(mark);
+        for (skipped, _) in shown.iter().enumerate().filter(|(_, shown)| **shown) {
             let mark = bytes.len();
-            at = read_run(bytes, length, from);
-            let digits = bytes.get(mark..).unwrap_or_default();
-            let long = digits.len() >= SHORTEST;
-            if long {
-                let digits = digits.get(skipped..).unwrap_or_default();
-                base64::decode(digits, base64::Base64Mode::Rfc4648, spare);
-            }
+            read_run(bytes, length, from);
+            let digits = bytes.get(mark + skipped..).unwrap_or_default();
+            base64::decode(digits, base64::Base64Mode::Rfc4648, spare);
             bytes.truncate(mark);
-            if !long {
-                break;
-            }
-            if skipped == 0 || tells_something(spare) {
-                append(bytes, spare, most);
-            }
+            append(bytes, spare, most);
         }
     }
+}
+
+/// Where the next run begins that is long enough, at `from` or behind it; behind what is no digit.
+fn next_run(text: &[u8], mut from: usize) -> Option<usize> {
+    // Seen from its end, a piece that is no run is passed over with a look at few of its bytes.
+    while let Some(piece) = text.get(from..from.checked_add(SHORTEST)?) {
+        match piece.iter().rposition(|&b| !DIGITS.has(b)) {
+            Some(other) => from += other + 1,
+            None => return Some(from),
+        }
+    }
+    None
 }
 
 /// Puts the digits from `at` on, without the line breaks between them and in the alphabet of RFC
@@ -78,15 +91,30 @@ fn line_break(text: &[u8]) -> usize {
     }
 }
 
-/// Whether decoded bytes read as text, or begin as something that is packed or serialised does.
-fn tells_something(bytes: &[u8]) -> bool {
-    let text = bytes
-        .iter()
-        .filter(|b| b.is_ascii_graphic() || b.is_ascii_whitespace())
-        .count();
-    text >= bytes.len() - bytes.len() / 8
-        || bytes.starts_with(&[0x1f, 0x8b])
-        || bytes.starts_with(&[0xac, 0xed])
+/// Whether what digits stand for reads as text, or begins as something that is packed or serialised
+/// does.
+fn tells_something(digits: &[u8]) -> bool {
+    let groups = digits.chunks(4).map(|group| {
+        let digit = |at: usize| group.get(at).and_then(|&b| base64::value(b));
+        let bits = (0..4).fold(0, |bits, at| bits << 6 | digit(at).unwrap_or(0));
+        let [_, decoded @ ..] = bits.to_be_bytes();
+        (decoded, group.len() * 6 / 8)
+    });
+    let length = digits.len() * 6 / 8;
+    let mut other = 0;
+    for (number, (decoded, there)) in groups.enumerate() {
+        let packed = matches!(decoded, [0x1f, 0x8b, _] | [0xac, 0xed, _]);
+        if number == 0 && packed && there > 1 {
+            return true;
+        }
+        let text = |b: &&u8| b.is_ascii_graphic() || b.is_ascii_whitespace();
+        other += there - decoded.iter().take(there).filter(text).count();
+        // Bytes that are nothing of the kind soon say so.
+        if other > length / 8 {
+            return false;
+        }
+    }
+    true
 }
 
 fn append(bytes: &mut Vec<u8>, decoded: &[u8], most: usize) {

@@ -1,6 +1,10 @@
 //! Escapes of URLs, JSON, JavaScript, XML and UTF-7, layer after layer.
 
 use super::super::transform::hex;
+use super::Marks;
+
+/// What escapes begin with; see [`escape`].
+const MARKS: Marks = Marks::of(b"%\\&+\xc0\xc1\xe0\xef");
 
 /// Layers undone. Each shortens the text, or is the last.
 const MOST_LAYERS: usize = 5;
@@ -51,7 +55,13 @@ pub(super) fn decode(bytes: &mut Vec<u8>) {
 /// Whether there was anything to undo. No character takes more bytes than its escape.
 fn decode_layer(bytes: &mut Vec<u8>) -> bool {
     let (mut from, mut to) = (0, 0_usize);
-    while let Some(&first) = bytes.get(from) {
+    while from < bytes.len() {
+        let plain = MARKS.before_next(bytes, from);
+        bytes.copy_within(from..from + plain, to);
+        (from, to) = (from + plain, to + plain);
+        let Some(&first) = bytes.get(from) else {
+            break;
+        };
         let rest = bytes.get(from..).unwrap_or_default();
         let before = to.checked_sub(1).and_then(|at| bytes.get(at)).copied();
         let (written, length, taken) = match escape(first, rest, before) {

@@ -5,11 +5,21 @@
 const MOST_DEPTH: usize = 32;
 
 pub(super) fn resolve(bytes: &mut Vec<u8>, out: &mut Vec<u8>) {
+    if memchr::memmem::find(bytes, b"${").is_none() {
+        return;
+    }
     out.clear();
     let mut open = [0; MOST_DEPTH];
     let mut depth = 0;
     let mut at = 0;
-    while let Some(&b) = bytes.get(at) {
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let mark = memchr::memchr2(b'$', b'}', rest);
+        let (plain, rest) = rest.split_at(mark.unwrap_or(rest.len()));
+        out.extend_from_slice(plain);
+        at += plain.len();
+        let Some(&b) = rest.first() else {
+            break;
+        };
         at += 1;
         match b {
             b'$' if bytes.get(at) == Some(&b'{') && depth < MOST_DEPTH => {

@@ -1,10 +1,20 @@
 //! A command line as a shell reads it: without the quotes and empty expansions that only break words up.
 
+use super::Marks;
+
+const MARKS: Marks = Marks::of(b"$'\"\\`{,}+\t");
+
 pub(super) fn normalise(bytes: &mut Vec<u8>, out: &mut Vec<u8>) {
     out.clear();
     let mut at = 0;
     let mut braces = 0_u32;
-    while let Some(&b) = bytes.get(at) {
+    while at < bytes.len() {
+        let plain = MARKS.before_next(bytes, at);
+        out.extend_from_slice(&bytes[at..at + plain]);
+        at += plain;
+        let Some(&b) = bytes.get(at) else {
+            break;
+        };
         let rest = bytes.get(at..).unwrap_or_default();
         at += match rest {
             // POSIX.1-2024, volume 3, section 2.5.3: fields are split at IFS, which is white space.

@@ -4,11 +4,23 @@
 /// Digits of one hexadecimal literal, and numbers of one `char()`, that are read.
 const MOST_CHARACTERS: usize = 256;
 
+use super::Marks;
+
+const MARKS: Marks = Marks::of(b"/*\xc2 +\0\x09\x0a\x0b\x0c\x0d\xa00cC'");
+
 pub(super) fn normalise(bytes: &mut Vec<u8>, out: &mut Vec<u8>) {
     out.clear();
     let mut at = 0;
     let mut executed = false;
-    while let Some(&b) = bytes.get(at) {
+    while at < bytes.len() {
+        let plain = MARKS.before_next(bytes, at);
+        let written = out.len();
+        out.extend_from_slice(&bytes[at..at + plain]);
+        out[written..].make_ascii_lowercase();
+        at += plain;
+        let Some(&b) = bytes.get(at) else {
+            break;
+        };
         let rest = bytes.get(at..).unwrap_or_default();
         at += match rest {
             // MySQL runs what is in such a comment, from the version on that is written.

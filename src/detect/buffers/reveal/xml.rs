@@ -16,7 +16,8 @@ struct Entity {
 }
 
 pub(super) fn flatten(bytes: &mut Vec<u8>, out: &mut Vec<u8>) {
-    if memchr::memchr(b'<', bytes).is_none() {
+    // All that is undone begins so.
+    if memchr::memmem::find(bytes, b"<!").is_none() {
         return;
     }
     strip_markup(bytes, out);
@@ -36,8 +37,14 @@ fn strip_markup(bytes: &[u8], out: &mut Vec<u8>) {
     out.clear();
     let mut at = 0;
     let mut sections = 0_u32;
-    while let Some(&b) = bytes.get(at) {
-        let rest = bytes.get(at..).unwrap_or_default();
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let mark = match sections {
+            0 => memchr::memchr(b'<', rest),
+            _ => memchr::memchr2(b'<', b']', rest),
+        };
+        let (plain, rest) = rest.split_at(mark.unwrap_or(rest.len()));
+        out.extend_from_slice(plain);
+        at += plain.len();
         if rest.starts_with(b"<![CDATA[") {
             sections += 1;
             at += 9;
@@ -47,7 +54,7 @@ fn strip_markup(bytes: &[u8], out: &mut Vec<u8>) {
         } else if rest.starts_with(b"<!--") {
             at += memchr::memmem::find(rest, b"-->").map_or(4, |end| end + 3);
         } else {
-            out.push(b);
+            out.extend(rest.first());
             at += 1;
         }
     }
@@ -99,18 +106,19 @@ fn expand(bytes: &[u8], out: &mut Vec<u8>, entities: &[Entity], most: usize) -> 
     out.clear();
     let mut replaced = false;
     let mut at = 0;
-    while let Some(&b) = bytes.get(at) {
-        let value = (b == b'&' || b == b'%')
-            .then(|| reference(bytes, at, entities))
-            .flatten();
-        match value {
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let mark = memchr::memchr2(b'&', b'%', rest);
+        let (plain, rest) = rest.split_at(mark.unwrap_or(rest.len()));
+        out.extend_from_slice(plain);
+        at += plain.len();
+        match reference(bytes, at, entities) {
             Some((value, length)) if out.len() + value.len() + (bytes.len() - at) <= most => {
                 out.extend_from_slice(value);
                 at += length;
                 replaced = true;
             }
             _ => {
-                out.push(b);
+                out.extend(rest.first());
                 at += 1;
             }
         }
