@@ -59,7 +59,7 @@ struct Case {
 }
 
 impl Case {
-    /// `None`: what the folder holds is not one capture with one file of rules.
+    /// `None`: what the folder holds is not one capture with its rules.
     fn of(folder: &Path) -> Option<Self> {
         let text = std::fs::read_to_string(folder.join("test.yaml")).ok()?;
         let files: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -76,7 +76,9 @@ impl Case {
         let says = |setting: &str| text.lines().any(|line| line.contains(setting));
         Some(Self {
             capture: only(&["pcap", "pcapng", "cap"])?,
-            rules: only(&["rules"])?,
+            rules: Some(folder.join("test.rules"))
+                .filter(|path| path.exists())
+                .or_else(|| only(&["rules"]))?,
             midstream: says("stream.midstream=true") || says("stream.midstream=yes"),
             ceiling: if says("--simulate-ips") {
                 Mode::Prevent
@@ -174,6 +176,16 @@ impl Case {
     }
 }
 
+/// The folder and all folders in it.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let inside = std::fs::read_dir(folder).expect("the cases are there");
+    let inside = inside.map(|entry| entry.unwrap().path());
+    let inside = inside.filter(|path| path.is_dir());
+    let mut all = vec![folder.to_owned()];
+    all.extend(inside.flat_map(|path| folders(&path)));
+    all
+}
+
 fn corpus() -> Option<PathBuf> {
     let corpus = std::env::var_os("STOPGAP_CORPUS");
     if corpus.is_none() {
@@ -191,9 +203,10 @@ fn each_case_of_the_conformance_set_alerts_the_same_with_every_variant() {
     let Some(corpus) = corpus() else {
         return;
     };
-    let folders = std::fs::read_dir(corpus.join("conformance/cases")).expect("the cases are there");
+    let folders = folders(&corpus.join("conformance/cases"));
     let cases: Vec<Case> = folders
-        .filter_map(|folder| Case::of(&folder.ok()?.path()))
+        .iter()
+        .filter_map(|folder| Case::of(folder))
         .collect();
     let compared: Vec<_> =
         parallel::map(&cases, 1, || (), |(), case| case.compare(&all(), u64::MAX)).collect();
