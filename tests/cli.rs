@@ -337,6 +337,23 @@ fn replay_tells_of_bad_rules_and_goes_on() {
 }
 
 #[test]
+fn replay_blocks_the_same_with_each_prefilter_and_knows_no_other() {
+    let dir = TempDir::new().unwrap();
+    let capture = capture(&dir, &[udp(b"evil"), udp(b"good")]);
+    let rules = file(&dir, "a.rules", GOOD_RULE.replace("tcp", "udp"));
+    let log = dir.path().to_str().unwrap();
+    let replay = |variant| {
+        let args = ["replay", &capture, "--rules", &rules, "--log-dir", log];
+        stopgap(&[&args[..], &["--prefilter", variant]].concat())
+    };
+    for variant in &stopgap::detect::prefilter::VARIANTS {
+        let output = replay(variant.name);
+        assert!(last_line(&output).contains(" 1 alerts, "), "{output:?}");
+    }
+    assert_eq!(replay("fastest").status.code(), Some(2));
+}
+
+#[test]
 fn replay_goes_on_with_what_a_capture_that_breaks_off_holds() {
     let dir = TempDir::new().unwrap();
     let rules = file(&dir, "good.rules", GOOD_RULE);

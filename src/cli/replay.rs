@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ use crate::capture::pcap::{CaptureReader, CaptureWriter, Frame};
 use crate::counters::{Counter, Counters};
 use crate::decode::{ChecksumTrust, LinkType, apply_edit};
 use crate::detect::Ruleset;
+use crate::detect::prefilter::{VARIANTS, Variant};
 use crate::output::StatsRecord;
 use crate::pack::find_packs;
 use crate::pipeline::{Midstream, RawPacket, Worker, WorkerConfig};
@@ -54,6 +56,10 @@ pub struct Args {
     /// Write the packets that were forwarded to this pcap file.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// How it is found out which rules to try. The alerts are the same with each: this is for finding a
+    /// fault of the engine.
+    #[arg(long, value_name = "VARIANT", default_value = VARIANTS[0].name, value_parser = prefilter())]
+    prefilter: &'static Variant,
     /// Where eve.json is written; made if it is not there.
     #[arg(long, value_name = "DIR")]
     log_dir: PathBuf,
@@ -81,9 +87,17 @@ struct Summary {
     profile: Option<rule_profile::Report>,
 }
 
+fn prefilter() -> impl TypedValueParser<Value = &'static Variant> {
+    let value = |variant: &Variant| PossibleValue::new(variant.name).help(variant.what);
+    PossibleValuesParser::new(VARIANTS.iter().map(value))
+        .try_map(|name| Variant::named(&name).ok_or("is no variant"))
+}
+
 pub fn run(args: Args) -> Result {
     let config = args.rules.configuration_of_what_is_named()?;
-    let ruleset = load(args.rules.sources(&config)?)?;
+    let mut sources = args.rules.sources(&config)?;
+    sources.options.prefilter = args.prefilter.kind;
+    let ruleset = load(sources)?;
     let mut worker = WorkerConfig {
         midstream: if args.midstream {
             Midstream::PickUp

@@ -14,6 +14,9 @@ pub fn duplicates<'a>(
     layers: impl IntoIterator<Item = &'a Layer, IntoIter: Clone>,
 ) -> Vec<Diagnostic> {
     let layers = layers.into_iter();
+    if layers.clone().nth(1).is_none() {
+        return Vec::new();
+    }
     let signatures = layers.clone().map(|layer| layer.signatures().len()).sum();
     let mut first: AHashMap<SignatureId, &Told> = AHashMap::with_capacity(signatures);
     let mut found = Vec::new();

@@ -154,7 +154,7 @@ impl Builder {
             || hook.is_some();
         let fast_buffer = transaction_choice
             .as_ref()
-            .filter(|_| self.options.prefilter && signature.events.is_empty())
+            .filter(|_| self.options.prefilter.is_some() && signature.events.is_empty())
             .and_then(|c| {
                 let (_, tests) = of_transaction().find(|(at, _)| *at == c.buffer)?;
                 Some((tests.buffer, u8::try_from(c.buffer).ok()?))
@@ -164,7 +164,7 @@ impl Builder {
             let fast = fast_test(&payload_choice, 0);
             let of_packet = headers.iter().any(|(b, _)| !b.is_address());
             let mut payload = payload_tests(signature, tests, fast, decoded, of_packet);
-            payload.has_fast_pattern = self.options.prefilter && fast.is_some();
+            payload.has_fast_pattern = self.options.prefilter.is_some() && fast.is_some();
             payload.span = self.span(tests, app.is_some() || bits.asks() || kept.asks());
             // What a protocol carries is looked at as its stream, unless the rule asks for packets.
             if is_transaction_rule || (app.is_some() && payload.on_stream) {
@@ -307,7 +307,7 @@ impl Builder {
         let Some(payload) = &mut rule.payload else {
             return;
         };
-        let choice = choice.filter(|_| self.options.prefilter);
+        let choice = choice.filter(|_| self.options.prefilter.is_some());
         let near = choice
             .filter(|_| payload.on_packet)
             .and_then(|best| near_start(tests, best));
@@ -368,7 +368,7 @@ impl Builder {
         choice: Option<&Choice>,
     ) {
         self.summary.transaction += 1;
-        let choice = choice.filter(|_| self.options.prefilter && rule.events.is_empty());
+        let choice = choice.filter(|_| self.options.prefilter.is_some() && rule.events.is_empty());
         self.summary.without_prefilter +=
             usize::from(choice.is_none() && rule.events.is_empty() && !places.is_empty());
         let ways = places
@@ -405,7 +405,7 @@ impl Builder {
             by_slot.entry(slot).or_default().push((place, patterns));
         }
         let slots: Vec<_> = by_slot.into_iter().collect();
-        let kind = self.options.matcher;
+        let kind = self.options.prefilter.unwrap_or_default();
         let built = parallel::map(&slots, 1, || (), |(), (_, places)| screens(places, kind));
         for ((id, _), screens) in slots.iter().zip(built) {
             let direction = self.slots[*id as usize].direction.index();
@@ -449,7 +449,7 @@ impl Builder {
 
     fn finish(mut self, signatures: Vec<CompiledSignature>) -> Layer {
         self.build_screens();
-        let kind = self.options.matcher;
+        let kind = self.options.prefilter.unwrap_or_default();
         let sets = Sets {
             addresses: self.sets.addresses,
             ports: self.sets.ports,

@@ -29,7 +29,7 @@ pub(crate) struct Claimant {
 }
 
 /// All that may be told apart about a flow of a protocol.
-type Seen = HashSet<(HeaderTest, Claim, Option<Direction>, Option<bool>)>;
+type Seen = HashSet<(HeaderTest, Claim, Option<Direction>, Option<bool>), ahash::RandomState>;
 
 /// `on_first`: rules that are asked on the first packet of each direction and never again.
 pub(super) fn of_rules(rules: &[Rule], slots: &[Slot], on_first: &[u32]) -> Vec<Claimant> {

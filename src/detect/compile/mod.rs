@@ -51,9 +51,8 @@ pub struct RuleInput {
 
 #[derive(Clone, Copy, Debug)]
 pub struct CompileOptions {
-    pub matcher: Kind,
-    /// Off: every rule is tried on everything. For tests, which compare the two.
-    pub prefilter: bool,
+    /// `None`: every rule is tried on everything. For comparison.
+    pub prefilter: Option<Kind>,
     /// Bytes of a stream, before its newest ones, that a match may reach back to. A rule whose
     /// contents lie further apart than this is not found.
     pub stream_window: u32,
@@ -62,8 +61,7 @@ pub struct CompileOptions {
 impl Default for CompileOptions {
     fn default() -> Self {
         Self {
-            matcher: Kind::Auto,
-            prefilter: true,
+            prefilter: Some(Kind::Auto),
             stream_window: 8 * 1024,
         }
     }

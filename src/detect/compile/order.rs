@@ -49,7 +49,7 @@ fn ranks<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Vec<usize> {
         })
         .collect();
     let mut rank = vec![0; signatures.len()];
-    let mut set_at: HashMap<(Kind, &str), usize> = HashMap::new();
+    let mut set_at: HashMap<(Kind, &str), usize, ahash::RandomState> = HashMap::default();
     for _ in 0..LONGEST_CHAIN {
         for &i in &users {
             for name in names(signatures[i], true) {

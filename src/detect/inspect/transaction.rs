@@ -259,10 +259,12 @@ impl Round<'_> {
                 continue;
             }
             let eager = side.growth.is_enough(tx, self.direction);
+            let before = candidate.matched;
             let trial = scratch.begin_trial();
             match self.try_buffers(scratch, rule, candidate, tx, eager) {
                 Outcome::Match(evidence) if ready && self.addresses_match(scratch, rule) => {
                     candidate.state = CandidateState::Fired;
+                    let evidence = self.evidence_of_all(scratch, rule, before, tx, evidence);
                     self.fire(
                         scratch,
                         number,
@@ -316,8 +318,11 @@ impl Round<'_> {
         candidate: &mut TxCandidate,
         tx: &T,
     ) -> Option<Option<Evidence>> {
+        let before = candidate.matched;
         match self.try_buffers(scratch, rule, candidate, tx, true) {
-            Outcome::Match(evidence) => Some(evidence),
+            Outcome::Match(evidence) => {
+                Some(self.evidence_of_all(scratch, rule, before, tx, evidence))
+            }
             Outcome::NotYet | Outcome::Never | Outcome::Over => None,
         }
     }
@@ -352,6 +357,27 @@ impl Round<'_> {
             }
         }
         Outcome::Match(evidence)
+    }
+
+    /// The evidence of the first buffer, also where some matched `before` and were not tried again: what is
+    /// shown does not depend on when the rule was called for. `newest` is that of those tried.
+    fn evidence_of_all<T: Transaction>(
+        &self,
+        scratch: &mut Scratch,
+        rule: &Rule,
+        before: u32,
+        tx: &T,
+        newest: Option<Evidence>,
+    ) -> Option<Evidence> {
+        if before == 0 {
+            return newest;
+        }
+        let mut groups = rule.buffers.iter();
+        let first = groups.find_map(|group| match self.try_buffer(scratch, group, tx, true) {
+            Outcome::Match(evidence) => evidence,
+            Outcome::NotYet | Outcome::Never | Outcome::Over => None,
+        });
+        first.or(newest)
     }
 
     fn try_buffer<T: Transaction>(

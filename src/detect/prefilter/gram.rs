@@ -37,9 +37,14 @@ impl Gram {
 
     /// The gram at the start of `bytes`, if they are as many as `width` (at most 4).
     pub(super) fn of(bytes: &[u8], width: usize) -> Option<Self> {
-        let bytes = bytes.get(..width)?;
-        let mut word = [0; 4];
-        word.get_mut(..width)?.copy_from_slice(bytes);
+        let word = match bytes.first_chunk() {
+            Some(word) if width <= word.len() => *word,
+            _ => {
+                let mut word = [0; 4];
+                word.get_mut(..width)?.copy_from_slice(bytes.get(..width)?);
+                word
+            }
+        };
         Some(Self::of_word(u32::from_le_bytes(word), mask(width)))
     }
 

@@ -22,6 +22,7 @@ mod short;
 mod store;
 mod table;
 mod teddy;
+mod variant;
 
 use automaton::Automaton;
 use naive::Naive;
@@ -29,6 +30,7 @@ use qgram::QGram;
 use store::Scan;
 
 pub use scratch::Scratch;
+pub use variant::{VARIANTS, Variant};
 
 /// A byte string to look for. Never empty: an empty one is never found.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +73,8 @@ pub enum Kind {
     AhoCorasick,
     /// Rare q-grams in a bitmap, then confirmation.
     QGram,
+    /// The same without instructions that not every processor has.
+    QGramPortable,
 }
 
 /// Patterns made ready. Immutable, shared by workers.
@@ -98,6 +102,7 @@ impl Matcher {
             Kind::Naive => None,
             Kind::AhoCorasick => Automaton::build(patterns).map(Engine::Automaton),
             Kind::Auto | Kind::QGram => QGram::build(patterns).map(Engine::QGram),
+            Kind::QGramPortable => QGram::build_portable(patterns).map(Engine::QGram),
         };
         let engine = engine.unwrap_or_else(|| Engine::Naive(Naive::build(patterns)));
         Self {
@@ -154,18 +159,6 @@ impl Matcher {
             Engine::Automaton(e) => e.scan(haystack, from, scratch, found),
             Engine::QGram(e) => e.scan(Scan { haystack, from }, scratch, found),
         }
-    }
-}
-
-#[cfg(test)]
-impl Matcher {
-    /// The same matcher without instructions that not every processor has.
-    fn portable(mut self) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Engine::QGram(qgram) = &mut self.engine {
-            qgram.forget_avx2();
-        }
-        self
     }
 }
 

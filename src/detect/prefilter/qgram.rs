@@ -78,6 +78,15 @@ impl QGram {
         })
     }
 
+    /// The same without instructions that not every processor has.
+    pub(super) fn build_portable(patterns: &[Pattern]) -> Option<Self> {
+        Some(Self {
+            #[cfg(target_arch = "x86_64")]
+            avx2: None,
+            ..Self::build(patterns)?
+        })
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         let tables: usize = self.tables.iter().map(Table::memory_bytes).sum();
         let single = self.single.as_ref().map_or(0, SingleBytes::memory_bytes);
@@ -168,13 +177,6 @@ fn home(bytes: &[u8], picky: bool) -> Option<usize> {
         bytes.len() >= shape.shortest() && good
     };
     SHAPES.iter().position(fits)
-}
-
-#[cfg(all(test, target_arch = "x86_64"))]
-impl QGram {
-    pub(super) fn forget_avx2(&mut self) {
-        self.avx2 = None;
-    }
 }
 
 /// Looks at every position from `first` on, `STRIDE` apart, in portable code.

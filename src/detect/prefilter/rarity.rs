@@ -54,7 +54,7 @@ const SAMPLE: &str = concat!(
 /// Cost of the likeliest; others are cheaper by 16 for each halving of their likelihood.
 const CERTAIN: u32 = 16 * 40;
 
-struct Model {
+pub(super) struct Model {
     /// By folded pair of bytes: 16 × log2 of how often the second follows the first.
     follows: Vec<u16>,
     /// Folded 4-grams of the sample.
@@ -101,31 +101,46 @@ fn pair_index(a: u8, b: u8) -> usize {
     usize::from(a) << 8 | usize::from(b)
 }
 
-/// Whether ordinary traffic is full of it.
-pub(super) fn is_everyday(gram: Gram) -> bool {
-    let [a, b, c, d] = gram.0.to_le_bytes();
-    (a == b && b == c && c == d) || MODEL.seen.contains_key(&gram.0)
-}
-
 /// Higher means met more often. Comparable among grams of one width only.
 pub(super) fn commonness(gram: Gram, width: usize) -> u32 {
-    let model = &*MODEL;
-    let follows = |a, b| u32::from(model.follows[pair_index(a, b)]);
-    let [a, b, c, d] = gram.0.to_le_bytes();
-    let lead = follows(b' ', a) / 2;
-    // A run of one byte (padding, sleds) comes in floods.
-    match width {
-        0 | 1 => CERTAIN,
-        2 if a == b => CERTAIN,
-        3 if a == b && b == c => CERTAIN,
-        2 => lead + follows(a, b),
-        3 => lead + follows(a, b) + follows(b, c),
-        _ if a == b && b == c && c == d => CERTAIN,
-        _ => {
-            let met = model.seen.get(&gram.0);
-            let met = met.map_or(0, |times| 128 + 16 * times.ilog2());
-            lead + follows(a, b) + follows(b, c) + follows(c, d) + met
-        }
+    let below = model().commonness_below(u32::MAX, gram, width);
+    below.unwrap_or(u32::MAX)
+}
+
+pub(super) fn model() -> &'static Model {
+    &MODEL
+}
+
+impl Model {
+    /// Whether ordinary traffic is full of it.
+    pub(super) fn is_everyday(&self, gram: Gram) -> bool {
+        let [a, b, c, d] = gram.0.to_le_bytes();
+        (a == b && b == c && c == d) || self.seen.contains_key(&gram.0)
+    }
+
+    /// [`commonness`]; `None`: it is no lower than `most`, which is often clear before the sample is asked.
+    pub(super) fn commonness_below(&self, most: u32, gram: Gram, width: usize) -> Option<u32> {
+        let follows = |a, b| u32::from(self.follows[pair_index(a, b)]);
+        let [a, b, c, d] = gram.0.to_le_bytes();
+        let lead = follows(b' ', a) / 2;
+        // A run of one byte (padding, sleds) comes in floods.
+        let cost = match width {
+            0 | 1 => CERTAIN,
+            2 if a == b => CERTAIN,
+            3 if a == b && b == c => CERTAIN,
+            2 => lead + follows(a, b),
+            3 => lead + follows(a, b) + follows(b, c),
+            _ if a == b && b == c && c == d => CERTAIN,
+            _ => {
+                let apart = lead + follows(a, b) + follows(b, c) + follows(c, d);
+                if apart >= most {
+                    return None;
+                }
+                let met = self.seen.get(&gram.0);
+                apart + met.map_or(0, |times| 128 + 16 * times.ilog2())
+            }
+        };
+        (cost < most).then_some(cost)
     }
 }
 

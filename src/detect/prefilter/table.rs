@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use super::bitmap::Bitmap;
 use super::gram::{self, Gram};
-use super::rarity::{commonness, is_everyday};
+use super::rarity;
 use super::store::{Scan, Store};
 use super::{Pattern, PatternId, Scratch};
 
-/// What one more pattern on the same gram costs, in the units of [`commonness`].
+/// What one more pattern on the same gram costs, in the units of [`rarity::commonness`].
 const CROWDING: u32 = 6;
 
 /// How a table looks at the haystack.
@@ -55,8 +55,10 @@ pub(super) struct Table {
 impl Table {
     /// A table of those `patterns` that `ids` names, each no shorter than [`Shape::shortest`].
     pub(super) fn build(patterns: &[Pattern], ids: &[u32], shape: Shape) -> Self {
-        let mut entries = Vec::with_capacity(ids.len() * shape.stride);
-        let mut crowd = HashMap::default();
+        let mut entries: Vec<Entry> = Vec::with_capacity(ids.len() * shape.stride);
+        // How many patterns have each gram.
+        let mut crowd: HashMap<Gram, u32, ahash::RandomState> =
+            HashMap::with_capacity_and_hasher(entries.capacity(), Default::default());
         let mut longest = 0;
         for &id in ids {
             let Some(pattern) = patterns.get(id as usize) else {
@@ -64,7 +66,8 @@ impl Table {
             };
             longest = longest.max(pattern.bytes.len());
             for remainder in 0..shape.stride {
-                if let Some((offset, gram)) = rarest(&pattern.bytes, shape, remainder, &crowd) {
+                let others = |gram| crowd.get(&gram).copied().unwrap_or(0);
+                if let Some((offset, gram)) = rarest(&pattern.bytes, shape, remainder, others) {
                     *crowd.entry(gram).or_insert(0) += 1;
                     entries.push(Entry {
                         gram,
@@ -77,7 +80,7 @@ impl Table {
         let size = entries.len().max(1).next_power_of_two().ilog2();
         let bitmap = Bitmap::of(entries.iter().map(|e| e.gram));
         let bucket_shift = 32 - (size + 1).min(20);
-        let buckets = sort_into_buckets(&mut entries, bucket_shift);
+        let (buckets, entries) = sort_into_buckets(&entries, bucket_shift);
         Self {
             shape,
             mask: gram::mask(shape.width),
@@ -130,42 +133,57 @@ impl Table {
 /// Whether a pattern can stand in a table of this shape without grams that ordinary traffic is
 /// full of.
 pub(super) fn suits(bytes: &[u8], shape: Shape) -> bool {
-    let none = HashMap::default();
+    let model = rarity::model();
     bytes.len() >= shape.shortest()
         && (0..shape.stride).all(|remainder| {
-            rarest(bytes, shape, remainder, &none).is_some_and(|(_, gram)| !is_everyday(gram))
+            rarest(bytes, shape, remainder, |_| 0).is_some_and(|(_, gram)| !model.is_everyday(gram))
         })
 }
 
-/// The gram least often met among those at offsets of the remainder, shunning crowded ones.
+/// The gram least often met among those at offsets of the remainder, shunning those that `others`
+/// have. Asked for every pattern of every table: what a gram costs is found out only as far as it
+/// may yet be the least.
 fn rarest(
     bytes: &[u8],
     shape: Shape,
     remainder: usize,
-    crowd: &HashMap<Gram, u32, ahash::RandomState>,
+    others: impl Fn(Gram) -> u32,
 ) -> Option<(u32, Gram)> {
-    (remainder..bytes.len())
-        .step_by(shape.stride)
-        .map_while(|at| {
-            let gram = Gram::of(bytes.get(at..)?, shape.width)?;
-            Some((u32::try_from(at).ok()?, gram))
-        })
-        .min_by_key(|(_, gram)| {
-            let others = crowd.get(gram).copied().unwrap_or(0);
-            commonness(*gram, shape.width).saturating_add(others.saturating_mul(CROWDING))
-        })
+    let model = rarity::model();
+    let mut least = u32::MAX;
+    let mut best = None;
+    let mut at = remainder;
+    let gram_at = |at| Gram::of(bytes.get(at..)?, shape.width);
+    while let Some(gram) = gram_at(at) {
+        if let Some(common) = model.commonness_below(least, gram, shape.width) {
+            let cost = common.saturating_add(others(gram).saturating_mul(CROWDING));
+            if cost < least {
+                least = cost;
+                best = Some((u32::try_from(at).ok()?, gram));
+            }
+        }
+        at += shape.stride;
+    }
+    best
 }
 
-fn sort_into_buckets(entries: &mut [Entry], shift: u32) -> Vec<u32> {
-    entries.sort_by_key(|e| (e.gram.hash(shift), e.gram.0));
+/// Where each bucket begins, and the entries sorted by bucket; those of one bucket stay in order.
+fn sort_into_buckets(entries: &[Entry], shift: u32) -> (Vec<u32>, Vec<Entry>) {
     let mut buckets = vec![0u32; (1usize << (32 - shift)) + 1];
-    for entry in entries.iter() {
-        buckets[entry.gram.hash(shift) + 1] += 1;
+    for entry in entries {
+        buckets[entry.gram.hash(shift)] += 1;
     }
     let mut sum = 0;
     for bucket in &mut buckets {
         sum += *bucket;
         *bucket = sum;
     }
-    buckets
+    // From the last to the first, so that each end moves down to where its bucket begins.
+    let mut sorted = entries.to_vec();
+    for entry in entries.iter().rev() {
+        let place = &mut buckets[entry.gram.hash(shift)];
+        *place -= 1;
+        sorted[*place as usize] = *entry;
+    }
+    (buckets, sorted)
 }

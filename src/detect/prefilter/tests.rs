@@ -4,7 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KINDS: [Kind; 3] = [Kind::Auto, Kind::AhoCorasick, Kind::QGram];
+const KINDS: [Kind; 4] = [
+    Kind::Auto,
+    Kind::AhoCorasick,
+    Kind::QGram,
+    Kind::QGramPortable,
+];
 
 /// What is found. Fails where a pattern is reported twice, or where it is not.
 fn found(patterns: &[Pattern], matcher: &Matcher, haystack: &[u8], from: usize) -> BTreeSet<u32> {
@@ -136,8 +141,6 @@ proptest! {
             let found = found(&patterns, &Matcher::build(&patterns, kind), &haystack, from);
             prop_assert_eq!(&found, &naive, "{:?}", kind);
         }
-        let portable = Matcher::build(&patterns, Kind::QGram).portable();
-        prop_assert_eq!(found(&patterns, &portable, &haystack, from), naive, "portable");
     }
 
     #[test]

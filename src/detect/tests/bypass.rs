@@ -5,7 +5,7 @@ use crate::direction::Direction::{ToClient, ToServer};
 
 /// What one rule wants of a flow from 10.0.0.1:40000 to 192.0.2.1:80.
 fn claim(rule: &str, app: Protocol, legible: Legible) -> Option<Claim> {
-    let mut rig = Rig::new(rule, &ways()[4]);
+    let mut rig = Rig::new(rule, &ways()[0]);
     rig.ctx.app = app;
     rig.ruleset.claim(&rig.ctx, &rig.flow, legible)
 }
@@ -198,7 +198,7 @@ fn what_no_rule_can_match_on_is_told_from_what_one_might() {
 #[test]
 fn rules_about_ends_are_asked_once_under_each_ruleset() {
     let rule = r#"alert ip any any <> 192.0.2.1 any (msg:"t"; sid:1;)"#;
-    let mut rig = Rig::new(rule, &ways()[4]);
+    let mut rig = Rig::new(rule, &ways()[0]);
     let of = |rig: &Rig| rig.ruleset.claim(&rig.ctx, &rig.flow, Legible::Bytes);
     assert_eq!(of(&rig), Some(Claim::Addresses));
     rig.packet(ToServer, &tcp(b""));

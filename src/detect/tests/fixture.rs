@@ -7,7 +7,7 @@ use crate::app_layer::{Event, Protocol};
 use crate::buffer::Buffer;
 use crate::decode::{ChecksumTrust, decode_ip};
 use crate::detect::buffers::{Transaction, View};
-use crate::detect::prefilter::Kind;
+use crate::detect::prefilter::VARIANTS;
 use crate::detect::{
     CompileOptions, FlowContext, FlowCounts, FlowDetect, Hit, Hits, Layer, Policy, RuleInput,
     Ruleset, Scratch, State, StreamWindow,
@@ -23,19 +23,11 @@ pub(in crate::detect) const CLIENT: (IpAddr, u16) =
 pub(in crate::detect) const SERVER: (IpAddr, u16) = (IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 80);
 
 /// Every way to find candidates; all must give the same hits.
-pub(in crate::detect) fn ways() -> Vec<CompileOptions> {
-    let with = |matcher, prefilter| CompileOptions {
-        matcher,
-        prefilter,
+pub(in crate::detect) fn ways() -> [CompileOptions; VARIANTS.len()] {
+    VARIANTS.each_ref().map(|variant| CompileOptions {
+        prefilter: variant.kind,
         ..CompileOptions::default()
-    };
-    vec![
-        with(Kind::Naive, false),
-        with(Kind::Naive, true),
-        with(Kind::AhoCorasick, true),
-        with(Kind::QGram, true),
-        with(Kind::Auto, true),
-    ]
+    })
 }
 
 pub(in crate::detect) fn inputs(rules: &str) -> Vec<RuleInput> {

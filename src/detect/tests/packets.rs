@@ -76,7 +76,7 @@ fn packets_that_no_rule_can_concern_are_not_asked_about() {
         (on_ports, [true; 3]),
         (on_protocol, [true; 3]),
     ] {
-        let rig = Rig::new(rules, &ways()[4]);
+        let rig = Rig::new(rules, &ways()[0]);
         let asks = |datagram: &[u8], in_stream| {
             let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
             rig.ruleset.asks_of_packet(&packet, in_stream)
@@ -126,7 +126,7 @@ fn tcp_payload_is_looked_at_in_packets_where_rules_or_the_lack_of_a_stream_ask_f
 #[test]
 fn a_rule_on_packet_and_stream_fires_once_for_one_packet() {
     let rules = r#"alert tcp any any -> any any (msg:"t"; content:"abcd"; depth:4; sid:1;)"#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     let datagram = tcp(b"abcd");
     let packet =
         crate::decode::decode_ip(&datagram, crate::decode::ChecksumTrust::Ignored).unwrap();
@@ -146,7 +146,7 @@ fn rules_about_addresses_fire_once_for_each_direction_of_a_flow() {
         alert udp 10.0.0.1 any -> any any (msg:"t"; sid:5;)
         alert tcp any any -> any any (msg:"t"; flow:established; flowbits:isset,packets.test; sid:6;)
     "#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     assert_eq!(rig.packet(ToServer, &tcp(b"")), [1, 2]);
     assert_eq!(rig.packet(ToServer, &tcp(b"x")), NONE);
     assert_eq!(rig.lone_packet(&tcp(b"")), [1, 2]);
@@ -158,7 +158,7 @@ fn header_rules_that_ask_the_flow_are_asked_each_time() {
         alert tcp any any -> any 80 (msg:"t"; flow:established,to_server; sid:1;)
         alert tcp any any -> any 80 (msg:"t"; flow:to_client; sid:2;)
     "#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     assert_eq!(rig.packet(ToServer, &tcp(b"")), [1]);
     assert_eq!(rig.packet(ToServer, &tcp(b"")), [1]);
     rig.ctx.established = false;
@@ -174,7 +174,7 @@ fn rules_about_the_protocol_fire_when_it_is_known() {
         alert tcp any any -> any any (msg:"t"; app-layer-protocol:!tls; flow:to_server; sid:3;)
         alert tcp any any -> any any (msg:"t"; app-layer-protocol:unknown; sid:4;)
     "#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     rig.ctx.app = Protocol::Undetermined;
     assert_eq!(rig.packet(ToServer, &tcp(b"")), [4]);
     assert_eq!(rig.packet(ToServer, &tcp(b"")), [4]);
@@ -190,7 +190,7 @@ fn scope_is_the_packet_only_where_nothing_but_the_packet_matched() {
         drop tcp any any -> any any (msg:"t"; content:"abcd"; dsize:4; sid:1;)
         drop ip 10.0.0.1 any -> any any (msg:"t"; sid:2;)
     "#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     let datagram = tcp(b"abcd");
     let packet =
         crate::decode::decode_ip(&datagram, crate::decode::ChecksumTrust::Ignored).unwrap();
@@ -224,7 +224,7 @@ fn a_patch_that_is_off_neither_fires_nor_sets_flowbits() {
     let mut with_patch = inputs(rules);
     with_patch[0].patch = Some(patch);
     let layer = Layer::compile(with_patch, &CompileOptions::default());
-    let mut rig = Rig::new("", &ways()[4]);
+    let mut rig = Rig::new("", &ways()[0]);
     rig.ruleset.layers = vec![Arc::new(layer)];
     let hold = |mode| Policy {
         patch_modes: [("patch".to_owned(), mode)].into(),
@@ -262,7 +262,7 @@ fn rules_of_every_layer_fire() {
             "alert tcp any any -> any any (msg:\"t\"; content:\"abcd\"; sid:{sid};)"
         ))
     };
-    let mut rig = Rig::new("", &ways()[4]);
+    let mut rig = Rig::new("", &ways()[0]);
     let options = CompileOptions::default();
     rig.ruleset.layers = [1, 2]
         .map(|sid| Arc::new(Layer::compile(rules(sid), &options)))

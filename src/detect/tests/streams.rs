@@ -251,7 +251,7 @@ proptest! {
 fn one_place_fires_once_and_the_next_place_again() {
     let mut rig = Rig::new(
         &rule(r#"content:"ab"; content:"cd"; distance:0;"#),
-        &ways()[4],
+        &ways()[0],
     );
     assert_eq!(rig.stream(ToServer, b"ab--"), [] as [u32; 0]);
     assert_eq!(rig.stream(ToServer, b"cd"), [1]);
@@ -262,7 +262,7 @@ fn one_place_fires_once_and_the_next_place_again() {
 
 #[test]
 fn several_places_in_one_piece_fire_once() {
-    let mut rig = Rig::new(&rule(r#"content:"abab";"#), &ways()[4]);
+    let mut rig = Rig::new(&rule(r#"content:"abab";"#), &ways()[0]);
     assert_eq!(rig.stream(ToServer, &b"abab".repeat(50)), [1]);
     assert_eq!(rig.stream(ToServer, b"x"), [] as [u32; 0]);
     assert_eq!(rig.stream(ToServer, b"abab"), [1]);
@@ -302,7 +302,7 @@ fn a_flow_meets_only_the_rules_of_its_port() {
         alert tcp any any -> any 80 (msg:"t"; flow:to_server; content:"abcd"; content:"ef"; sid:1;)
         alert tcp any any -> any 25 (msg:"t"; flow:to_server; content:"long-pattern"; sid:2;)
     "#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     let window = |rig: &Rig, d| rig.ruleset.stream_window_bytes(&rig.ctx, d);
     assert_eq!(window(&rig, ToServer), Some(8192));
     assert_eq!(window(&rig, ToClient), None);
@@ -335,7 +335,7 @@ fn established_is_asked_of_the_flow() {
         alert tcp any any -> any any (msg:"t"; flow:not_established; content:"abcd"; sid:2;)
         alert tcp any any -> any any (msg:"t"; flow:stateless; content:"abcd"; sid:3;)
     "#;
-    let mut rig = Rig::new(rules, &ways()[4]);
+    let mut rig = Rig::new(rules, &ways()[0]);
     assert_eq!(rig.stream(ToServer, b"abcd"), [1, 3]);
     rig.ctx.established = false;
     assert_eq!(rig.stream(ToServer, b"abcd"), [2, 3]);
@@ -361,7 +361,7 @@ fn a_rule_for_a_protocol_waits_until_the_protocol_is_known() {
 fn evidence_tells_the_place_in_the_stream() {
     let mut rig = Rig::new(
         &rule(r#"content:"ab"; content:"rare~one"; distance:0;"#),
-        &ways()[4],
+        &ways()[0],
     );
     rig.stream(ToServer, b"0123456789");
     let keep = b"0123456789ab rare~one-";
@@ -388,7 +388,7 @@ fn evidence_tells_the_place_in_the_stream() {
 
 #[test]
 fn a_new_epoch_looks_at_what_is_shown_again() {
-    let mut rig = Rig::new(&rule(r#"content:"abcd";"#), &ways()[4]);
+    let mut rig = Rig::new(&rule(r#"content:"abcd";"#), &ways()[0]);
     assert_eq!(rig.stream(ToServer, b"abcd"), [1]);
     rig.ruleset.epoch = 2;
     let window = crate::detect::StreamWindow {
@@ -412,7 +412,7 @@ fn a_new_epoch_looks_at_what_is_shown_again() {
 fn a_rule_stops_waiting_when_its_window_has_passed() {
     let mut rig = Rig::new(
         &rule(r#"content:"first"; fast_pattern; content:"second"; within:20;"#),
-        &ways()[4],
+        &ways()[0],
     );
     rig.stream(ToServer, b"first");
     assert_eq!(rig.flow.stream[0].len(), 1);

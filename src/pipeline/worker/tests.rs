@@ -24,6 +24,7 @@ mod odd;
 mod packets;
 mod segmentation;
 mod tunnels;
+mod variants;
 
 /// What a sink saw; can be told to panic.
 #[derive(Debug, Default)]
@@ -91,6 +92,10 @@ struct Lab {
 }
 
 fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
+    ruleset_with(epoch, rules, &CompileOptions::default())
+}
+
+fn ruleset_with(epoch: u64, rules: &str, options: &CompileOptions) -> Arc<Ruleset> {
     let parsed = parse_file(
         "test.rules",
         rules,
@@ -108,7 +113,7 @@ fn ruleset(epoch: u64, rules: &str) -> Arc<Ruleset> {
         .collect();
     Arc::new(Ruleset::new(
         epoch,
-        vec![Arc::new(Layer::compile(inputs, &CompileOptions::default()))],
+        vec![Arc::new(Layer::compile(inputs, options))],
         Arc::new(Policy::default()),
         &State::default(),
         Arc::default(),
