@@ -110,7 +110,7 @@ impl Case {
             },
             passive: self.ceiling == Mode::Detect,
             number_packets: true,
-            ..WorkerConfig::default()
+            ..WorkerConfig::default().without_budgets()
         };
         config.stream.tolerate_gaps = true;
         let counters = Arc::new(Counters::default());

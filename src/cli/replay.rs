@@ -57,7 +57,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// How it is found out which rules to try. The alerts are the same with each: this is for finding a
-    /// fault of the engine.
+    /// fault of the engine. With `none`, time has no budget, and a rule that cannot
+    /// decide within its limits does not match.
     #[arg(long, value_name = "VARIANT", default_value = VARIANTS[0].name, value_parser = prefilter())]
     prefilter: &'static Variant,
     /// Where eve.json is written; made if it is not there.
@@ -111,6 +112,9 @@ pub fn run(args: Args) -> Result {
         passive: config.engine.mode <= Mode::Detect,
         ..settings::worker(&config)
     };
+    if args.prefilter.kind.is_none() {
+        worker = worker.without_budgets();
+    }
     // A recording may lack packets that its receivers got.
     worker.stream.tolerate_gaps = true;
     let mut replay = Replay::new(worker, ruleset, &args)?;

@@ -129,6 +129,15 @@ impl Default for WorkerConfig {
 }
 
 impl WorkerConfig {
+    /// Rules take as much time as they want, and what one cannot decide does not match: where each is
+    /// tried on everything, neither is a sign of a payload made for it.
+    pub const fn without_budgets(mut self) -> Self {
+        self.exceptions.time_budget = ExceptionPolicy::Pass;
+        self.rule_budget.us_per_second = 0;
+        self.flow_budget_us = 0;
+        self
+    }
+
     /// The same of a packet that cannot be read.
     pub(super) fn shown_unread<'a>(&self, frame: Frame<'a>, number: u64) -> Shown<'a> {
         Shown {
