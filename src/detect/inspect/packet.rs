@@ -94,11 +94,6 @@ impl Round<'_> {
         }
         let traffic = Traffic::of(packet);
         self.find_payload_rules(scratch, traffic, ctx, packet.payload, found);
-        if traffic == Traffic::TcpPacket && scratch.by_stream.is_complete {
-            let of_layer = |r: &&RuleRef| r.layer == self.number;
-            let by_stream = scratch.by_stream.rules.iter().filter(of_layer);
-            found.extend(by_stream.map(|r| r.rule));
-        }
         if traffic == Traffic::TcpPacket && !ctx.stream {
             self.find_payload_rules(scratch, Traffic::TcpStream, ctx, packet.payload, found);
         }
@@ -114,6 +109,11 @@ impl Round<'_> {
     ) {
         let groups = self.layer.payload(traffic, self.direction);
         let scanned = traffic == Traffic::TcpPacket && scratch.by_stream.is_complete;
+        if scanned {
+            let of_layer = |r: &&RuleRef| r.layer == self.number;
+            let by_stream = scratch.by_stream.rules.iter().filter(of_layer);
+            found.extend(by_stream.map(|r| r.rule));
+        }
         for group in groups.of(ctx.client.1, ctx.server.1) {
             found.extend_from_slice(&group.always);
             if let Some(screen) = &group.head {

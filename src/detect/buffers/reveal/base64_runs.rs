@@ -24,22 +24,19 @@ pub(super) fn decode(bytes: &mut Vec<u8>, spare: &mut Vec<u8>) {
     let most = length.saturating_mul(1 + MOST_TIMES);
     let mut at = 0;
     while let Some(from) = next_run(bytes.get(..length).unwrap_or_default(), at) {
-        // Its digits stand behind everything else while they are needed.
+        // Its digits stand before what they are decoded to, until that is done.
         let mark = bytes.len();
         at = read_run(bytes, length, from);
-        let digits = bytes.get(mark..).unwrap_or_default();
+        let behind = bytes.len();
         // A run may begin earlier than what its reader decodes: a path goes before it, say.
-        let behind = |skipped| digits.get(skipped..).unwrap_or_default();
-        let shown = [0, 1, 2, 3].map(|skipped| skipped == 0 || tells_something(behind(skipped)));
-        bytes.truncate(mark);
-        for (skipped, _) in shown.iter().enumerate().filter(|(_, shown)| **shown) {
-            let mark = bytes.len();
-            read_run(bytes, length, from);
-            let digits = bytes.get(mark + skipped..).unwrap_or_default();
-            base64::decode(digits, base64::Base64Mode::Rfc4648, spare);
-            bytes.truncate(mark);
-            append(bytes, spare, most);
+        for skipped in 0..4 {
+            let digits = bytes.get(mark + skipped..behind).unwrap_or_default();
+            if skipped == 0 || tells_something(digits) {
+                base64::decode(digits, base64::Base64Mode::Rfc4648, spare);
+                append(bytes, spare, most + (behind - mark));
+            }
         }
+        bytes.drain(mark..behind);
     }
 }
 
