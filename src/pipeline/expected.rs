@@ -57,9 +57,17 @@ impl ExpectedFlows {
         server: (IpAddr, u16),
         now: Timestamp,
     ) -> Option<Expected> {
-        self.waiting.retain(|w| w.since + PATIENCE >= now);
+        let is_late = |w: &Waiting| w.since + PATIENCE < now;
+        while self.waiting.front().is_some_and(is_late) {
+            self.waiting.pop_front();
+        }
+        // The port first: of many that are waited for, it tells most apart. One behind the front may
+        // be late where clocks went back.
         let at = self.waiting.iter().rposition(|w| {
-            (w.opener, w.server, w.expected.port()) == (opener, server.0, server.1)
+            w.expected.port() == server.1
+                && w.server == server.0
+                && w.opener == opener
+                && !is_late(w)
         })?;
         self.waiting.remove(at).map(|w| w.expected)
     }
