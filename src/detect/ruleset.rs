@@ -92,12 +92,14 @@ impl Ruleset {
     /// needs to be kept. `None`: no rule looks at the stream, and [`Ruleset::on_stream`] need not
     /// be asked.
     pub fn stream_window_bytes(&self, ctx: &FlowContext, direction: Direction) -> Option<usize> {
-        let groups = self.layers.iter().flat_map(|layer| {
-            layer
-                .payload(Traffic::TcpStream, direction)
-                .of(ctx.client.1, ctx.server.1)
-        });
-        let looks_back = groups.map(|g| g.lookback as usize).max();
+        let mut looks_back = None;
+        for layer in &self.layers {
+            let groups = layer.payload(Traffic::TcpStream, direction);
+            let groups = groups.of(ctx.client.1, ctx.server.1).into_iter().flatten();
+            for group in groups {
+                looks_back = looks_back.max(Some(group.lookback as usize));
+            }
+        }
         let waits_for_protocol = || self.layers.iter().any(|l| !l.protocol_only.is_empty());
         looks_back.or_else(|| waits_for_protocol().then_some(0))
     }
