@@ -283,7 +283,6 @@ impl Inspection<'_> {
             return;
         }
         let (scratch, hits) = (&mut self.engine.scratch, &mut self.engine.hits);
-        // Not with `for`, which would ask each link of the chain each time.
         self.app.touched().for_each(|tx| {
             self.ruleset
                 .on_transaction(scratch, &self.ctx, self.detect, dir, tx, hits);

@@ -3,7 +3,6 @@
 //! They are made when a rule or a record first asks for them: most hellos are never asked.
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::hello::{Hello, extension};
 use super::read::{take_u8_prefixed, take_u16_prefixed, u16s};
 use super::transaction::Version;
+use crate::app_layer::text::{push_decimal, push_hex};
 use crate::direction::Direction;
 
 /// What carries the hello: the first letter of a JA4.
@@ -160,7 +160,8 @@ fn two_byte_list(hello: &Hello<'_>, kind: u16) -> impl Iterator<Item = u16> {
 fn push_list(text: &mut String, numbers: impl Iterator<Item = u16>) {
     let mut before = ',';
     for number in numbers.filter(|n| !is_grease(*n)) {
-        let _ = write!(text, "{before}{number}");
+        text.push(before);
+        push_decimal(text, number.into());
         before = '-';
     }
     if before == ',' {
@@ -171,8 +172,12 @@ fn push_list(text: &mut String, numbers: impl Iterator<Item = u16>) {
 fn hex_list(numbers: impl Iterator<Item = u16>) -> String {
     let mut text = String::new();
     for number in numbers {
-        let comma = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}{number:04x}");
+        if !text.is_empty() {
+            text.push(',');
+        }
+        for byte in number.to_be_bytes() {
+            push_hex(&mut text, byte);
+        }
     }
     text
 }
@@ -186,7 +191,7 @@ fn short_hash(text: &str) -> String {
 fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
+        push_hex(&mut text, *byte);
     }
     text
 }
