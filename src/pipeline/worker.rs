@@ -309,10 +309,10 @@ impl Worker {
         {
             return verdict;
         }
-        match packet.transport {
+        match &packet.transport {
             Transport::Fragment => self.judge_fragment(trust, passage, sink),
             _ if let Some(verdict) = self.before_flow(passage, sink) => verdict,
-            Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
+            Transport::Tcp(tcp) => self.judge_tcp(tcp, passage, sink),
             _ => match self.judge_datagram(passage, sink) {
                 Verdict::Forward => self.judge_inside(trust, passage, sink),
                 refused => refused,
