@@ -22,6 +22,7 @@ use std::net::IpAddr;
 
 use crate::verdict::DropReason;
 use ip::Expected;
+use link::Stripped;
 
 pub use edit::apply as apply_edit;
 pub use event::{DecodeEvent, DecodeEvents};
@@ -212,7 +213,14 @@ pub fn decode_frame(
     match link::strip(link, frame, &mut events) {
         Ok(None) => Ok(None),
         Ok(Some(found)) => {
-            decode_datagram(found.datagram, found.expected, found.vlan, trust, events).map(Some)
+            let Stripped {
+                vlan,
+                expected,
+                datagram,
+            } = found;
+            Ok(Some(decode_datagram(
+                datagram, expected, vlan, trust, events,
+            )?))
         }
         Err(reason) => Err(Malformed::early(reason, events)),
     }

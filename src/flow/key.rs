@@ -1,7 +1,7 @@
 //! What names a flow, the same from both ends.
 
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::decode::Packet;
 
@@ -44,21 +44,35 @@ impl FlowKey {
     }
 
     pub fn new(a: (IpAddr, u16), b: (IpAddr, u16), protocol: u8, vlan: [u16; 3]) -> Self {
-        let (a, b, is_v6) = (
-            (words(a.0), a.1),
-            (words(b.0), b.1),
-            a.0.is_ipv6() || b.0.is_ipv6(),
-        );
-        let (low, high) = if a <= b { (a, b) } else { (b, a) };
+        let is_v6 = a.0.is_ipv6() || b.0.is_ipv6();
+        let (low, high, ports) = match (a.0, b.0) {
+            (IpAddr::V4(x), IpAddr::V4(y)) => {
+                let end =
+                    |address: Ipv4Addr, port| u64::from(address.to_bits()) << 16 | u64::from(port);
+                let (x, y) = (end(x, a.1), end(y, b.1));
+                let (low, high) = (x.min(y), x.max(y));
+                ([0, low >> 16], [0, high >> 16], [low as u16, high as u16])
+            }
+            _ => {
+                let (a, b) = ((words(a.0), a.1), (words(b.0), b.1));
+                let (low, high) = if a <= b { (a, b) } else { (b, a) };
+                (low.0, high.0, [low.1, high.1])
+            }
+        };
         Self {
-            low: low.0,
-            high: high.0,
+            low,
+            high,
             tunnel: 0,
-            ports: [low.1, high.1],
+            ports,
             vlan,
             protocol,
             is_v6,
         }
+    }
+
+    /// Whether this is the lower one of its ends.
+    pub fn has_low(&self, end: (IpAddr, u16)) -> bool {
+        (self.low, self.ports[0]) == (words(end.0), end.1)
     }
 
     /// The lower end and the higher one.
@@ -131,7 +145,9 @@ mod tests {
         ] {
             let (a, b) = ((a.parse().unwrap(), 5), (b.parse().unwrap(), 4));
             for (one, other) in [(a, b), (b, a)] {
-                assert_eq!(FlowKey::new(one, other, 6, [0; 3]).ends(), [a, b]);
+                let key = FlowKey::new(one, other, 6, [0; 3]);
+                assert_eq!(key.ends(), [a, b]);
+                assert!(key.has_low(a) && !key.has_low(b));
             }
         }
     }

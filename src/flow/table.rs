@@ -163,11 +163,9 @@ impl<S> Flow<S> {
     /// Which way a packet of this flow goes.
     pub fn direction_of(&self, packet: &Packet<'_>) -> Direction {
         let (src_port, _) = packet.ports();
-        let [client, _] = self.ends();
-        if (packet.src(), src_port) == client {
-            Direction::ToServer
-        } else {
-            Direction::ToClient
+        match self.key.has_low((packet.src(), src_port)) == self.client_is_low {
+            true => Direction::ToServer,
+            false => Direction::ToClient,
         }
     }
 
