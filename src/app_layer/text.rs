@@ -3,6 +3,15 @@
 const LOWER: &[u8; 16] = b"0123456789abcdef";
 const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
+/// Each byte as `{byte:02x}`.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        push_hex(&mut text, *byte);
+    }
+    text
+}
+
 /// As `{byte:02x}`.
 pub(super) fn push_hex(text: &mut String, byte: u8) {
     push_digits(text, byte, LOWER);

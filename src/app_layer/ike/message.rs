@@ -3,6 +3,7 @@
 use super::Event;
 use super::{attributes, proposal};
 use crate::app_layer::message::{Bytes, Fact, Transaction};
+use crate::app_layer::text::hex;
 use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
@@ -87,7 +88,7 @@ fn tell(tx: &mut Transaction, direction: Direction, header: Header) {
         (header.initiator, Buffer::IkeInitiatorSpi, "init_spi"),
         (header.responder, Buffer::IkeResponderSpi, "resp_spi"),
     ] {
-        let text = format!("{spi:016x}");
+        let text = hex(&spi.to_be_bytes());
         tx.put(buffer, direction, text.as_bytes());
         tx.tell(path, Fact::Text(text.as_bytes()));
     }
@@ -148,8 +149,7 @@ fn payload(
             tx.put_number(Number::IkeNonceLength, direction, length);
         }
         (1, 13) | (2, 43) => {
-            let text: String = contents.iter().map(|b| format!("{b:02x}")).collect();
-            tx.put(Buffer::IkeVendor, direction, text.as_bytes());
+            tx.put(Buffer::IkeVendor, direction, hex(contents).as_bytes());
         }
         _ => {}
     }

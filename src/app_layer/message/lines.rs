@@ -36,6 +36,7 @@ impl Lines {
     /// Takes bytes up to the end of a line. A line longer than `most` is given out in pieces,
     /// all but the last of that length. Gives the bytes taken; none of a slice that is not empty
     /// only together with a piece.
+    #[inline]
     pub fn feed<'a>(&'a mut self, bytes: &'a [u8], most: usize) -> (usize, Option<Line<'a>>) {
         if std::mem::take(&mut self.given) {
             self.kept.clear();
@@ -96,6 +97,7 @@ impl Lines {
     }
 
     /// Gives out the next piece of a long line.
+    #[cold]
     fn cut<'a>(&'a mut self, bytes: &'a [u8], room: usize) -> (usize, Option<Line<'a>>) {
         let first = !std::mem::replace(&mut self.within, true);
         let part = bytes.get(..room).unwrap_or(bytes);

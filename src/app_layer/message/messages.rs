@@ -137,12 +137,20 @@ impl Messages {
         let Some(first) = self.live.iter().position(is_over) else {
             return;
         };
-        for mut ended in self.live.extract_if(first.., |tx| is_over(tx)) {
-            self.counted_bytes -= ended.forget_count();
-            if self.spare.len() < SPARE && ended.held_bytes() <= SPARE_BYTES {
-                self.spare.push(ended);
+        let behind = self.live.iter().skip(first);
+        let run = behind.take_while(|tx| is_over(tx)).count();
+        let (spare, counted_bytes) = (&mut self.spare, &mut self.counted_bytes);
+        let mut take_out = |mut ended: Transaction| {
+            *counted_bytes -= ended.forget_count();
+            if spare.len() < SPARE && ended.held_bytes() <= SPARE_BYTES {
+                spare.push(ended);
             }
-        }
+        };
+        // Mostly one run of them has ended: those behind it move once.
+        self.live.drain(first..first + run).for_each(&mut take_out);
+        self.live
+            .extract_if(first.., |tx| is_over(tx))
+            .for_each(take_out);
     }
 
     /// Bytes of the heap that this holds.

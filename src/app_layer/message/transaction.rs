@@ -20,6 +20,9 @@ pub mod progress {
 
 /// Fields and numbers that one transaction keeps; what comes beyond is not there for rules.
 const MAX_FIELDS: usize = 4096;
+/// What most messages need: room for that at once, not by and by.
+const USUAL_BYTES: usize = 128;
+const USUAL_FACTS: usize = 8;
 /// Stands for a number that is not there; no field is as large.
 const NO_NUMBER: u64 = u64::MAX;
 /// Files of one transaction; what comes beyond is not there for rules.
@@ -351,6 +354,9 @@ impl Transaction {
             Fact::Number(number) => Told::Number(number),
             Fact::Flag(flag) => Told::Flag(flag),
         };
+        if self.facts.is_empty() {
+            self.facts.reserve(USUAL_FACTS);
+        }
         self.facts.push((path, told));
     }
 
@@ -479,6 +485,9 @@ impl Transaction {
             self.full = true;
             return None;
         };
+        if self.bytes.is_empty() {
+            self.bytes.reserve(bytes.len().max(USUAL_BYTES));
+        }
         self.bytes.extend_from_slice(bytes);
         Some(start..end)
     }

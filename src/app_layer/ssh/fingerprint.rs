@@ -1,10 +1,9 @@
 //! HASSH: the algorithms of a key exchange message, and their hash.
 
-use std::fmt::Write as _;
-
 use md5::{Digest as _, Md5};
 
 use crate::app_layer::message::Bytes;
+use crate::app_layer::text::hex;
 use crate::direction::Direction;
 
 /// RFC 4253 section 7.1.
@@ -30,9 +29,5 @@ pub(super) fn algorithms(payload: &[u8], direction: Direction) -> Option<Vec<u8>
 }
 
 pub(super) fn hash(algorithms: &[u8]) -> String {
-    let mut text = String::with_capacity(32);
-    for byte in Md5::digest(algorithms) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex(&Md5::digest(algorithms))
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::hello::{Hello, extension};
 use super::read::{take_u8_prefixed, take_u16_prefixed, u16s};
 use super::transaction::Version;
-use crate::app_layer::text::{push_decimal, push_hex};
+use crate::app_layer::text::{hex, push_decimal, push_hex};
 use crate::direction::Direction;
 
 /// What carries the hello: the first letter of a JA4.
@@ -186,14 +186,6 @@ fn short_hash(text: &str) -> String {
     let mut hash = hex(&Sha256::digest(text));
     hash.truncate(12);
     hash
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        push_hex(&mut text, *byte);
-    }
-    text
 }
 
 /// Values that mean nothing (RFC 8701 section 2).
