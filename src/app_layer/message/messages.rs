@@ -3,6 +3,7 @@
 use super::Transaction;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
+use crate::reuse::List;
 
 /// Of ended transactions so many are kept, for the next ones, with no more room than this.
 const SPARE: usize = 1;
@@ -12,20 +13,20 @@ const SPARE_BYTES: usize = 2048;
 #[derive(Debug)]
 pub struct Messages {
     protocol: Protocol,
-    live: Vec<Transaction>,
-    touched: Vec<u64>,
+    live: List<Transaction>,
+    touched: List<u64>,
     next_id: u64,
-    spare: Vec<Transaction>,
+    spare: List<Transaction>,
 }
 
 impl Messages {
     pub const fn new(protocol: Protocol) -> Self {
         Self {
             protocol,
-            live: Vec::new(),
-            touched: Vec::new(),
+            live: List::new(),
+            touched: List::new(),
             next_id: 0,
-            spare: Vec::new(),
+            spare: List::new(),
         }
     }
 
@@ -49,7 +50,10 @@ impl Messages {
         self.next_id += 1;
         self.touched.push(id);
         let new = match self.spare.pop() {
-            Some(spare) => spare.restarted(id),
+            Some(mut spare) => {
+                spare.restart(id);
+                spare
+            }
             None => Transaction::new(id, self.protocol),
         };
         self.live.push(new);

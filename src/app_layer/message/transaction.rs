@@ -8,6 +8,16 @@ use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::{List, reused};
+
+reused!(
+    Transaction,
+    Field,
+    Growing,
+    File,
+    (Number, Direction, u64),
+    (&'static str, Told)
+);
 
 /// How far a direction of a transaction has come.
 pub mod progress {
@@ -34,15 +44,15 @@ pub struct Transaction {
     came_to: [u8; 2],
     revisions: [u32; 2],
     /// The bytes of all fields, one after the other.
-    bytes: Vec<u8>,
-    fields: Vec<Field>,
+    bytes: List<u8>,
+    fields: List<Field>,
     /// Buffers that grow while the transaction goes on.
-    growing: Vec<Growing>,
-    files: Vec<File>,
-    numbers: Vec<(Number, Direction, u64)>,
-    facts: Vec<(&'static str, Told)>,
+    growing: List<Growing>,
+    files: List<File>,
+    numbers: List<(Number, Direction, u64)>,
+    facts: List<(&'static str, Told)>,
     little_endian: [bool; 2],
-    events: Vec<Event>,
+    events: List<Event>,
     full: bool,
 }
 
@@ -72,7 +82,7 @@ struct Field {
 struct Growing {
     buffer: Buffer,
     direction: Direction,
-    bytes: Vec<u8>,
+    bytes: List<u8>,
     complete: bool,
 }
 
@@ -84,20 +94,20 @@ impl Transaction {
             progress: [progress::NONE; 2],
             came_to: [0; 2],
             revisions: [0; 2],
-            bytes: Vec::new(),
-            fields: Vec::new(),
-            growing: Vec::new(),
-            files: Vec::new(),
-            numbers: Vec::new(),
-            facts: Vec::new(),
+            bytes: List::new(),
+            fields: List::new(),
+            growing: List::new(),
+            files: List::new(),
+            numbers: List::new(),
+            facts: List::new(),
             little_endian: [false; 2],
-            events: Vec::new(),
+            events: List::new(),
             full: false,
         }
     }
 
     /// A new one in the room of one that has ended.
-    pub(super) fn restarted(mut self, id: u64) -> Self {
+    pub(super) fn restart(&mut self, id: u64) {
         self.bytes.clear();
         self.fields.clear();
         self.growing.clear();
@@ -105,16 +115,16 @@ impl Transaction {
         self.numbers.clear();
         self.facts.clear();
         self.events.clear();
-        Self {
-            bytes: self.bytes,
-            fields: self.fields,
-            growing: self.growing,
-            files: self.files,
-            numbers: self.numbers,
-            facts: self.facts,
-            events: self.events,
+        *self = Self {
+            bytes: std::mem::take(&mut self.bytes),
+            fields: std::mem::take(&mut self.fields),
+            growing: std::mem::take(&mut self.growing),
+            files: std::mem::take(&mut self.files),
+            numbers: std::mem::take(&mut self.numbers),
+            facts: std::mem::take(&mut self.facts),
+            events: std::mem::take(&mut self.events),
             ..Self::new(id, self.protocol)
-        }
+        };
     }
 
     /// Increases within a flow.
@@ -180,7 +190,7 @@ impl Transaction {
         self.growing.push(Growing {
             buffer,
             direction,
-            bytes: bytes.to_vec(),
+            bytes: List::from(bytes),
             complete: false,
         });
     }

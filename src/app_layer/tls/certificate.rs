@@ -22,6 +22,8 @@ const MAX_NAMES: usize = 512;
 pub struct Chain {
     certificates: Vec<Vec<u8>>,
     length: u32,
+    /// What was wrong with it.
+    pub(super) faults: Vec<Event>,
     fingerprint: String,
     first: Option<Described>,
 }
@@ -73,6 +75,21 @@ impl Chain {
                 }
             }
         }
+    }
+
+    /// Whether this is all that a message without its header says.
+    pub(super) fn is_of(&self, message: &[u8]) -> bool {
+        let mut kept = self.certificates.iter();
+        let Some((mut list, _)) = take_u24_prefixed(message) else {
+            return false;
+        };
+        while let Some((der, rest)) = take_u24_prefixed(list) {
+            if kept.next().is_none_or(|known| known != der) {
+                return false;
+            }
+            list = rest;
+        }
+        list.is_empty() && kept.next().is_none()
     }
 
     /// DER, its own certificate first; not more than the limit.
