@@ -232,6 +232,21 @@ fn replay_blocks_logs_and_writes_what_was_forwarded() {
     let logged = events(log);
     assert_eq!(logged[0]["alert"]["action"], "allowed");
     assert_eq!(logged[0]["verdict"]["reason"], "engine_mode");
+
+    let config = file(
+        &dir,
+        "stopgap.toml",
+        "[packs]\ndirs = []\n[log]\nflows = false\n",
+    );
+    let kinds = |log| -> Vec<_> {
+        events(log)
+            .into_iter()
+            .map(|e| e["event_type"].clone())
+            .collect()
+    };
+    assert!(kinds(log).contains(&"flow".into()));
+    stopgap(&[&args[..], &["--config", &config]].concat());
+    assert_eq!(kinds(log), ["alert", "drop", "stats"]);
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub(super) const SET: u32 = 17;
 impl<'a> Elements<'a> {
     /// The next element, whatever it is.
     pub fn next(&mut self) -> Option<Element<'a>> {
+        if let Some((element, rest)) = self.short() {
+            self.0 = rest;
+            return Some(element);
+        }
         let (rest, any) = Any::from_ber(self.0).ok()?;
         self.0 = rest;
         Some(Element {
@@ -32,6 +36,25 @@ impl<'a> Elements<'a> {
             tag: any.header.tag().0,
             contents: any.data,
         })
+    }
+
+    /// The next element and what is behind it, if its tag and its length have a byte each (X.690
+    /// sections 8.1.2.3 and 8.1.3.4), as most have.
+    fn short(self) -> Option<(Element<'a>, &'a [u8])> {
+        let [identifier, length, rest @ ..] = self.0 else {
+            return None;
+        };
+        let tag = identifier & 0x1f;
+        if tag == 0x1f || *length >= 0x80 {
+            return None;
+        }
+        let (contents, rest) = rest.split_at_checked(usize::from(*length))?;
+        let element = Element {
+            class: Class::try_from(identifier >> 6).ok()?,
+            tag: u32::from(tag),
+            contents,
+        };
+        Some((element, rest))
     }
 
     /// The next element as far as it is there: its end may be missing.
@@ -103,6 +126,30 @@ mod tests {
             (&[], None),
         ] {
             assert_eq!(number(contents), expected, "{contents:?}");
+        }
+    }
+
+    #[test]
+    fn short_elements_are_what_the_library_reads() {
+        for identifier in 0..=u8::MAX {
+            for length in [0, 2, 3, 4, 0x7f, 0x80, 0x81, 0xff] {
+                let bytes = [identifier, length, 3, 0, 0];
+                let mut elements = Elements(&bytes);
+                let expected = Any::from_ber(&bytes).ok().map(|(rest, any)| {
+                    let (class, tag) = (any.header.class(), any.header.tag().0);
+                    let contents = any.data;
+                    (
+                        Element {
+                            class,
+                            tag,
+                            contents,
+                        },
+                        rest,
+                    )
+                });
+                let read = elements.next().map(|element| (element, elements.0));
+                assert_eq!(read, expected, "{bytes:x?}");
+            }
         }
     }
 

@@ -182,7 +182,16 @@ pub(super) const CANDIDATES: &[Candidate] = &[
 
 /// Protocols whose mark is so strong that any datagram may begin them, whatever came before that
 /// nobody could read: their receivers ignore it too.
-const AT_ANY_TIME: &[Protocol] = &[Protocol::Quic];
+const AT_ANY_TIME: &[usize] = &[place(Protocol::Quic)];
+
+/// The place in [`CANDIDATES`] of a protocol that is there.
+const fn place(protocol: Protocol) -> usize {
+    let mut at = 0;
+    while CANDIDATES[at].protocol as u8 != protocol as u8 {
+        at += 1;
+    }
+    at
+}
 
 const fn no_stream(_: &Opening<'_>) -> Option<bool> {
     Some(false)
@@ -224,9 +233,8 @@ pub(super) fn of_datagram(opening: &Opening<'_>) -> Option<usize> {
 
 /// The candidate that a datagram is of which came after others that were of none.
 pub(super) fn of_late_datagram(opening: &Opening<'_>) -> Option<usize> {
-    CANDIDATES
-        .iter()
-        .position(|c| AT_ANY_TIME.contains(&c.protocol) && (c.datagram)(opening))
+    let is_of = |at: usize| CANDIDATES.get(at).is_some_and(|c| (c.datagram)(opening));
+    AT_ANY_TIME.iter().copied().find(|&at| is_of(at))
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ mod frames;
 mod hooks;
 mod limits;
 mod session;
+mod text;
 mod transaction;
 mod words;
 

@@ -4,8 +4,10 @@
 //! however they are cut into packets. Until a flow's protocol is known its
 //! first bytes are kept, within a bound, and given to the parser afterwards.
 
+mod one_of;
 mod resting;
 
+use one_of::OneOf;
 pub use resting::RestingApp;
 
 use super::candidates::{CANDIDATES, Guess, Opening, Start, guess, of_datagram, of_late_datagram};
@@ -379,21 +381,18 @@ impl AppLayer {
 
     /// The transactions that the last call of [`Self::data`], [`Self::gap`] or [`Self::eof`] changed.
     pub fn touched(&self) -> impl Iterator<Item = TxRef<'_>> {
-        let http1 = self.http1().into_iter().flat_map(http1::Parser::touched);
-        let http2 = self.http2().into_iter().flat_map(http2::Parser::touched);
-        let tls = self
-            .tls()
-            .filter(|parser| parser.touched())
-            .map(|parser| TxRef::Tls(parser.transaction()));
-        let messages = self
-            .message()
-            .into_iter()
-            .flat_map(|p| p.messages().touched());
-        http1
-            .map(TxRef::Http1)
-            .chain(http2.map(TxRef::Http2))
-            .chain(tls)
-            .chain(messages.map(TxRef::Message))
+        match &self.state {
+            State::Http1(parser) => OneOf::Http1(parser.touched().map(TxRef::Http1)),
+            State::Http2(parser) => OneOf::Http2(parser.touched().map(TxRef::Http2)),
+            State::Tls(parser) => {
+                let tx = parser.touched().then(|| parser.transaction());
+                OneOf::Tls(tx.map(TxRef::Tls).into_iter())
+            }
+            State::Message(parser) => {
+                OneOf::Message(parser.messages().touched().map(TxRef::Message))
+            }
+            _ => OneOf::None,
+        }
     }
 
     /// The units of frames that the last call changed.

@@ -36,13 +36,13 @@ const PACKETS_PER_UPDATE: u64 = 4096;
 
 /// Run the engine over recorded traffic, as if it stood in the path.
 ///
-/// Writes DIR/eve.json. Wrong checksums are ignored. Without --midstream, a flow whose handshake
-/// is not in the capture is inspected packet by packet only, and passes. With --mode detect the
-/// engine only looks on: every packet is forwarded. Scenarios of packs are
-/// not played first (`stopgap test` does). What cannot be loaded is told, and left out. The last
-/// line sums up; the seconds in it are without loading. With --profile, a table tells what each
-/// rule cost: how often its fast pattern brought it up, how often its tests were run, how often it
-/// matched, and how long that took.
+/// Writes DIR/eve.json; with `[log] flows = false`, without the records of flows. Wrong checksums
+/// are ignored. Without --midstream, a flow whose handshake is not in the capture is inspected
+/// packet by packet only, and passes. With --mode detect the engine only looks on: every packet is
+/// forwarded. Scenarios of packs are not played first (`stopgap test` does). What cannot be loaded
+/// is told, and left out. The last line sums up; the seconds in it are without loading. With
+/// --profile, a table tells what each rule cost: how often its fast pattern brought it up, how
+/// often its tests were run, how often it matched, and how long that took.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// pcap or pcapng files, replayed one after the other.
@@ -117,7 +117,7 @@ pub fn run(args: Args) -> Result {
     }
     // A recording may lack packets that its receivers got.
     worker.stream.tolerate_gaps = true;
-    let mut replay = Replay::new(worker, ruleset, &args)?;
+    let mut replay = Replay::new(worker, ruleset, config.log.flows, &args)?;
     let started = Instant::now();
     if args.profile {
         replay
@@ -176,6 +176,7 @@ impl Replay {
     fn new(
         config: WorkerConfig,
         ruleset: Arc<Ruleset>,
+        flows: bool,
         args: &Args,
     ) -> std::result::Result<Self, Failure> {
         let counters = Arc::new(Counters::default());
@@ -183,7 +184,7 @@ impl Replay {
             epoch: ruleset.epoch,
             worker: Worker::new(config, ruleset, counters.clone()),
             counters,
-            log: ReplayLog::create(&args.log_dir)?,
+            log: ReplayLog::create(&args.log_dir, flows)?,
             forwarded: args.write.as_deref().map(Forwarded::new),
             first: None,
             now: Timestamp::ZERO,

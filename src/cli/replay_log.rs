@@ -1,4 +1,4 @@
-//! The event log of a replay: every record, at once, in one file.
+//! The event log of a replay: each record at once, in one file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -14,6 +14,8 @@ pub struct ReplayLog {
     path: PathBuf,
     out: BufWriter<File>,
     line: Vec<u8>,
+    /// Whether each flow has a record.
+    flows: bool,
     /// The first error; nothing is written behind it.
     error: Option<io::Error>,
     sent_on: Vec<SentOn>,
@@ -27,7 +29,7 @@ pub struct SentOn {
 
 impl ReplayLog {
     /// Begins `dir`'s log anew.
-    pub fn create(dir: &Path) -> Result<Self, Failure> {
+    pub fn create(dir: &Path, flows: bool) -> Result<Self, Failure> {
         let failure = |path: &Path, e: io::Error| Failure(format!("{}: {e}", path.display()));
         std::fs::create_dir_all(dir).map_err(|e| failure(dir, e))?;
         let path = dir.join(FILE_NAME);
@@ -36,6 +38,7 @@ impl ReplayLog {
             path,
             out: BufWriter::new(file),
             line: Vec::new(),
+            flows,
             error: None,
             sent_on: Vec::new(),
         })
@@ -74,6 +77,9 @@ impl ReplayLog {
 
 impl EventSink for ReplayLog {
     fn event(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Flow(_)) && !self.flows {
+            return;
+        }
         self.write(&event.into());
     }
 

@@ -6,8 +6,6 @@ use crate::verdict::DropReason;
 
 pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
 pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
-/// IEEE 802.1Q, 802.1ad, and the older tag for stacked VLANs.
-const ETHERTYPES_VLAN: [u16; 3] = [0x8100, 0x88a8, 0x9100];
 /// Tags beyond the third are skipped up to this depth.
 const MAX_VLAN_TAGS: usize = 4;
 
@@ -179,7 +177,7 @@ fn from_ethertype<'a>(
         return truncated(too_small, events);
     };
     let mut tags = 0;
-    while ETHERTYPES_VLAN.contains(&ethertype) {
+    while is_vlan(ethertype) {
         if tags == MAX_VLAN_TAGS {
             // There may be an IP header behind them that nobody would look at.
             events.add(DecodeEvent::VlanTooMany);
@@ -205,6 +203,11 @@ fn from_ethertype<'a>(
         expected,
         datagram,
     }))
+}
+
+/// IEEE 802.1Q, 802.1ad, and the older tag for stacked VLANs.
+const fn is_vlan(ethertype: u16) -> bool {
+    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
 }
 
 /// The IP version that an ethertype names.

@@ -5,6 +5,7 @@ use super::growth::Growth;
 use super::scratch::Scratch;
 use super::variables::FlowVariables;
 use crate::app_layer::FIRST_UNIT;
+use crate::direction::Direction;
 use crate::reuse::{List, reused};
 
 reused!(TxState, StreamCandidate, RuleRef, Scanned, TxCandidate);
@@ -278,6 +279,13 @@ impl FlowDetect {
     /// In which directions the rules of a ruleset that are about the flow's ends were asked.
     pub(crate) fn asked_about_ends(&self, epoch: u64) -> [bool; 2] {
         self.addresses_done.map(|done| done && self.epoch == epoch)
+    }
+
+    /// Whether the rules of a ruleset that ask once for each direction, about the flow's ends and about
+    /// its protocol, were asked for this one.
+    pub(crate) fn was_asked_about(&self, epoch: u64, direction: Direction) -> bool {
+        let at = direction.index();
+        self.epoch == epoch && self.addresses_done[at] && self.protocol_done[at]
     }
 
     /// Another ruleset: rule numbers mean something else now. Flowbits stay: their names do too.

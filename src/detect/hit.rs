@@ -78,9 +78,12 @@ impl Hits {
     }
 
     pub fn clear(&mut self) {
-        self.hits.clear();
-        self.captured.clear();
-        self.texts.clear();
+        // Of most packets there is nothing.
+        if !(self.hits.is_empty() && self.captured.is_empty() && self.texts.is_empty()) {
+            self.hits.clear();
+            self.captured.clear();
+            self.texts.clear();
+        }
     }
 
     pub fn as_slice(&self) -> &[Hit] {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::compile::{CompiledSignature, Layer, Traffic};
 use super::context::FlowContext;
+use super::flow_state::FlowDetect;
 use super::hit::Hit;
 use super::policy::Policy;
 use super::state::{Kept, Reputation, State};
 use crate::app_layer::FrameProtocols;
-use crate::decode::Packet;
+use crate::decode::{Packet, Transport};
 use crate::direction::Direction;
 
 /// What a worker holds, swapped whole by a reload.
@@ -65,12 +66,32 @@ impl Ruleset {
     /// Whether any rule could say something of a packet like this: if none can,
     /// [`Ruleset::on_packet`] need not be asked. `in_stream`: its payload also comes by
     /// [`Ruleset::on_stream`].
-    pub fn asks_of_packet(&self, packet: &Packet<'_>, in_stream: bool) -> bool {
+    pub fn asks_of_packet(
+        &self,
+        packet: &Packet<'_>,
+        in_stream: bool,
+        flow: &FlowDetect,
+        direction: Direction,
+    ) -> bool {
         let traffic = Traffic::of(packet);
-        self.packets_asked.0[traffic as usize]
+        let asks = self.packets_asked.0[traffic as usize]
             || traffic == Traffic::TcpPacket
                 && !in_stream
-                && self.packets_asked.0[Traffic::TcpStream as usize]
+                && self.packets_asked.0[Traffic::TcpStream as usize];
+        asks && !(packet.payload.is_empty()
+            && flow.was_asked_about(self.epoch, direction)
+            && self.passes_bare(packet))
+    }
+
+    /// Whether no rule that is asked of each packet can concern this one, a segment without payload.
+    fn passes_bare(&self, packet: &Packet<'_>) -> bool {
+        match &packet.transport {
+            Transport::Tcp(tcp) => {
+                let concerns = |layer: &Arc<Layer>| layer.each_packet.concerns_segment(tcp.flags());
+                !self.layers.iter().any(concerns)
+            }
+            _ => false,
+        }
     }
 
     /// Protocols whose frames rules ask for: only of those need a flow keep any.
@@ -92,12 +113,14 @@ impl Ruleset {
     /// needs to be kept. `None`: no rule looks at the stream, and [`Ruleset::on_stream`] need not
     /// be asked.
     pub fn stream_window_bytes(&self, ctx: &FlowContext, direction: Direction) -> Option<usize> {
-        let groups = self.layers.iter().flat_map(|layer| {
-            layer
-                .payload(Traffic::TcpStream, direction)
-                .of(ctx.client.1, ctx.server.1)
-        });
-        let looks_back = groups.map(|g| g.lookback as usize).max();
+        let mut looks_back = None;
+        for layer in &self.layers {
+            let groups = layer.payload(Traffic::TcpStream, direction);
+            let groups = groups.of(ctx.client.1, ctx.server.1).into_iter().flatten();
+            for group in groups {
+                looks_back = looks_back.max(Some(group.lookback as usize));
+            }
+        }
         let waits_for_protocol = || self.layers.iter().any(|l| !l.protocol_only.is_empty());
         looks_back.or_else(|| waits_for_protocol().then_some(0))
     }

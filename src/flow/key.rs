@@ -90,7 +90,7 @@ impl Hash for FlowKey {
         } else {
             state.write_u64(self.low[1] << 32 | self.high[1]);
         }
-        let [low, high] = self.ports.map(u64::from);
+        let (low, high) = (u64::from(self.ports[0]), u64::from(self.ports[1]));
         let kind = u64::from(self.protocol) << 1 | u64::from(self.is_v6);
         state.write_u64(kind << 32 | low << 16 | high);
         if self.tunnel != 0 || self.vlan != [0; 3] {

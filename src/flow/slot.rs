@@ -1,4 +1,4 @@
-//! The places of flows: small ones in chunks, and what stands in them in boxes that are used again.
+//! The places of flows: small ones in a row, and what stands in them in boxes that are used again.
 
 use super::key::FlowKey;
 use super::list::{Linked, Links, NONE};
@@ -6,8 +6,8 @@ use super::rest::{FlowRest, RestingFlow};
 use super::table::Flow;
 use crate::time::Timestamp;
 
-/// Slots come in chunks of this many, so that growth never copies the table.
-pub(super) const CHUNK: usize = 64;
+/// So many slots are made at once.
+const CHUNK: usize = 64;
 
 /// Empty boxes kept for flows to come. The rest of them goes back to the allocator, so that idle
 /// flows free what they do not need.
@@ -79,10 +79,12 @@ impl<S: FlowRest> Slot<S> {
     }
 }
 
-/// Slots in chunks; a slot's number never changes.
+/// Slots; a slot's number never changes.
 #[derive(Debug)]
 pub(super) struct Slab<S: FlowRest> {
-    chunks: Vec<Vec<Slot<S>>>,
+    /// With room for all that there can be: growth never copies, and what is not used yet is no
+    /// more than addresses.
+    slots: Vec<Slot<S>>,
     awake: Boxes<Flow<S>>,
     resting: Boxes<RestingFlow<S::Resting>>,
 }
@@ -90,38 +92,34 @@ pub(super) struct Slab<S: FlowRest> {
 impl<S: FlowRest> Slab<S> {
     /// Bytes of a full table without any flow at rest.
     pub fn bytes_for(flows: usize) -> usize {
-        let chunks = flows.div_ceil(CHUNK);
-        chunks * (CHUNK * size_of::<Slot<S>>() + size_of::<Vec<Slot<S>>>())
-            + flows * size_of::<Option<Flow<S>>>()
+        flows.next_multiple_of(CHUNK) * size_of::<Slot<S>>() + flows * size_of::<Option<Flow<S>>>()
     }
 
     pub fn for_flows(flows: usize) -> Self {
         Self {
-            chunks: Vec::with_capacity(flows.div_ceil(CHUNK)),
+            slots: Vec::with_capacity(flows.next_multiple_of(CHUNK)),
             awake: Boxes(Vec::new()),
             resting: Boxes(Vec::new()),
         }
     }
 
     pub fn get(&self, slot: u32) -> Option<&Slot<S>> {
-        let slot = slot as usize;
-        self.chunks.get(slot / CHUNK)?.get(slot % CHUNK)
+        self.slots.get(slot as usize)
     }
 
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut Slot<S>> {
-        let slot = slot as usize;
-        self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)
+        self.slots.get_mut(slot as usize)
     }
 
     pub fn len(&self) -> usize {
-        self.chunks.len() * CHUNK
+        self.slots.len()
     }
 
-    /// Another chunk of free slots; the numbers of its slots.
+    /// Further free slots; their numbers.
     pub fn grow(&mut self) -> std::ops::Range<u32> {
         let first = self.len();
-        let slots = std::iter::repeat_with(Slot::free).take(CHUNK);
-        self.chunks.push(slots.collect());
+        let further = std::iter::repeat_with(Slot::free).take(CHUNK);
+        self.slots.extend(further);
         first as u32..(first + CHUNK) as u32
     }
 
@@ -185,7 +183,7 @@ impl<S: FlowRest> Slab<S> {
 
     #[cfg(test)]
     pub fn slots(&self) -> impl Iterator<Item = &Slot<S>> {
-        self.chunks.iter().flatten()
+        self.slots.iter()
     }
 }
 

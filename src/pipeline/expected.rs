@@ -22,7 +22,7 @@ pub(super) struct ExpectedFlows {
 #[derive(Debug)]
 struct Waiting {
     opener: IpAddr,
-    server: IpAddr,
+    server: (IpAddr, u16),
     since: Timestamp,
     expected: Expected,
 }
@@ -44,7 +44,7 @@ impl ExpectedFlows {
         }
         self.waiting.push_back(Waiting {
             opener,
-            server,
+            server: (server, expected.port()),
             since: now,
             expected,
         });
@@ -57,10 +57,15 @@ impl ExpectedFlows {
         server: (IpAddr, u16),
         now: Timestamp,
     ) -> Option<Expected> {
-        self.waiting.retain(|w| w.since + PATIENCE >= now);
-        let at = self.waiting.iter().rposition(|w| {
-            (w.opener, w.server, w.expected.port()) == (opener, server.0, server.1)
-        })?;
+        while let Some(oldest) = self.waiting.front()
+            && oldest.since + PATIENCE < now
+        {
+            self.waiting.pop_front();
+        }
+        // Ports differ soonest.
+        let is_meant =
+            |w: &Waiting| w.server.1 == server.1 && (w.opener, w.server.0) == (opener, server.0);
+        let at = self.waiting.iter().rposition(is_meant)?;
         self.waiting.remove(at).map(|w| w.expected)
     }
 }

@@ -282,25 +282,15 @@ impl Inspection<'_> {
         if self.engine.gate.denial.is_some() {
             return;
         }
-        for tx in self.app.touched() {
-            self.ruleset.on_transaction(
-                &mut self.engine.scratch,
-                &self.ctx,
-                self.detect,
-                dir,
-                tx,
-                &mut self.engine.hits,
-            );
-        }
-        for unit in self.app.touched_units() {
-            self.ruleset.on_unit(
-                &mut self.engine.scratch,
-                &self.ctx,
-                self.detect,
-                unit,
-                &mut self.engine.hits,
-            );
-        }
+        let (scratch, hits) = (&mut self.engine.scratch, &mut self.engine.hits);
+        self.app.touched().for_each(|tx| {
+            self.ruleset
+                .on_transaction(scratch, &self.ctx, self.detect, dir, tx, hits);
+        });
+        self.app.touched_units().for_each(|unit| {
+            self.ruleset
+                .on_unit(scratch, &self.ctx, self.detect, unit, hits);
+        });
     }
 
     /// Whether a firewall accepts the states that transactions have come to; also the state that

@@ -336,7 +336,11 @@ impl Worker {
             self.counters
                 .add(Counter::InspectedBytes, passage.packet.payload.len() as u64);
         }
-        if !self.ruleset.asks_of_packet(passage.packet, in_stream) {
+        let packet = passage.packet;
+        if !self
+            .ruleset
+            .asks_of_packet(packet, in_stream, &flow.state.detect, dir)
+        {
             return;
         }
         let ctx = FlowContext {
@@ -348,7 +352,7 @@ impl Worker {
             &ctx,
             Some(&mut flow.state.detect),
             dir,
-            passage.packet,
+            packet,
             &mut self.engine.hits,
         );
     }

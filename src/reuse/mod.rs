@@ -53,6 +53,7 @@ reused!(
     u16,
     u32,
     u64,
+    usize,
     std::ops::Range<u64>,
     List<u8>,
     (u32, bool),
@@ -402,6 +403,22 @@ impl Text {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn push(&mut self, character: char) {
+        let mut bytes = [0; 4];
+        self.0
+            .extend_from_slice(character.encode_utf8(&mut bytes).as_bytes());
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(List::from(text.as_bytes()))
+    }
 }
 
 impl Deref for Text {
@@ -421,6 +438,11 @@ impl PartialEq<&str> for Text {
 impl std::fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+
+    fn write_char(&mut self, character: char) -> std::fmt::Result {
+        self.push(character);
         Ok(())
     }
 }

@@ -149,6 +149,14 @@ fn is_double_encoded(target: &[u8]) -> bool {
 fn decode(arena: &mut List<u8>, source: Span, part: Part) {
     let mut at = source.start();
     while at < source.end() {
+        let rest = arena.get(at..source.end()).unwrap_or_default();
+        let next = match part {
+            Part::Path => memchr::memchr2(b'%', b'\\', rest),
+            Part::Rest => memchr::memchr(b'%', rest),
+        };
+        let plain = next.unwrap_or(rest.len());
+        copy_within(arena, Span::new(at, at + plain));
+        at += plain;
         let (byte, used) = match arena.get(at..source.end()) {
             Some(&[b'%', high, low, ..]) => match (hex(high), hex(low)) {
                 (Some(high), Some(low)) => ((high << 4) | low, 3),

@@ -63,8 +63,10 @@ impl Lines {
             self.given = true;
             &self.kept
         };
-        let text = whole.strip_suffix(b"\n").unwrap_or(whole);
-        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let text = match whole {
+            [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
+            text => text,
+        };
         let end = whole.get(text.len()..).unwrap_or_default();
         (taken, Some(Line { text, end, first }))
     }

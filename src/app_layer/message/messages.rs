@@ -17,6 +17,10 @@ pub struct Messages {
     touched: List<u64>,
     next_id: u64,
     spare: List<Transaction>,
+    /// Since finished ones were last taken out, some were changed.
+    may_have_ended: bool,
+    /// What the live ones held when each was last counted.
+    counted_bytes: usize,
 }
 
 impl Messages {
@@ -27,6 +31,8 @@ impl Messages {
             touched: List::new(),
             next_id: 0,
             spare: List::new(),
+            may_have_ended: false,
+            counted_bytes: 0,
         }
     }
 
@@ -48,7 +54,7 @@ impl Messages {
     pub fn begin(&mut self) -> &mut Transaction {
         let id = self.next_id;
         self.next_id += 1;
-        self.touched.push(id);
+        self.touch(id);
         let new = match self.spare.pop() {
             Some(mut spare) => {
                 spare.restart(id);
@@ -64,16 +70,22 @@ impl Messages {
     /// A live transaction, to be changed.
     pub fn edit(&mut self, id: u64) -> Option<&mut Transaction> {
         let at = self.live.binary_search_by_key(&id, Transaction::id).ok()?;
+        self.touch(id);
+        self.live.get_mut(at)
+    }
+
+    fn touch(&mut self, id: u64) {
+        self.may_have_ended = true;
         if !self.touched.contains(&id) {
             self.touched.push(id);
         }
-        self.live.get_mut(at)
     }
 
     /// The newest that is live, to be changed.
     pub fn edit_last(&mut self) -> Option<&mut Transaction> {
         let id = self.live.last()?.id();
-        self.edit(id)
+        self.touch(id);
+        self.live.last_mut()
     }
 
     /// The newest that is live, or the first, to be changed: of a protocol with one at a time.
@@ -81,10 +93,7 @@ impl Messages {
         match self.live.len().checked_sub(1) {
             None => self.begin(),
             Some(newest) => {
-                let id = self.live[newest].id();
-                if !self.touched.contains(&id) {
-                    self.touched.push(id);
-                }
+                self.touch(self.live[newest].id());
                 &mut self.live[newest]
             }
         }
@@ -93,9 +102,10 @@ impl Messages {
     /// The oldest whose direction is not complete, to be changed: what a response belongs to where
     /// responses come in the order of their requests.
     pub fn edit_oldest_open(&mut self, direction: Direction) -> Option<&mut Transaction> {
-        let open = |tx: &&Transaction| !tx.is_complete(direction);
-        let id = self.live.iter().find(open)?.id();
-        self.edit(id)
+        let open = |tx: &Transaction| !tx.is_complete(direction);
+        let at = self.live.iter().position(open)?;
+        self.touch(self.live.get(at)?.id());
+        self.live.get_mut(at)
     }
 
     pub fn all(&self) -> &[Transaction] {
@@ -104,23 +114,35 @@ impl Messages {
 
     /// Those that the last call changed, oldest first.
     pub fn touched(&self) -> impl Iterator<Item = &Transaction> {
-        self.live
-            .iter()
-            .filter(|tx| self.touched.contains(&tx.id()))
+        let first = self.touched.iter().min();
+        let from = first.map_or(self.live.len(), |first| {
+            self.live.partition_point(|tx| tx.id() < *first)
+        });
+        let newer = self.live.get(from..).unwrap_or_default();
+        newer.iter().filter(|tx| self.touched.contains(&tx.id()))
     }
 
     /// Another call begins.
     pub fn clear_touched(&mut self) {
-        self.touched.clear();
+        for id in self.touched.drain(..) {
+            let at = self.live.binary_search_by_key(&id, Transaction::id);
+            if let Some(tx) = at.ok().and_then(|at| self.live.get_mut(at)) {
+                self.counted_bytes += tx.count_held();
+            }
+        }
     }
 
     /// Takes out those that are complete both ways.
     pub fn take_finished(&mut self) {
+        if !std::mem::take(&mut self.may_have_ended) {
+            return;
+        }
         let is_over = |tx: &Transaction| Direction::BOTH.into_iter().all(|d| tx.is_complete(d));
         let Some(first) = self.live.iter().position(is_over) else {
             return;
         };
-        for ended in self.live.extract_if(first.., |tx| is_over(tx)) {
+        for mut ended in self.live.extract_if(first.., |tx| is_over(tx)) {
+            self.counted_bytes -= ended.forget_count();
             if self.spare.len() < SPARE && ended.held_bytes() <= SPARE_BYTES {
                 self.spare.push(ended);
             }
@@ -129,11 +151,14 @@ impl Messages {
 
     /// Bytes of the heap that this holds.
     pub fn held_bytes(&self) -> usize {
-        let all = self.live.iter().chain(&self.spare);
+        // Only those that the last call changed can hold more than when they were counted.
+        let changed = self.touched().map(Transaction::grown_since_count);
+        let spare = self.spare.iter().map(Transaction::heap_bytes);
         let places = self.live.capacity() + self.spare.capacity();
-        let empty = places - self.live.len() - self.spare.len();
-        all.map(Transaction::held_bytes).sum::<usize>()
-            + empty * size_of::<Transaction>()
+        self.counted_bytes
+            + changed.sum::<usize>()
+            + spare.sum::<usize>()
+            + places * size_of::<Transaction>()
             + self.touched.capacity() * size_of::<u64>()
     }
 }

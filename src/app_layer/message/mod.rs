@@ -22,7 +22,7 @@ pub use framed::{Framed, Length, Piece};
 pub use lines::{Line, Lines};
 pub use messages::Messages;
 pub use separate::{Framing, Separate};
-pub use transaction::{Fact, Transaction, progress};
+pub use transaction::{Fact, Made, Transaction, progress};
 
 use super::Limits;
 use crate::direction::Direction;

@@ -1,5 +1,6 @@
 //! One transaction: fields and numbers by the names rules use.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use super::File;
@@ -8,7 +9,7 @@ use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::protocol::Protocol;
-use crate::reuse::{List, reused};
+use crate::reuse::{List, Text, reused};
 
 reused!(
     Transaction,
@@ -16,7 +17,8 @@ reused!(
     Growing,
     File,
     (Number, Direction, u64),
-    (&'static str, Told)
+    (&'static str, Told),
+    MadeField
 );
 
 /// How far a direction of a transaction has come.
@@ -46,6 +48,7 @@ pub struct Transaction {
     /// The bytes of all fields, one after the other.
     bytes: List<u8>,
     fields: List<Field>,
+    made: List<MadeField>,
     /// Buffers that grow while the transaction goes on.
     growing: List<Growing>,
     files: List<File>,
@@ -54,6 +57,8 @@ pub struct Transaction {
     little_endian: [bool; 2],
     events: List<Event>,
     full: bool,
+    /// Bytes of the heap when last counted.
+    counted_bytes: usize,
 }
 
 /// Something for the record of a match, under its name there.
@@ -64,9 +69,19 @@ pub enum Fact<'a> {
     Flag(bool),
 }
 
+/// A field that is text made of bytes of the message, and the name that records show it under.
+#[derive(Debug)]
+pub struct Made {
+    pub buffer: Buffer,
+    pub path: &'static str,
+    pub make: fn(&[u8]) -> Text,
+}
+
 #[derive(Clone, Debug)]
 enum Told {
     Text(Range<u32>),
+    /// The place in the list of fields that are made.
+    Made(usize),
     Number(u64),
     Flag(bool),
 }
@@ -76,6 +91,14 @@ struct Field {
     buffer: Buffer,
     direction: Direction,
     place: Range<u32>,
+}
+
+#[derive(Debug)]
+struct MadeField {
+    of: &'static Made,
+    direction: Direction,
+    source: Range<u32>,
+    text: OnceCell<Text>,
 }
 
 #[derive(Debug)]
@@ -96,6 +119,7 @@ impl Transaction {
             revisions: [0; 2],
             bytes: List::new(),
             fields: List::new(),
+            made: List::new(),
             growing: List::new(),
             files: List::new(),
             numbers: List::new(),
@@ -103,6 +127,7 @@ impl Transaction {
             little_endian: [false; 2],
             events: List::new(),
             full: false,
+            counted_bytes: 0,
         }
     }
 
@@ -110,6 +135,7 @@ impl Transaction {
     pub(super) fn restart(&mut self, id: u64) {
         self.bytes.clear();
         self.fields.clear();
+        self.made.clear();
         self.growing.clear();
         self.files.clear();
         self.numbers.clear();
@@ -123,6 +149,7 @@ impl Transaction {
             numbers: std::mem::take(&mut self.numbers),
             facts: std::mem::take(&mut self.facts),
             events: std::mem::take(&mut self.events),
+            made: std::mem::take(&mut self.made),
             ..Self::new(id, self.protocol)
         };
     }
@@ -178,6 +205,29 @@ impl Transaction {
             });
             self.changed(direction);
         }
+    }
+
+    /// Adds fields that are made of `source` when a rule or a record first asks for them: most never
+    /// are.
+    pub fn put_made(&mut self, direction: Direction, source: &[u8], fields: &'static [Made]) {
+        let most = self.made.len().max(self.facts.len());
+        if most + fields.len() > MAX_FIELDS {
+            self.full = true;
+            return;
+        }
+        let Some(source) = self.keep(source) else {
+            return;
+        };
+        for of in fields {
+            self.facts.push((of.path, Told::Made(self.made.len())));
+            self.made.push(MadeField {
+                of,
+                direction,
+                source: source.clone(),
+                text: OnceCell::new(),
+            });
+        }
+        self.changed(direction);
     }
 
     /// Adds to a buffer that grows; the first call begins it.
@@ -320,6 +370,7 @@ impl Transaction {
         self.facts.iter().filter_map(|(path, told)| {
             let fact = match told {
                 Told::Text(place) => Fact::Text(self.at(place)?),
+                Told::Made(at) => Fact::Text(self.text_of(self.made.get(*at)?)),
                 Told::Number(number) => Fact::Number(*number),
                 Told::Flag(flag) => Fact::Flag(*flag),
             };
@@ -350,10 +401,18 @@ impl Transaction {
 
     /// Instances of a field, in the order they came.
     pub fn fields(&self, buffer: Buffer, direction: Direction) -> impl Iterator<Item = &[u8]> {
+        let made = self.made.iter();
+        let made = made.filter(move |m| m.of.buffer == buffer && m.direction == direction);
         self.fields
             .iter()
             .filter(move |f| f.buffer == buffer && f.direction == direction)
             .filter_map(|f| self.at(&f.place))
+            .chain(made.map(|m| self.text_of(m)))
+    }
+
+    fn text_of<'a>(&'a self, field: &'a MadeField) -> &'a [u8] {
+        let make = || (field.of.make)(self.at(&field.source).unwrap_or_default());
+        field.text.get_or_init(make).as_bytes()
     }
 
     /// The first instance of a field, or a buffer that grows: its bytes, and whether that is all.
@@ -386,11 +445,35 @@ impl Transaction {
 
     /// Bytes that it takes, itself included.
     pub fn held_bytes(&self) -> usize {
+        size_of::<Self>() + self.heap_bytes()
+    }
+
+    /// Counts anew what it holds; by how much that is more than before.
+    pub(super) fn count_held(&mut self) -> usize {
+        let grown = self.grown_since_count();
+        self.counted_bytes += grown;
+        grown
+    }
+
+    /// What it held when last counted, which does not count any more.
+    pub(super) fn forget_count(&mut self) -> usize {
+        std::mem::take(&mut self.counted_bytes)
+    }
+
+    /// By how much it holds more than when last counted. What it holds never becomes less.
+    pub(super) fn grown_since_count(&self) -> usize {
+        self.heap_bytes().saturating_sub(self.counted_bytes)
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
         let grown: usize = self.growing.iter().map(|g| g.bytes.capacity()).sum();
         let files: usize = self.files.iter().map(File::held_bytes).sum();
-        size_of::<Self>()
-            + self.bytes.capacity()
+        let made = self.made.iter().filter_map(|m| m.text.get());
+        let made: usize = made.map(Text::capacity).sum();
+        self.bytes.capacity()
             + self.fields.capacity() * size_of::<Field>()
+            + self.made.capacity() * size_of::<MadeField>()
+            + made
             + self.growing.capacity() * size_of::<Growing>()
             + grown
             + self.files.capacity() * size_of::<File>()
@@ -463,6 +546,28 @@ mod tests {
             tx.field(Buffer::SipUri, ToServer),
             Some((&b"abc"[..], true))
         );
+    }
+
+    #[test]
+    fn what_is_made_is_a_field_and_a_fact() {
+        const MADE: &[Made] = &[Made {
+            buffer: Buffer::SipUri,
+            path: "uri",
+            make: |source| Text::from(&*String::from_utf8_lossy(source).to_uppercase()),
+        }];
+        let mut tx = Transaction::new(1, Protocol::Sip);
+        let before = tx.revision(ToServer);
+        tx.tell("first", Fact::Flag(true));
+        tx.put_made(ToServer, b"ab", MADE);
+        tx.tell("last", Fact::Flag(true));
+        assert_ne!(tx.revision(ToServer), before);
+        assert_eq!(tx.field(Buffer::SipUri, ToServer), Some((&b"AB"[..], true)));
+        assert_eq!(tx.field(Buffer::SipUri, ToClient), None);
+        let facts: Vec<_> = tx.facts().collect();
+        assert_eq!(facts[1], ("uri", Fact::Text(b"AB")));
+        assert_eq!((facts[0].0, facts[2].0), ("first", "last"));
+        tx.restart(2);
+        assert!(tx.field(Buffer::SipUri, ToServer).is_none());
     }
 
     #[test]

@@ -227,7 +227,7 @@ impl Message {
     /// Which boundary a line begins with, the longest where several do; and whether it is the last
     /// of its multipart.
     fn boundary(&self, text: &[u8]) -> Option<(usize, bool)> {
-        if !text.starts_with(b"--") {
+        if !matches!(text, [b'-', b'-', ..]) {
             return None;
         }
         let known = self.boundaries.iter().enumerate();

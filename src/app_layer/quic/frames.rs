@@ -2,6 +2,7 @@
 
 use super::header::Cursor;
 
+const PADDING_BYTE: u8 = 0x00;
 const PADDING: u64 = 0x00;
 const PING: u64 = 0x01;
 const ACK: u64 = 0x02;
@@ -22,14 +23,18 @@ pub(super) enum Frame<'a> {
 /// belong in an Initial packet.
 pub(super) fn each<'a>(bytes: &'a [u8], mut take: impl FnMut(Frame<'a>)) -> bool {
     let mut cursor = Cursor { bytes, at: 0 };
-    while !cursor.rest().is_empty() {
+    loop {
+        // Most of a client's first packet is padding (RFC 9000 section 14.1).
+        cursor.pass(PADDING_BYTE);
+        if cursor.rest().is_empty() {
+            return true;
+        }
         match next(&mut cursor) {
             Some(Some(frame)) => take(frame),
             Some(None) => {}
             None => return false,
         }
     }
-    true
 }
 
 /// Reads a frame; `None` if there is none that belongs here.

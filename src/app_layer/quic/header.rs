@@ -209,6 +209,13 @@ impl<'a> Cursor<'a> {
         Some(more.iter().fold(start, |n, b| n << 8 | u64::from(*b)))
     }
 
+    /// Goes behind a run of one byte.
+    pub fn pass(&mut self, byte: u8) {
+        let rest = self.rest();
+        let run = rest.iter().position(|&b| b != byte);
+        self.at += run.unwrap_or(rest.len());
+    }
+
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }

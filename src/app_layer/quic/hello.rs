@@ -1,17 +1,20 @@
 //! What a TLS hello says, under the names rules and records know.
 
-use crate::app_layer::message::{Fact, Transaction};
+use crate::app_layer::message::{Fact, Made, Transaction};
 use crate::app_layer::tls::{Carrier, Hello, extension, ja3, ja4, md5_hex, server_name};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
+use crate::reuse::Text;
 
 /// Protocols kept of one hello.
 const MAX_PROTOCOLS: usize = 64;
 
-pub(super) fn put(tx: &mut Transaction, hello: &Hello<'_>) {
-    match hello.direction {
-        Direction::ToServer => client(tx, hello),
-        Direction::ToClient => server(tx, hello),
+pub(super) fn put(tx: &mut Transaction, hello: &Hello<'_>, message: &[u8]) {
+    if hello.direction == Direction::ToServer {
+        client(tx, hello);
+        tx.put_made(hello.direction, message, OF_CLIENT);
+    } else {
+        tx.put_made(hello.direction, message, OF_SERVER);
     }
 }
 
@@ -26,23 +29,44 @@ fn client(tx: &mut Transaction, hello: &Hello<'_>) {
         tx.put(Buffer::TlsAlpn, direction, protocol);
         tx.tell("client_alpns[]", Fact::Text(protocol));
     }
-    let (string, ja4) = (ja3(hello), ja4(hello, Carrier::Quic));
-    let hash = md5_hex(&string);
-    tx.put(Buffer::Ja3String, direction, string.as_bytes());
-    tx.put(Buffer::Ja3Hash, direction, hash.as_bytes());
-    tx.put(Buffer::Ja4Hash, direction, ja4.as_bytes());
-    tx.tell("ja3.hash", Fact::Text(hash.as_bytes()));
-    tx.tell("ja3.string", Fact::Text(string.as_bytes()));
-    tx.tell("ja4", Fact::Text(ja4.as_bytes()));
 }
 
-/// The protocol that the server chose is encrypted (RFC 8446 section 4.3.1).
-fn server(tx: &mut Transaction, hello: &Hello<'_>) {
-    let direction = Direction::ToClient;
-    let string = ja3(hello);
-    let hash = md5_hex(&string);
-    tx.put(Buffer::Ja3sString, direction, string.as_bytes());
-    tx.put(Buffer::Ja3sHash, direction, hash.as_bytes());
-    tx.tell("ja3s.hash", Fact::Text(hash.as_bytes()));
-    tx.tell("ja3s.string", Fact::Text(string.as_bytes()));
+const OF_CLIENT: &[Made] = &[
+    Made {
+        buffer: Buffer::Ja3Hash,
+        path: "ja3.hash",
+        make: |message| of(Direction::ToServer, message, |hello| md5_hex(&ja3(hello))),
+    },
+    Made {
+        buffer: Buffer::Ja3String,
+        path: "ja3.string",
+        make: |message| of(Direction::ToServer, message, ja3),
+    },
+    Made {
+        buffer: Buffer::Ja4Hash,
+        path: "ja4",
+        make: |message| {
+            of(Direction::ToServer, message, |hello| {
+                ja4(hello, Carrier::Quic)
+            })
+        },
+    },
+];
+
+const OF_SERVER: &[Made] = &[
+    Made {
+        buffer: Buffer::Ja3sHash,
+        path: "ja3s.hash",
+        make: |message| of(Direction::ToClient, message, |hello| md5_hex(&ja3(hello))),
+    },
+    Made {
+        buffer: Buffer::Ja3sString,
+        path: "ja3s.string",
+        make: |message| of(Direction::ToClient, message, ja3),
+    },
+];
+
+fn of(direction: Direction, message: &[u8], make: fn(&Hello<'_>) -> Text) -> Text {
+    let hello = Hello::parse(direction, message);
+    hello.map(|hello| make(&hello)).unwrap_or_default()
 }

@@ -1,6 +1,8 @@
 //! Protection of Initial packets (RFC 9001 section 5): AES-128-GCM under keys from the client's
 //! first connection ID.
 
+use std::cell::OnceCell;
+
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::aes::Aes128;
 use aes_gcm::aes::cipher::BlockCipherEncrypt;
@@ -18,8 +20,13 @@ const TAG: usize = 16;
 const SAMPLE_AT: usize = 4;
 const SAMPLE: usize = 16;
 
-/// The keys of both ends.
-pub(super) struct Keys([Side; 2]);
+/// The keys of both ends, each made when a packet of that end first comes: many a server is never
+/// heard.
+pub(super) struct Keys {
+    salt: Salt,
+    secrets: [[u8; 32]; 2],
+    sides: [OnceCell<Side>; 2],
+}
 
 /// The keys of what one end sends.
 pub(super) struct Side {
@@ -45,17 +52,22 @@ impl Keys {
     /// RFC 9001 section 5.2.
     pub fn initial(salt: Salt, destination: &[u8]) -> Self {
         let secret = Hkdf::<Sha256>::new(Some(salt.bytes), destination);
-        let side = |label| {
+        let secrets = ["client in", "server in"].map(|label| {
             let mut secret_of_side = [0; 32];
             expand(&secret, label, &mut secret_of_side);
-            Side::new(salt, &secret_of_side)
-        };
-        Self(["client in", "server in"].map(side))
+            secret_of_side
+        });
+        Self {
+            salt,
+            secrets,
+            sides: Default::default(),
+        }
     }
 
     /// Of what goes in a direction.
-    pub const fn of(&self, direction: Direction) -> &Side {
-        &self.0[direction.index()]
+    pub fn of(&self, direction: Direction) -> &Side {
+        let at = direction.index();
+        self.sides[at].get_or_init(|| Side::new(self.salt, &self.secrets[at]))
     }
 }
 

@@ -239,7 +239,7 @@ impl Parser {
                 None => begin(messages, direction, version),
             };
             match &hello {
-                Some(hello) => hello::put(tx, hello),
+                Some(hello) => hello::put(tx, hello, message),
                 None => tx.raise(direction, app_layer::Event::Quic(Event::ErrorOnData)),
             }
             tx.finish_both();

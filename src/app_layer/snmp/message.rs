@@ -5,6 +5,7 @@ use x509_parser::asn1_rs::{Class, Oid};
 use super::Event;
 use crate::app_layer::ber::{Elements, OBJECT_IDENTIFIER, OCTET_STRING};
 use crate::app_layer::message::{Fact, Transaction};
+use crate::app_layer::text::push_decimal;
 use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
@@ -168,6 +169,49 @@ fn pdu(tx: &mut Transaction, direction: Direction, mut data: Elements<'_>) -> Op
     Some(())
 }
 
+/// A number has seven bits in each byte: so many of them fit into 64 bits.
+const LONGEST_ARC: usize = 9;
+
 fn dotted(identifier: &[u8]) -> String {
-    Oid::new(identifier.into()).to_string()
+    let Some((&first, arcs)) = identifier.split_first() else {
+        return String::new();
+    };
+    let is_last = |byte: &u8| byte & 0x80 == 0;
+    let is_odd = arcs.is_empty() || arcs.split_inclusive(is_last).any(|a| a.len() > LONGEST_ARC);
+    if is_odd {
+        return Oid::new(identifier.into()).to_string();
+    }
+    let mut text = String::with_capacity(4 * identifier.len());
+    push_decimal(&mut text, (first / 40).into());
+    text.push('.');
+    push_decimal(&mut text, (first % 40).into());
+    for arc in arcs.split_inclusive(is_last) {
+        let value = arc.iter().fold(0, |n, b| n << 7 | u64::from(b & 0x7f));
+        text.push('.');
+        push_decimal(&mut text, value);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_written_as_their_library_writes_them() {
+        for identifier in [
+            &b""[..],
+            b"\0",
+            b"\x2b",
+            b"\x2b\x06\x01\x02\x01\x01\x03\0",
+            b"\xff\x86\xf7\x0d",
+            b"\x2b\x86",
+            b"\x2b\x81\x80\x80\x80\x80\x80\x80\x80\x01",
+            b"\x2b\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+            b"\x2b\x81\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x05",
+        ] {
+            let expected = Oid::new(identifier.into()).to_string();
+            assert_eq!(dotted(identifier), expected, "{identifier:x?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Certificates in the clear (RFC 5246 section 7.4.2), and what the first of a chain says.
 
-use std::fmt::Write as _;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use sha1::{Digest, Sha1};
 use x509_parser::error::X509Error;
@@ -13,6 +13,7 @@ use x509_parser::x509::X509Name;
 use super::Event;
 use super::read::take_u24_prefixed;
 use crate::app_layer::Limits;
+use crate::app_layer::text::{push_hex, push_upper_hex};
 
 /// Names kept of a certificate (`too_many_subject_alternative_names`).
 const MAX_NAMES: usize = 512;
@@ -24,7 +25,8 @@ pub struct Chain {
     length: u32,
     /// What was wrong with it.
     pub(super) faults: Vec<Event>,
-    fingerprint: String,
+    /// Made when it is first asked for: most never are.
+    fingerprint: OnceLock<String>,
     first: Option<Described>,
 }
 
@@ -57,6 +59,10 @@ impl Chain {
             if chain.certificates.len() < limits.tls_certificates {
                 chain.certificates.push(der.to_vec());
             } else {
+                // What is not kept cannot be asked later.
+                if chain.length == 1 {
+                    chain.fingerprint = OnceLock::from(fingerprint(der));
+                }
                 raise(Event::HandshakeInvalidLength);
             }
             list = rest;
@@ -65,7 +71,6 @@ impl Chain {
     }
 
     fn describe_first(&mut self, der: &[u8], raise: &mut dyn FnMut(Event)) {
-        self.fingerprint = hex_with_colons(&Sha1::digest(der), false);
         match X509Certificate::from_der(der) {
             Ok((_, certificate)) => self.first = Some(describe(&certificate, raise)),
             Err(error) => {
@@ -121,7 +126,12 @@ impl Chain {
 
     /// SHA-1 of the first certificate: lower-case hex with colons.
     pub fn fingerprint(&self) -> Option<&[u8]> {
-        (self.length > 0).then_some(self.fingerprint.as_bytes())
+        let first = self.certificates.first();
+        let made = match first {
+            Some(der) => Some(self.fingerprint.get_or_init(|| fingerprint(der))),
+            None => self.fingerprint.get(),
+        };
+        made.map(String::as_bytes)
     }
 
     /// Subject alternative names of the first certificate.
@@ -145,7 +155,7 @@ impl Chain {
             .map(|bytes| size_of::<Vec<u8>>() + bytes.capacity())
             .sum::<usize>()
             + texts
-            + self.fingerprint.capacity()
+            + self.fingerprint.get().map_or(0, String::capacity)
     }
 }
 
@@ -253,14 +263,20 @@ fn outer_fault(der: &[u8]) -> Option<Event> {
     (length > content.len()).then_some(Event::CertificateInvalidLength)
 }
 
+fn fingerprint(der: &[u8]) -> String {
+    hex_with_colons(&Sha1::digest(der), false)
+}
+
 fn hex_with_colons(bytes: &[u8], upper: bool) -> String {
     let mut text = String::with_capacity(3 * bytes.len());
     for byte in bytes {
-        let colon = if text.is_empty() { "" } else { ":" };
-        let _ = match upper {
-            true => write!(text, "{colon}{byte:02X}"),
-            false => write!(text, "{colon}{byte:02x}"),
-        };
+        if !text.is_empty() {
+            text.push(':');
+        }
+        match upper {
+            true => push_upper_hex(&mut text, *byte),
+            false => push_hex(&mut text, *byte),
+        }
     }
     text
 }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::hello::{Hello, extension};
 use super::read::{take_u8_prefixed, take_u16_prefixed, u16s};
 use super::transaction::Version;
+use crate::app_layer::text::{push_decimal, push_hex};
 use crate::direction::Direction;
 use crate::reuse::{List, Text};
 
@@ -164,19 +165,24 @@ fn two_byte_list(hello: &Hello<'_>, kind: u16) -> impl Iterator<Item = u16> {
 fn push_list(text: &mut Text, numbers: impl Iterator<Item = u16>) {
     let mut before = ',';
     for number in numbers.filter(|n| !is_grease(*n)) {
-        let _ = write!(text, "{before}{number}");
+        text.push(before);
+        push_decimal(text, number.into());
         before = '-';
     }
     if before == ',' {
-        let _ = text.write_char(',');
+        text.push(',');
     }
 }
 
 fn hex_list(numbers: impl Iterator<Item = u16>) -> Text {
     let mut text = Text::new();
     for number in numbers {
-        let comma = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}{number:04x}");
+        if !text.is_empty() {
+            text.push(',');
+        }
+        for byte in number.to_be_bytes() {
+            push_hex(&mut text, byte);
+        }
     }
     text
 }
@@ -189,7 +195,7 @@ fn short_hash(text: &str) -> Text {
 fn hex(bytes: &[u8]) -> Text {
     let mut text = Text::new();
     for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
+        push_hex(&mut text, *byte);
     }
     text
 }

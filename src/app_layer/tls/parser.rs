@@ -134,15 +134,22 @@ impl Parser {
 
     /// Reads all of it.
     pub fn data(&mut self, direction: Direction, bytes: &[u8], limits: &Limits) -> usize {
-        let before = [Direction::ToServer, Direction::ToClient].map(|d| self.session.revision(d));
+        let before = self.revisions();
         let mut rest = bytes;
         while !rest.is_empty() {
             let taken = self.step(direction, rest, limits);
             rest = rest.get(taken..).unwrap_or_default();
         }
-        let after = [Direction::ToServer, Direction::ToClient].map(|d| self.session.revision(d));
-        self.touched = before != after;
+        self.touched = self.revisions() != before;
         bytes.len()
+    }
+
+    const fn revisions(&self) -> [u32; 2] {
+        let session = &self.session;
+        [
+            session.revision(Direction::ToServer),
+            session.revision(Direction::ToClient),
+        ]
     }
 
     /// So many bytes are missing.

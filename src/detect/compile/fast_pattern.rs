@@ -149,6 +149,17 @@ fn is_commonplace(bytes: &[u8], buffer: Buffer) -> bool {
         "multipart/form-data",
         "200",
         "ok",
+        "smb",
+        "user",
+        "pass",
+        "cwd",
+        "list",
+        "retr",
+        "stor",
+        "ehlo",
+        "helo",
+        "mail from",
+        "rcpt to",
     ];
     let common_buffer = matches!(
         buffer,
@@ -163,6 +174,11 @@ fn is_commonplace(bytes: &[u8], buffer: Buffer) -> bool {
     );
     let trimmed = bytes.trim_ascii();
     let trimmed = trimmed.strip_suffix(b":").unwrap_or(trimmed);
+    // SMB has a byte for its version there ([MS-SMB2] section 2.2.1).
+    let trimmed = match trimmed {
+        [0xfc..=0xff, rest @ ..] => rest,
+        _ => trimmed,
+    };
     common_buffer
         || COMMON
             .iter()
@@ -209,6 +225,15 @@ mod tests {
             vec![content(b"application/x-www-form-urlencoded")],
         );
         assert_eq!(chosen(&[header, uri]).unwrap(), b"/cgi-bin/x");
+    }
+
+    #[test]
+    fn what_every_message_of_a_protocol_begins_with_tells_little() {
+        for mark in [&b"\xffSMB"[..], b"SMB", b"CWD ", b"MAIL FROM:"] {
+            let payload = vec![content(mark), content(b"\x16\x99")];
+            let chosen = chosen(&[(Buffer::Payload, payload)]).unwrap();
+            assert_eq!(chosen, b"\x16\x99", "{mark:?}");
+        }
     }
 
     #[test]

@@ -100,8 +100,17 @@ struct Partition {
     /// Stretch `i` begins at port `starts[i]` and has group `groups[i]`; none where no rule stands.
     starts: Vec<u16>,
     groups: Vec<Option<u32>>,
-    /// By the upper half of a port: how many stretches begin below all ports of that half.
-    below: Vec<u32>,
+    /// By the upper byte of a port.
+    pages: Vec<Page>,
+}
+
+/// The ports of one upper byte.
+#[derive(Debug)]
+enum Page {
+    /// All of them lie in one stretch, with this group.
+    Whole(Option<u32>),
+    /// Stretches `from..to` begin here.
+    Cut { from: u32, to: u32 },
 }
 
 impl Partition {
@@ -112,21 +121,33 @@ impl Partition {
 
     /// To be called when all stretches are there.
     fn index(&mut self) {
-        let first_port = |half: usize| (half << 8) as u32;
-        self.below = (0..=256)
-            .map(|half| {
-                let below = |&start: &u16| u32::from(start) < first_port(half);
-                self.starts.partition_point(below) as u32
-            })
-            .collect();
+        let begun_below = |port: u32| {
+            self.starts
+                .partition_point(|&start| u32::from(start) < port) as u32
+        };
+        let page = |upper: u32| {
+            let (from, to) = (begun_below(upper << 8), begun_below((upper + 1) << 8));
+            match from == to {
+                true => Page::Whole(self.of_stretch(from)),
+                false => Page::Cut { from, to },
+            }
+        };
+        self.pages = (0..=0xff).map(page).collect();
+    }
+
+    /// The group of the last of the first `begun` stretches.
+    fn of_stretch(&self, begun: u32) -> Option<u32> {
+        *self.groups.get((begun as usize).checked_sub(1)?)?
     }
 
     fn at(&self, port: u16) -> Option<u32> {
-        let half = usize::from(port >> 8);
-        let (from, to) = (*self.below.get(half)?, *self.below.get(half + 1)?);
-        let of_half = self.starts.get(from as usize..to as usize)?;
-        let after = from as usize + of_half.partition_point(|&start| start <= port);
-        *self.groups.get(after.checked_sub(1)?)?
+        match *self.pages.get(usize::from(port >> 8))? {
+            Page::Whole(group) => group,
+            Page::Cut { from, to } => {
+                let of_page = self.starts.get(from as usize..to as usize)?;
+                self.of_stretch(from + of_page.partition_point(|&start| start <= port) as u32)
+            }
+        }
     }
 }
 
@@ -203,11 +224,12 @@ impl PortGroups {
     }
 
     /// The groups that a flow between these ports meets.
-    pub(crate) fn of(&self, client: u16, server: u16) -> impl Iterator<Item = &Group> {
-        let ids = [self.by_server.at(server), self.by_client.at(client)];
-        ids.into_iter()
-            .flatten()
-            .filter_map(|id| self.groups.get(id as usize))
+    pub(crate) fn of(&self, client: u16, server: u16) -> [Option<&Group>; 2] {
+        let group = |id: Option<u32>| self.groups.get(id? as usize);
+        [
+            group(self.by_server.at(server)),
+            group(self.by_client.at(client)),
+        ]
     }
 
     pub(crate) fn screens(&self) -> impl Iterator<Item = &Screen> {

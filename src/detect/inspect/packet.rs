@@ -114,7 +114,7 @@ impl Round<'_> {
             let by_stream = scratch.by_stream.rules.iter().filter(of_layer);
             found.extend(by_stream.map(|r| r.rule));
         }
-        for group in groups.of(ctx.client.1, ctx.server.1) {
+        for group in groups.of(ctx.client.1, ctx.server.1).into_iter().flatten() {
             found.extend_from_slice(&group.always);
             if let Some(screen) = &group.head {
                 let head = &payload[..payload.len().min(group.head_bytes as usize)];

@@ -98,7 +98,8 @@ impl Round<'_> {
     ) {
         let new_start = window.start_offset.saturating_add(window.new_from as u64);
         let groups = self.layer.payload(Traffic::TcpStream, self.direction);
-        for group in groups.of(ctx.client.1, ctx.server.1) {
+        let groups = groups.of(ctx.client.1, ctx.server.1);
+        for group in groups.into_iter().flatten() {
             if let Some(screen) = &group.head
                 && let Some(left) = u64::from(group.head_bytes).checked_sub(window.start_offset)
                 && new_start < u64::from(group.head_bytes)
@@ -122,7 +123,7 @@ impl Round<'_> {
             self.note_for_packet(scratch, *rule);
             *rule <<= 1;
         }
-        for group in groups.of(ctx.client.1, ctx.server.1) {
+        for group in groups.into_iter().flatten() {
             found.extend(group.always.iter().map(|&rule| Found::waiting(rule).0));
         }
         let waiting = flow.stream[self.direction.index()].iter();

@@ -1,11 +1,12 @@
 //! The bitmap test for eight grams at once, and the test by sets of bytes for 32 positions.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_cvtsi32_si128, _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8,
-    _mm256_i32gather_epi32, _mm256_loadu_si256, _mm256_loadu2_m128i, _mm256_movemask_epi8,
-    _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi32,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_sllv_epi32, _mm256_srl_epi32,
-    _mm256_srli_epi16, _mm256_srli_epi32, _mm256_storeu_si256, _mm256_xor_si256,
+    __m128i, __m256i, _mm_cvtsi32_si128, _mm_loadu_si128, _mm256_and_si256,
+    _mm256_broadcastsi128_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi8, _mm256_i32gather_epi32,
+    _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_movemask_ps, _mm256_mullo_epi32,
+    _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_sllv_epi32, _mm256_srl_epi32, _mm256_srli_epi16, _mm256_srli_epi32,
+    _mm256_storeu_si256, _mm256_xor_si256,
 };
 
 use super::gram::{Gram, LETTERS, SPREAD};
@@ -17,6 +18,9 @@ const STEP: usize = 32;
 /// Bytes each round reads: the grams that start at its last bytes reach beyond it.
 const REACH: usize = STEP + 3;
 
+/// Tables with a stride look at positions so far apart at most.
+const GRID: usize = 4;
+
 const _: () = assert!(
     WIDTH <= 4,
     "a round reads three bytes more than it has positions"
@@ -26,7 +30,7 @@ const _: () = assert!(
 struct Rounds<'a> {
     haystack: &'a [u8],
     position: usize,
-    padded: [u8; REACH],
+    padded: [u8; REACH + GRID - 1],
 }
 
 impl<'a> Rounds<'a> {
@@ -34,27 +38,39 @@ impl<'a> Rounds<'a> {
         Self {
             haystack,
             position: first,
-            padded: [0; REACH],
+            padded: [0; REACH + GRID - 1],
         }
     }
 
     /// The next round, the position of its first byte, and a bit for each of its positions that is
-    /// one of the haystack.
+    /// one of the haystack and was in no round before.
     #[inline]
     fn next(&mut self) -> Option<(usize, u32, &[u8; REACH])> {
         let position = self.position;
         let rest = self.haystack.get(position..)?;
         self.position += STEP;
-        if let Some(round) = rest.first_chunk() {
-            return Some((position, u32::MAX, round));
+        match rest.first_chunk() {
+            Some(round) => Some((position, u32::MAX, round)),
+            None if rest.is_empty() => None,
+            None => self.last(position, rest),
         }
-        if rest.is_empty() {
-            return None;
+    }
+
+    /// A round that the haystack ends in, or one before that.
+    fn last(&mut self, position: usize, rest: &[u8]) -> Option<(usize, u32, &[u8; REACH])> {
+        let known = STEP.checked_sub(rest.len());
+        if let (Some(known), Some(bytes)) = (known, self.haystack.last_chunk::<STEP>()) {
+            // Some bytes once more, so that as many are copied as a register holds. Positions stay
+            // on the grid of those before.
+            let (again, beyond) = (known - known % GRID, known % GRID);
+            *self.padded.first_chunk_mut()? = *bytes;
+            let round = self.padded.get(beyond..)?.first_chunk()?;
+            let there = u32::MAX << again & u32::MAX >> beyond;
+            return Some((position - again, there, round));
         }
-        self.padded = [0; REACH];
         self.padded.get_mut(..rest.len())?.copy_from_slice(rest);
-        let beyond = STEP.saturating_sub(rest.len());
-        Some((position, u32::MAX >> beyond, &self.padded))
+        let beyond = known.unwrap_or(0);
+        Some((position, u32::MAX >> beyond, self.padded.first_chunk()?))
     }
 }
 
@@ -139,8 +155,8 @@ fn scan_few(few: &Teddy, haystack: &[u8], first: usize, candidate: &mut impl FnM
 #[target_feature(enable = "avx2")]
 #[inline]
 fn twice(sets: &[u8; 16]) -> __m256i {
-    // SAFETY: both loads read 16 bytes of an array of as many, and need no alignment.
-    unsafe { _mm256_loadu2_m128i(sets.as_ptr().cast(), sets.as_ptr().cast()) }
+    // SAFETY: the load reads 16 bytes of an array of as many, and needs no alignment.
+    _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(sets.as_ptr().cast()) })
 }
 
 /// The sets of the 32 bytes from `place` (0 to 3) on, by their lower and upper halves.

@@ -44,6 +44,9 @@ const SHAPES: [Shape; 4] = [
 
 /// Bytes from which on a pattern can stand in the first table.
 const LONG: usize = SHAPES[0].shortest();
+/// Up to so many patterns long ones stand with the short: a second look at the haystack, though with
+/// a stride, would cost more than what they add to the sets.
+const SO_FEW: usize = 48;
 /// So many patterns cause few false candidates, even if their grams are met often.
 const FEW: usize = 1_500;
 
@@ -158,7 +161,11 @@ impl QGram {
 fn choose_few(ids: &mut [Vec<u32>]) -> Vec<u32> {
     let mut few = Vec::new();
     for (shape, ids) in SHAPES.iter().zip(ids).rev() {
-        if shape.stride > 1 || few.len() + ids.len() > teddy::MOST {
+        let most = match shape.stride {
+            1 => teddy::MOST,
+            _ => SO_FEW,
+        };
+        if few.len() + ids.len() > most {
             break;
         }
         few.append(ids);

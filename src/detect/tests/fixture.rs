@@ -148,6 +148,9 @@ impl Rig {
     /// A packet of the flow.
     pub(in crate::detect) fn packet(&mut self, direction: Direction, datagram: &[u8]) -> Vec<u32> {
         let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
+        let asks = self
+            .ruleset
+            .asks_of_packet(&packet, self.ctx.stream, &self.flow, direction);
         self.ruleset.on_packet(
             &mut self.scratch,
             &self.ctx,
@@ -158,7 +161,7 @@ impl Rig {
         );
         let found = self.take();
         // Whom nobody asks about must have nothing to be found.
-        assert!(found.is_empty() || self.ruleset.asks_of_packet(&packet, self.ctx.stream));
+        assert!(found.is_empty() || asks);
         found
     }
 

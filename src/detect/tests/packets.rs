@@ -79,7 +79,8 @@ fn packets_that_no_rule_can_concern_are_not_asked_about() {
         let rig = Rig::new(rules, &ways()[0]);
         let asks = |datagram: &[u8], in_stream| {
             let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
-            rig.ruleset.asks_of_packet(&packet, in_stream)
+            rig.ruleset
+                .asks_of_packet(&packet, in_stream, &rig.flow, ToServer)
         };
         let segment = tcp(b"abcd");
         let datagram = udp(40_000, 53, b"abcd");
@@ -91,6 +92,47 @@ fn packets_that_no_rule_can_concern_are_not_asked_about() {
             ],
             asked,
             "{rules}"
+        );
+    }
+}
+
+#[test]
+fn bare_segments_are_asked_about_until_no_rule_can_concern_them() {
+    let resets = r#"alert tcp any any -> any any (msg:"t"; flags:R+; sid:1;)"#;
+    let content = r#"alert tcp any any -> any any (msg:"t"; content:"abcd"; dsize:4; sid:1;)"#;
+    let icmp = r#"alert icmp any any -> any any (msg:"t"; itype:8; sid:1;)"#;
+    let sequences = r#"alert tcp any any -> any any (msg:"t"; seq:7; sid:1;)"#;
+    // Whether a bare segment is asked about, and one that resets.
+    for (rules, asked) in [
+        (resets, [false, true]),
+        (content, [false, false]),
+        (icmp, [false, false]),
+        (sequences, [true, true]),
+    ] {
+        let mut rig = Rig::new(rules, &ways()[0]);
+        rig.ctx.app = Protocol::Unknown;
+        let (bare, mut reset) = (tcp(b""), tcp(b""));
+        reset[33] |= 4;
+        let asks = |rig: &Rig, datagram: &[u8], direction| {
+            let packet = decode_ip(datagram, ChecksumTrust::Ignored).unwrap();
+            rig.ruleset
+                .asks_of_packet(&packet, true, &rig.flow, direction)
+        };
+        assert!(asks(&rig, &bare, ToServer), "the first is: {rules}");
+        rig.packet(ToServer, &bare);
+        assert_eq!(
+            [&bare, &reset].map(|p| asks(&rig, p, ToServer)),
+            asked,
+            "{rules}"
+        );
+        assert!(
+            asks(&rig, &bare, ToClient),
+            "the other end's first: {rules}"
+        );
+        rig.flow.expect_protocol();
+        assert!(
+            asks(&rig, &bare, ToServer),
+            "the protocol is known now: {rules}"
         );
     }
 }
