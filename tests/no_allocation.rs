@@ -277,7 +277,7 @@ type Books = [[u64; 3]; Origin::ALL.len()];
 
 /// In how many packets that go on one may take memory. What is left: the parser of a flow's protocol, where the
 /// packet that tells the protocol begins no transaction; room beyond what the worker keeps of freed one.
-const PACKETS_FOR_ONE_ALLOCATION: u64 = 50;
+const PACKETS_FOR_ONE_ALLOCATION: u64 = 400;
 
 /// Ordinary traffic of many protocols and all rules of a large set, played twice.
 ///
