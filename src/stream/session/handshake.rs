@@ -4,7 +4,6 @@ use super::{
     Deliver, Delivery, Direction, DropReason, Half, Judgement, Segment, Shared, State, StreamEvent,
     StreamEvents, TcpFlags, TcpSession, Treatment,
 };
-use crate::reuse::{Place, reused};
 use crate::stream::normalise::Rule;
 
 /// SYNs with other initial sequence numbers that are remembered.
@@ -46,18 +45,16 @@ impl Syn {
 /// server answers one, that is the connection. The newest are kept. Few flows have any, and each
 /// flow pays for the room.
 #[derive(Debug, Default)]
-pub(super) struct OtherSyns(Place<[Option<Syn>; MAX_OTHER_SYNS]>);
-
-reused!([Option<Syn>; MAX_OTHER_SYNS]);
+pub(super) struct OtherSyns(Option<Box<[Option<Syn>; MAX_OTHER_SYNS]>>);
 
 impl OtherSyns {
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     /// False where there are as many as are remembered already.
     fn remember(&mut self, syn: Syn) -> bool {
-        let kept = self.0.get_or_put_with(Default::default);
+        let kept = self.0.get_or_insert_default();
         let had_room = kept[MAX_OTHER_SYNS - 1].is_none();
         if let Some(same) = kept.iter_mut().flatten().find(|s| s.isn == syn.isn) {
             *same = syn;
@@ -77,11 +74,7 @@ impl OtherSyns {
     }
 
     fn all(&self) -> impl Iterator<Item = &Syn> {
-        self.0
-            .get()
-            .into_iter()
-            .flat_map(|kept| kept.iter())
-            .flatten()
+        self.0.iter().flat_map(|kept| kept.iter()).flatten()
     }
 
     /// Whether this acknowledges one of them.
