@@ -84,6 +84,10 @@ impl Suricata {
         }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// A clean end; what it says it has scanned, and its alerts.
     pub fn stop(mut self, lab: &Lab) -> Fallible<(String, f64)> {
         self.process.signal(libc::SIGINT);

@@ -232,6 +232,8 @@ pub fn decode_ip(datagram: &[u8], trust: ChecksumTrust) -> Result<Packet<'_>, Ma
     )
 }
 
+/// Inlined: a packet is large, and is made where it is wanted.
+#[inline]
 fn decode_datagram(
     bytes: &[u8],
     expected: Expected,

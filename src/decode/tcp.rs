@@ -6,7 +6,9 @@ use crate::verdict::DropReason;
 /// A header whose length was checked.
 #[derive(Clone, Copy, Debug)]
 pub struct TcpHeader<'a> {
-    /// The header with its options; at least 20 bytes.
+    /// What every header has.
+    fixed: &'a [u8; 20],
+    /// The header with its options.
     bytes: &'a [u8],
     pub options: TcpOptions,
 }
@@ -64,40 +66,45 @@ impl<'a> TcpHeader<'a> {
             return refuse(DecodeEvent::TcpOptionsLength);
         };
         let options = TcpOptions::parse(&bytes[20..], events);
-        Ok((Self { bytes, options }, payload))
+        let header = Self {
+            fixed,
+            bytes,
+            options,
+        };
+        Ok((header, payload))
     }
 
     pub fn src_port(&self) -> u16 {
-        u16::from_be_bytes([self.bytes[0], self.bytes[1]])
+        u16::from_be_bytes([self.fixed[0], self.fixed[1]])
     }
 
     pub fn dst_port(&self) -> u16 {
-        u16::from_be_bytes([self.bytes[2], self.bytes[3]])
+        u16::from_be_bytes([self.fixed[2], self.fixed[3]])
     }
 
     pub fn seq(&self) -> u32 {
-        u32::from_be_bytes([self.bytes[4], self.bytes[5], self.bytes[6], self.bytes[7]])
+        u32::from_be_bytes([self.fixed[4], self.fixed[5], self.fixed[6], self.fixed[7]])
     }
 
     pub fn ack(&self) -> u32 {
-        u32::from_be_bytes([self.bytes[8], self.bytes[9], self.bytes[10], self.bytes[11]])
+        u32::from_be_bytes([self.fixed[8], self.fixed[9], self.fixed[10], self.fixed[11]])
     }
 
     pub fn flags(&self) -> TcpFlags {
-        TcpFlags(self.bytes[13])
+        TcpFlags(self.fixed[13])
     }
 
     pub fn window(&self) -> u16 {
-        u16::from_be_bytes([self.bytes[14], self.bytes[15]])
+        u16::from_be_bytes([self.fixed[14], self.fixed[15]])
     }
 
     /// Also where the flag is not set, and nobody looks at it.
     pub fn has_urgent_pointer(&self) -> bool {
-        self.bytes[18..20] != [0, 0]
+        self.fixed[18..20] != [0, 0]
     }
 
     pub fn has_reserved_bits(&self) -> bool {
-        self.bytes[12] & RESERVED_BITS != 0
+        self.fixed[12] & RESERVED_BITS != 0
     }
 
     pub fn bytes(&self) -> &'a [u8] {
@@ -143,6 +150,12 @@ impl TcpOptions {
     /// length makes no sense and ignores one whose length is not its kind's.
     fn parse(mut bytes: &[u8], events: &mut DecodeEvents) -> Self {
         let mut options = Self::default();
+        // What most segments have, in the order that RFC 7323 appendix A recommends.
+        if let &[NOP, NOP, 8, 10, a, b, c, d, e, f, g, h] = bytes {
+            let value = u32::from_be_bytes([a, b, c, d]);
+            options.timestamps = Some((value, u32::from_be_bytes([e, f, g, h])));
+            return options;
+        }
         while let Some((option, rest)) = next_option(bytes) {
             options.unread |= options.read(option, events).is_none();
             bytes = rest;

@@ -51,6 +51,9 @@ impl Debt {
     /// So much work was done for a packet of so many bytes. Whether that makes more than `most_us`
     /// beyond what the flow's bytes pay for; then the count begins anew. Zero: any work will do.
     pub fn charge(&mut self, units: u64, bytes: u64, most_us: u32) -> bool {
+        if units == 0 && self.0 == 0 {
+            return false;
+        }
         let owed = (u64::from(self.0) * TICK_UNITS).saturating_add(units);
         let owed = owed.saturating_sub(bytes.saturating_mul(UNITS_PAID_PER_BYTE));
         let over = most_us > 0 && owed > u64::from(most_us) * UNITS_PER_US;

@@ -38,7 +38,7 @@ pub struct FlowContext {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowCounts {
     pub first_seen: Timestamp,
-    pub age_secs: u64,
+    pub last_seen: Timestamp,
     pub packets: [u64; 2],
     pub bytes: [u64; 2],
 }
@@ -52,7 +52,7 @@ impl FlowCounts {
             FlowEnds::Both => counted.iter().all(|&n| holds(n)),
         };
         match test.count {
-            FlowCount::Age => holds(self.age_secs),
+            FlowCount::Age => holds(self.last_seen.since(self.first_seen).as_secs()),
             FlowCount::Packets(ends) => both(&self.packets, ends),
             FlowCount::Bytes(ends) => both(&self.bytes, ends),
         }

@@ -157,6 +157,7 @@ impl FlowState {
 }
 
 /// The part of a flow that signatures are held against.
+#[inline]
 pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
     let [client, server] = flow.ends();
     FlowContext {
@@ -174,7 +175,7 @@ pub(super) fn context(flow: &Flow<FlowState>, now: Timestamp) -> FlowContext {
             .map_or([0; 2], TcpSession::sequence_spans),
         counts: FlowCounts {
             first_seen: flow.first_seen,
-            age_secs: now.since(flow.first_seen).as_secs(),
+            last_seen: now,
             packets: flow.packets,
             bytes: flow.bytes,
         },

@@ -32,7 +32,8 @@ pub(super) struct Inspection<'a> {
 }
 
 impl<'a> Inspection<'a> {
-    /// A flow's session, and what its bytes meet.
+    /// A flow's session, and what its bytes meet. Inlined: it is large.
+    #[inline]
     pub fn of(
         state: &'a mut FlowState,
         ctx: FlowContext,

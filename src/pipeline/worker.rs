@@ -7,6 +7,7 @@ mod firewall;
 mod fragments;
 mod memory;
 mod odd;
+mod ruling;
 mod settle;
 mod tunnel;
 mod twins;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use ahash::RandomState;
 
 use self::fragments::Fragments;
+use self::ruling::Lacks;
 use self::settle::Settled;
 use self::twins::Twins;
 use super::ending::{Ending, flow_event};
@@ -32,20 +34,19 @@ use super::passive::Onlooker;
 use super::policy::{Midstream, WorkerConfig};
 use super::reset::{Refused, answer};
 use super::tagging::TaggedHosts;
-use crate::buffer::Buffer;
 use crate::counters::{Counter, Counters};
 use crate::decode::{
     ChecksumTrust, LinkType, Packet, TcpFlags, TcpHeader, Transport, decode_frame,
 };
 use crate::detect::{
-    CompiledSignature, Evidence, FlowContext, Hits, ProfileClock, RuleProfile, Ruleset, Scratch,
+    CompiledSignature, FlowContext, Hits, ProfileClock, RuleProfile, Ruleset, Scratch,
     ThresholdTable,
 };
 use crate::direction::Direction;
 use crate::flow::{Flow, FlowId, FlowKey, FlowTable, NewFlow, TimeoutClass};
 use crate::stream::{ChunkPool, Segment, SegmentOutcome, Shared, TcpSession};
 use crate::time::Timestamp;
-use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Scope, Verdict};
+use crate::verdict::{DropReason, Edit, ExceptionPolicy, RejectTarget, Verdict};
 
 /// Flows looked at for their timeout in one [`Worker::tick`].
 const EXPIRE_PER_TICK: usize = 4096;
@@ -309,10 +310,10 @@ impl Worker {
         {
             return verdict;
         }
-        match packet.transport {
+        match &packet.transport {
             Transport::Fragment => self.judge_fragment(trust, passage, sink),
             _ if let Some(verdict) = self.before_flow(passage, sink) => verdict,
-            Transport::Tcp(tcp) => self.judge_tcp(&tcp, passage, sink),
+            Transport::Tcp(tcp) => self.judge_tcp(tcp, passage, sink),
             _ => match self.judge_datagram(passage, sink) {
                 Verdict::Forward => self.judge_inside(trust, passage, sink),
                 refused => refused,
@@ -415,137 +416,12 @@ impl Worker {
             self.engine.hits.clear();
             return Verdict::Forward;
         }
-        let alerts_before = self.counters.get(Counter::Alerts);
-        let number = self.counters.get(Counter::Received);
-        let most = self.config.alert_payload_bytes;
-        flow.state.show(most, &mut self.engine.shown_streams);
-        let case = Case {
-            ctx: context(flow, now),
-            flow_id: Some(flow.id),
-            ends: Some(passage.ends),
-            direction: dir,
-            app: &flow.state.app,
-            payload: Some(Evidence::new(
-                Buffer::Payload,
-                refused.map_or(0, |r| r.stream_offset),
-                passage.packet.payload,
-            )),
-            shown: self.config.shown(passage.packet, passage.frame, number),
-            streams: Some(&self.engine.shown_streams).filter(|_| most > 0),
+        let lacks = Lacks {
+            full,
+            undecided,
+            failed,
         };
-        judge::tell_gate(
-            &self.ruleset,
-            &self.engine.gate,
-            &mut self.engine.thresholds,
-            &self.counters,
-            &case,
-            sink,
-        );
-        let (ruling, tags) = match self.engine.gate.denial {
-            Some(denial) => (Ruling::Deny(denial), Vec::new()),
-            None => {
-                let judged = judge::rule(
-                    &self.ruleset,
-                    &self.engine.hits,
-                    &mut self.engine.thresholds,
-                    &self.counters,
-                    &case,
-                    sink,
-                );
-                (judged.ruling, judged.tags)
-            }
-        };
-        flow.state.accepted |= self.engine.gate.flow_accepted;
-        if self.engine.gate.pass == Some(Scope::Flow) {
-            flow.state.standing = Standing::Passed;
-        }
-        flow.state.alerted |= self.counters.get(Counter::Alerts) != alerts_before;
-        self.engine.hits.clear();
-        flow.state.app.take_finished();
-        for (tag, parties) in tags {
-            let ends = (parties.src, parties.dst);
-            self.engine
-                .tagged
-                .begin(tag, ends, &mut flow.state.tags, now);
-        }
-        match ruling {
-            Ruling::Deny(denial) => self.deny_flow(id, dir, denial, refused, passage, sink),
-            Ruling::Continue | Ruling::Bypass
-                if full && self.config.exceptions.kept_full != ExceptionPolicy::Pass =>
-            {
-                let policy = self.config.exceptions.kept_full;
-                self.except_flow(
-                    id,
-                    dir,
-                    (policy, DropReason::KeptFull),
-                    refused,
-                    passage,
-                    sink,
-                )
-            }
-            // Who only looks on goes on looking.
-            Ruling::Continue | Ruling::Bypass if undecided && !self.config.passive => {
-                let policy = self.config.exceptions.time_budget;
-                let failure = (policy, DropReason::TimeBudget);
-                self.except_flow(id, dir, failure, refused, passage, sink)
-            }
-            Ruling::Continue if failed => {
-                self.counters.add(Counter::AppLayerErrors, 1);
-                let policy = self.config.exceptions.parser_error;
-                self.except_flow(
-                    id,
-                    dir,
-                    (policy, DropReason::AppLayerError),
-                    refused,
-                    passage,
-                    sink,
-                )
-            }
-            Ruling::Continue | Ruling::Pass(Scope::Packet) => Verdict::Forward,
-            // Who only looks on has no time to save.
-            Ruling::Bypass if self.config.passive => Verdict::Forward,
-            Ruling::Bypass | Ruling::Pass(Scope::Flow) => {
-                let bypassed = u64::from(ruling == Ruling::Bypass);
-                self.counters.add(Counter::FlowsBypassed, bypassed);
-                flow.state.standing = Standing::Passed;
-                Verdict::Forward
-            }
-            Ruling::Refuse { scope, reject, hit } => {
-                let ruleset = self.ruleset.clone();
-                let signature = ruleset.signature(&hit);
-                let reason = DropReason::Rules;
-                self.note_drop(Some(id), Some(dir), reason, signature, passage, sink);
-                if scope == Scope::Flow {
-                    self.refuse(id, reason, reject, now);
-                }
-                self.send_resets(reject, refused, now, sink);
-                Verdict::Drop(reason)
-            }
-        }
-    }
-
-    /// What follows cannot be inspected, or not as a rule wants it.
-    fn except_flow(
-        &mut self,
-        id: FlowId,
-        dir: Direction,
-        (policy, reason): (ExceptionPolicy, DropReason),
-        refused: Option<&Refused<'_>>,
-        passage: &Passage<'_>,
-        sink: &mut dyn EventSink,
-    ) -> Verdict {
-        let reject = match policy {
-            ExceptionPolicy::Pass => {
-                self.counters.add(Counter::ExceptionPass, 1);
-                return Verdict::Forward;
-            }
-            ExceptionPolicy::Drop => None,
-            ExceptionPolicy::Reject => Some(RejectTarget::Both),
-        };
-        self.note_drop(Some(id), Some(dir), reason, None, passage, sink);
-        self.refuse(id, reason, reject, passage.now);
-        self.send_resets(reject, refused, passage.now, sink);
-        Verdict::Drop(reason)
+        self.carry_out(id, dir, lacks, refused, passage, sink)
     }
 
     fn refuse(

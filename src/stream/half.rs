@@ -139,6 +139,12 @@ impl Half {
         self.buffer.end()
     }
 
+    /// Sequence numbers taken so far, SYN and FIN included.
+    pub fn sequence_span(&self) -> u64 {
+        let fin = self.fin == Some(self.next());
+        self.next() + u64::from(self.isn.is_some()) + u64::from(fin)
+    }
+
     /// Of a half that is ahead: the end of what was handed over last; zero where nothing was.
     pub const fn handed_over(&self) -> u64 {
         if self.ahead { self.claimed } else { 0 }

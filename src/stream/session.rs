@@ -209,11 +209,8 @@ impl TcpSession {
 
     /// Sequence numbers that each end has used so far, by direction, the SYN's included.
     pub fn sequence_spans(&self) -> [u64; 2] {
-        [0, 1].map(|index| {
-            let half = &self.halves[index];
-            let fin = half.fin == Some(half.next());
-            half.next() + u64::from(half.isn().is_some()) + u64::from(fin)
-        })
+        let [to_server, to_client] = &self.halves;
+        [to_server.sequence_span(), to_client.sequence_span()]
     }
 
     /// Stream offset of a segment's first byte; zero for what lies before the stream.

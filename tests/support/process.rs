@@ -136,6 +136,22 @@ impl Drop for Running {
     }
 }
 
+/// What a process has taken of processors so far, in the kernel too, with all of its threads.
+pub fn cpu_seconds(pid: u32) -> Fallible<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The name, in parentheses, may hold spaces; `utime` and `stime` are fields 14 and 15.
+    let (_, fields) = stat.rsplit_once(')').ok_or("no name in it")?;
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|ticks| ticks.parse::<u64>().ok())
+        .sum();
+    // SAFETY: reads a constant of the system.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok(ticks as f64 / per_second as f64)
+}
+
 fn lossy(file: &Path) -> String {
     String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()
 }

@@ -113,12 +113,23 @@ impl Avx2 {
         candidate: &mut impl FnMut(usize, u8),
     ) {
         // SAFETY: an `Avx2` exists only where the processor was found to have AVX2.
-        unsafe { scan_few(few, haystack, first, candidate) }
+        unsafe {
+            match few.places {
+                2 => scan_few::<2>(few, haystack, first, candidate),
+                3 => scan_few::<3>(few, haystack, first, candidate),
+                _ => scan_few::<4>(few, haystack, first, candidate),
+            }
+        }
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn scan_few(few: &Teddy, haystack: &[u8], first: usize, candidate: &mut impl FnMut(usize, u8)) {
+fn scan_few<const PLACES: usize>(
+    few: &Teddy,
+    haystack: &[u8],
+    first: usize,
+    candidate: &mut impl FnMut(usize, u8),
+) {
     let Halves { low, high } = &few.halves;
     let first_place = [twice(&low[0]), twice(&high[0])];
     let second_place = [twice(&low[1]), twice(&high[1])];
@@ -129,8 +140,12 @@ fn scan_few(few: &Teddy, haystack: &[u8], first: usize, candidate: &mut impl FnM
     while let Some((position, there, round)) = rounds.next() {
         let mut passing = test_bytes(round, 0, first_place);
         passing = _mm256_and_si256(passing, test_bytes(round, 1, second_place));
-        passing = _mm256_and_si256(passing, test_bytes(round, 2, third_place));
-        passing = _mm256_and_si256(passing, test_bytes(round, 3, fourth_place));
+        if PLACES > 2 {
+            passing = _mm256_and_si256(passing, test_bytes(round, 2, third_place));
+        }
+        if PLACES > 3 {
+            passing = _mm256_and_si256(passing, test_bytes(round, 3, fourth_place));
+        }
         let failing = _mm256_movemask_epi8(_mm256_cmpeq_epi8(passing, nothing)) as u32;
         let mut lanes = !failing & there;
         if lanes == 0 {

@@ -51,6 +51,12 @@ const SAMPLE: &str = concat!(
     "<note id=\"0123456789\">0 1 2 3 4 5 6 7 8 9 10 20 30 100 2000 2024-01-01T00:00:00.000Z</note>\r\n",
 );
 
+/// A word of every eighth place in the sample of traffic.
+pub(super) fn sampled_words() -> impl Iterator<Item = [u8; 4]> {
+    let places = SAMPLE.as_bytes().windows(4).step_by(8);
+    places.filter_map(|window| window.try_into().ok())
+}
+
 /// Cost of the likeliest; others are cheaper by 16 for each halving of their likelihood.
 const CERTAIN: u32 = 16 * 40;
 

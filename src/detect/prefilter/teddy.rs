@@ -7,7 +7,7 @@
 
 use super::bitmap::Bitmap;
 use super::gram::{self, Gram, fold_byte};
-use super::rarity::commonness;
+use super::rarity::{commonness, sampled_words};
 use super::store::{Scan, Store};
 use super::{Pattern, PatternId, Scratch};
 
@@ -48,6 +48,8 @@ pub(super) struct Teddy {
     buckets_of_width: [u8; 3],
     buckets: [Vec<Entry>; BUCKETS],
     longest: usize,
+    /// So many places are worth a test at every position: what the others would rule out is rare.
+    pub(super) places: usize,
 }
 
 impl Teddy {
@@ -77,6 +79,7 @@ impl Teddy {
             buckets_of_width: [0; 3],
             buckets: Default::default(),
             longest: 0,
+            places: WIDTH,
         };
         let shared = share_for_whole(whole, entries.len() - whole);
         for (at, entry) in entries.iter().enumerate() {
@@ -89,7 +92,42 @@ impl Teddy {
             let length = pattern.map_or(0, |p| p.bytes.len());
             table.longest = table.longest.max(length);
         }
+        table.places = table.worthy_places();
         Some(table)
+    }
+
+    /// With how many places a round of the widest registers costs the least, guessed in instructions.
+    fn worthy_places(&self) -> usize {
+        const OF_A_PLACE: f64 = 9.0;
+        const OF_A_CANDIDATE: f64 = 70.0;
+        const POSITIONS: f64 = 32.0;
+        let cost = |places: usize| {
+            let candidates = POSITIONS * self.passing_rate(places);
+            (OF_A_PLACE * places as f64 + OF_A_CANDIDATE * candidates) as u32
+        };
+        (2..=WIDTH)
+            .min_by_key(|&places| cost(places))
+            .unwrap_or(WIDTH)
+    }
+
+    /// The share of positions that pass the first `places`: in a sample of traffic, and among bytes of
+    /// which each is as likely as any other.
+    fn passing_rate(&self, places: usize) -> f64 {
+        let Halves { low, high } = &self.halves;
+        let sets = |place: usize, byte: u8| {
+            low[place][usize::from(byte & 15)] & high[place][usize::from(byte >> 4)]
+        };
+        let passes =
+            |word: &[u8; 4]| (0..places).fold(u8::MAX, |all, at| all & sets(at, word[at])) != 0;
+        let words = sampled_words().count().max(1) as f64;
+        let in_sample = sampled_words().filter(passes).count() as f64 / words;
+        let of_bucket = |bucket: usize| -> f64 {
+            let halves = |of: &[u8; 16]| of.iter().filter(|&&set| set >> bucket & 1 != 0).count();
+            let share = |at: usize| (halves(&low[at]) * halves(&high[at])) as f64 / 256.0;
+            (0..places).map(share).product()
+        };
+        let in_noise = (0..BUCKETS).map(of_bucket).sum::<f64>().min(1.0);
+        (in_sample + in_noise) / 2.0
     }
 
     fn place(&mut self, bucket: usize, entry: Entry) {
