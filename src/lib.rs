@@ -26,6 +26,7 @@ pub mod latency;
 pub mod number;
 pub mod parallel;
 pub mod protocol;
+pub mod reuse;
 pub mod time;
 pub mod verdict;
 

@@ -16,6 +16,7 @@ const BASE: &[&str] = &[
     "number",
     "base64",
     "parallel",
+    "reuse",
 ];
 
 /// A room, and the rooms it may name besides the base.
@@ -30,6 +31,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("buffer", &[]),
     ("number", &[]),
     ("parallel", &[]),
+    ("reuse", &[]),
     ("decode", &[]),
     ("defrag", &["decode"]),
     ("flow", &["decode"]),

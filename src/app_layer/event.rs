@@ -1,6 +1,9 @@
 //! What parsers find wrong, by the names rules know (`app-layer-event:PROTOCOL.NAME`).
 
 use crate::protocol::Protocol;
+use crate::reuse::reused;
+
+reused!(Event);
 
 /// Declares a protocol's own events: `Variant = "name", "help";` rows in its `events.rs`. Older
 /// names may follow the name: `Variant = "name" | "older", "help";`.

@@ -15,6 +15,9 @@ use super::frames::{FrameProtocols, Frames, Unit};
 use super::message::Expected;
 use super::{Limits, Protocol, TxRef, http1, http2, message, tls};
 use crate::direction::Direction;
+use crate::reuse::{List, Place, reused};
+
+reused!(Detecting);
 
 /// Empty lines are kept up to so many bytes while nothing else has come.
 const EMPTY_LINES: usize = 64;
@@ -47,7 +50,7 @@ pub struct AppLayer {
 enum State {
     #[default]
     Fresh,
-    Detecting(Box<Detecting>),
+    Detecting(Place<Detecting>),
     Http1(Box<http1::Parser>),
     Http2(Box<http2::Parser>),
     Tls(Box<tls::Parser>),
@@ -60,7 +63,7 @@ enum State {
 /// What is known of a flow without protocol.
 #[derive(Debug, Default)]
 struct Detecting {
-    kept: [Vec<u8>; 2],
+    kept: [List<u8>; 2],
     verdicts: [Guess; 2],
     ended: [bool; 2],
     /// Bytes that the last call kept.
@@ -231,14 +234,16 @@ impl AppLayer {
             State::Message(parser) => parser.gap(direction, length),
             // What begins behind a hole is the middle of something; the other direction may tell.
             State::Fresh => {
-                let mut detecting = Box::<Detecting>::default();
+                let mut detecting = Detecting::default();
                 detecting.skip(direction, length);
-                self.state = State::Detecting(detecting);
+                self.state = State::Detecting(Place::of(detecting));
             }
-            State::Detecting(detecting) => {
-                detecting.skip(direction, length);
-                if detecting.is_hopeless() {
-                    self.state = State::Unknown;
+            State::Detecting(place) => {
+                if let Some(detecting) = place.get_mut() {
+                    detecting.skip(direction, length);
+                    if detecting.is_hopeless() {
+                        self.state = State::Unknown;
+                    }
                 }
             }
             State::Unknown | State::Released(_) => {}
@@ -290,9 +295,10 @@ impl AppLayer {
     /// The one direction that has brought more than detection keeps and none of it of a protocol,
     /// where the other has brought nothing.
     pub fn only_stranger(&self) -> Option<Direction> {
-        let State::Detecting(detecting) = &self.state else {
+        let State::Detecting(place) = &self.state else {
             return None;
         };
+        let detecting = place.get()?;
         Direction::BOTH.into_iter().find(|direction| {
             let other = direction.opposite().index();
             detecting.verdicts[direction.index()] == Guess::Neither
@@ -325,9 +331,9 @@ impl AppLayer {
             State::Http2(parser) => parser.eof(direction, limits),
             State::Tls(parser) => parser.eof(direction),
             State::Message(parser) => parser.eof(direction, limits),
-            State::Detecting(detecting) => {
-                if let Some(ended) = detecting.ended.get_mut(direction.index()) {
-                    *ended = true;
+            State::Detecting(place) => {
+                if let Some(detecting) = place.get_mut() {
+                    detecting.ended[direction.index()] = true;
                 }
             }
             State::Fresh | State::Unknown | State::Released(_) => {}
@@ -466,9 +472,9 @@ impl AppLayer {
         let before = self.before.as_ref().map_or(0, |p| p.held_bytes());
         let now = match &self.state {
             State::Fresh | State::Unknown | State::Released(_) => 0,
-            State::Detecting(detecting) => {
-                size_of::<Detecting>() + detecting.kept.iter().map(Vec::capacity).sum::<usize>()
-            }
+            State::Detecting(place) => place.get().map_or(0, |detecting| {
+                size_of::<Detecting>() + detecting.kept.iter().map(List::capacity).sum::<usize>()
+            }),
             State::Http1(parser) => parser.held_bytes(),
             State::Http2(parser) => parser.held_bytes(),
             State::Tls(parser) => parser.held_bytes(),
@@ -537,9 +543,12 @@ impl AppLayer {
                 self.begin(at);
                 return true;
             }
-            self.state = State::Detecting(Box::default());
+            self.state = State::Detecting(Place::of(Detecting::default()));
         }
-        let State::Detecting(detecting) = &mut self.state else {
+        let State::Detecting(place) = &mut self.state else {
+            return false;
+        };
+        let Some(detecting) = place.get_mut() else {
             return false;
         };
         let known = detecting.add(&opening);
@@ -550,7 +559,7 @@ impl AppLayer {
         let Some(at) = known else {
             return false;
         };
-        let State::Detecting(mut detecting) = std::mem::take(&mut self.state) else {
+        let Some(mut detecting) = place.take() else {
             return false;
         };
         // The bytes of this call were added last; the caller gives them to the parser.
@@ -614,7 +623,7 @@ impl AppLayer {
 
     fn replay(&mut self, direction: Direction, detecting: &Detecting, limits: &Limits) {
         let index = direction.index();
-        let mut rest = detecting.kept.get(index).map_or(&[][..], Vec::as_slice);
+        let mut rest = detecting.kept.get(index).map_or(&[][..], |kept| &kept[..]);
         while !rest.is_empty() {
             let consumed = self.feed(direction, rest, limits);
             rest = rest.get(consumed..).unwrap_or_default();

@@ -1,11 +1,15 @@
 //! Numbers as text. A packet's fields are made into text often enough that `core::fmt` shows.
 
+use std::fmt::Write;
+
+use crate::reuse::Text;
+
 const LOWER: &[u8; 16] = b"0123456789abcdef";
 const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 /// Each byte as `{byte:02x}`.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
+pub(super) fn hex(bytes: &[u8]) -> Text {
+    let mut text = Text::new();
     for byte in bytes {
         push_hex(&mut text, *byte);
     }
@@ -13,29 +17,29 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// As `{byte:02x}`.
-pub(super) fn push_hex(text: &mut String, byte: u8) {
+pub(super) fn push_hex(text: &mut impl Write, byte: u8) {
     push_digits(text, byte, LOWER);
 }
 
 /// As `{byte:02X}`.
-pub(super) fn push_upper_hex(text: &mut String, byte: u8) {
+pub(super) fn push_upper_hex(text: &mut impl Write, byte: u8) {
     push_digits(text, byte, UPPER);
 }
 
-fn push_digits(text: &mut String, byte: u8, digits: &[u8; 16]) {
-    text.push(char::from(digits[usize::from(byte >> 4)]));
-    text.push(char::from(digits[usize::from(byte & 15)]));
+fn push_digits(text: &mut impl Write, byte: u8, digits: &[u8; 16]) {
+    let _ = text.write_char(char::from(digits[usize::from(byte >> 4)]));
+    let _ = text.write_char(char::from(digits[usize::from(byte & 15)]));
 }
 
 /// As `{number}`.
-pub(super) fn push_decimal(text: &mut String, number: u64) {
+pub(super) fn push_decimal(text: &mut impl Write, number: u64) {
     let mut power = 1;
     while number / power >= 10 {
         power *= 10;
     }
     while power > 0 {
         // Below ten by how the power was found.
-        text.push(char::from(b'0' + (number / power % 10) as u8));
+        let _ = text.write_char(char::from(b'0' + (number / power % 10) as u8));
         power /= 10;
     }
 }

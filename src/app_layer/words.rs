@@ -34,5 +34,9 @@ pub(super) fn greets(bytes: &[u8], fits: impl FnOnce(&[u8]) -> bool) -> Option<b
     if end.is_none() && bytes.len() < LONGEST_GREETING {
         return None;
     }
-    Some(fits(&bytes[..end.unwrap_or(reach)].to_ascii_uppercase()))
+    let mut line = [0; LONGEST_GREETING];
+    let line = &mut line[..end.unwrap_or(reach)];
+    line.copy_from_slice(&bytes[..line.len()]);
+    line.make_ascii_uppercase();
+    Some(fits(line))
 }

@@ -6,6 +6,9 @@ use super::scratch::Scratch;
 use super::variables::FlowVariables;
 use crate::app_layer::FIRST_UNIT;
 use crate::direction::Direction;
+use crate::reuse::{List, reused};
+
+reused!(TxState, StreamCandidate, RuleRef, Scanned, TxCandidate);
 
 /// Detection state of one flow. Idle, it owns no heap memory; its lists keep their room when
 /// [`FlowDetect::reset`] makes it ready for another flow.
@@ -17,12 +20,12 @@ pub struct FlowDetect {
     pub(crate) variables: FlowVariables,
     /// Changes with flowbits and with payload matches that transactions wait for.
     pub(crate) generation: u32,
-    pub(crate) txs: Vec<TxState>,
+    pub(crate) txs: List<TxState>,
     /// Transactions below this id are over, unless they are in `txs`.
     pub(crate) retired_below: u64,
-    pub(crate) stream: [Vec<StreamCandidate>; 2],
+    pub(crate) stream: [List<StreamCandidate>; 2],
     /// Rules whose payload part matched and whose transaction part is awaited.
-    pub(crate) payload_matched: Vec<RuleRef>,
+    pub(crate) payload_matched: List<RuleRef>,
     /// Rules about addresses only were asked, by direction.
     pub(crate) addresses_done: [bool; 2],
     /// Rules about the protocol only were asked, by direction.
@@ -101,14 +104,14 @@ pub(crate) struct TxSide {
     /// States that a firewall has let through.
     pub(crate) states_passed: u8,
     /// Its rules that did so for what is in the transaction: each is here once.
-    pub(crate) let_through_by: Vec<RuleRef>,
+    pub(crate) let_through_by: List<RuleRef>,
     pub(crate) events_seen: usize,
     /// Bytes (or instances) scanned of each buffer that has a prefilter, layer after layer.
-    pub(crate) scanned: Vec<u32>,
+    pub(crate) scanned: List<u32>,
     /// The same of instances other than the first.
-    pub(crate) scanned_further: Vec<Scanned>,
+    pub(crate) scanned_further: List<Scanned>,
     /// Sorted by rule.
-    pub(crate) candidates: Vec<TxCandidate>,
+    pub(crate) candidates: List<TxCandidate>,
     /// Bytes of buffers that may have been added to since rules found them wanting.
     pub(crate) amendable: usize,
     pub(crate) growth: Growth,
@@ -197,7 +200,7 @@ impl FlowDetect {
                 + side.candidates.capacity() * size_of::<TxCandidate>()
                 + side.let_through_by.capacity() * size_of::<RuleRef>()
         };
-        let candidates = self.stream.iter().map(Vec::capacity).sum::<usize>();
+        let candidates = self.stream.iter().map(List::capacity).sum::<usize>();
         self.txs.capacity() * size_of::<TxState>()
             + sides.map(of_side).sum::<usize>()
             + candidates * size_of::<StreamCandidate>()
@@ -299,7 +302,7 @@ impl FlowDetect {
             scratch.recycle(state);
         }
         self.retired_below = 0;
-        self.stream.iter_mut().for_each(Vec::clear);
+        self.stream.iter_mut().for_each(List::clear);
         self.payload_matched.clear();
         self.addresses_done = [false; 2];
         self.protocol_done = [false; 2];

@@ -3,6 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use crate::reuse::{List, reused};
+
+reused!(BitId);
+
 /// One name. The same in every layer and after every reload, so that bits outlive a ruleset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct BitId(u32);
@@ -27,12 +31,12 @@ impl BitId {
 
 /// The bits set in one flow, sorted.
 #[derive(Debug, Default)]
-pub(crate) struct Bits(Vec<BitId>);
+pub(crate) struct Bits(List<BitId>);
 
 impl Bits {
     /// Gives back room that bits set no more have left.
     pub(crate) fn shrink(&mut self) {
-        self.0.shrink_to_fit();
+        self.0.shrink_to(0);
     }
 
     pub(crate) fn has(&self, bit: BitId) -> bool {

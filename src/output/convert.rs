@@ -420,13 +420,12 @@ fn http(tx: &http1::Transaction) -> Http {
 }
 
 fn tls(tx: &tls::Transaction) -> Tls {
-    let fields = |list: &[Vec<u8>]| list.iter().map(|bytes| field(bytes)).collect();
     let chain = tx.chain(Direction::ToClient);
     let server = chain.map(certificate).unwrap_or_default();
     Tls {
         subject: server.subject,
         issuerdn: server.issuerdn,
-        subjectaltname: chain.map_or_else(Vec::new, |chain| fields(chain.names())),
+        subjectaltname: chain.map_or_else(Vec::new, |chain| fields_of(chain.names())),
         serial: server.serial,
         fingerprint: server.fingerprint,
         sni: tx.sni().map(field),
@@ -436,12 +435,16 @@ fn tls(tx: &tls::Transaction) -> Tls {
         ja3: ja3(tx, Direction::ToServer),
         ja3s: ja3(tx, Direction::ToClient),
         ja4: tx.ja4().map(Text::from),
-        client_alpns: fields(tx.alpn(Direction::ToServer)),
-        server_alpns: fields(tx.alpn(Direction::ToClient)),
+        client_alpns: fields_of(tx.alpn(Direction::ToServer)),
+        server_alpns: fields_of(tx.alpn(Direction::ToClient)),
         client: tx
             .chain(Direction::ToServer)
             .map(|chain| Box::new(certificate(chain))),
     }
+}
+
+fn fields_of(list: &[impl AsRef<[u8]>]) -> Vec<Text> {
+    list.iter().map(|bytes| field(bytes.as_ref())).collect()
 }
 
 fn certificate(chain: &tls::Chain) -> Certificate {

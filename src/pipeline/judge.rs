@@ -9,6 +9,7 @@ use crate::detect::{
     Parties, Ruleset, ThresholdTable, Thresholded,
 };
 use crate::direction::Direction;
+use crate::reuse::List;
 use crate::signature::ast::Tag;
 use crate::signature::{SuppressedEnd, Suppression};
 use crate::verdict::{Action, RejectTarget, Scope};
@@ -98,18 +99,22 @@ pub(super) fn rule(
 ) -> Judged {
     let mut tags = Vec::new();
     let rates = &ruleset.policy.rates;
-    // Few packets have hits at all: this is not the path that must not allocate.
-    let mut ordered: Vec<&Hit> = hits.as_slice().iter().collect();
-    ordered.sort_by_key(|hit| {
-        ruleset.signature(hit).map(|s| {
+    let mut ordered: List<usize> = (0..hits.as_slice().len()).collect();
+    ordered.sort_unstable_by_key(|&at| {
+        let signature = hits.as_slice().get(at).and_then(|h| ruleset.signature(h));
+        let rank = signature.map(|s| {
             let rank = ruleset.policy.action_order.rank(s.action());
             (rank, s.signature.priority)
-        })
+        });
+        (rank, at)
     });
     let mut ruling = Ruling::Continue;
-    let mut told = Vec::with_capacity(ordered.len());
-    for hit in ordered {
-        let Some(signature) = ruleset.signature(hit) else {
+    // Most packets with a match tell of none: it sets a flowbit, or was told of before.
+    let mut told = Vec::new();
+    for &at in &ordered {
+        let found = hits.as_slice().get(at);
+        let Some((hit, signature)) = found.and_then(|hit| Some((hit, ruleset.signature(hit)?)))
+        else {
             continue;
         };
         let parties = case.parties(hit);

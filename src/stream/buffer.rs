@@ -1,9 +1,11 @@
 //! The bytes of one direction that are kept, by stream offset.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::chunk::{CHUNK_BYTES, Chunk, ChunkPool};
+use crate::reuse::{List, Queue, reused};
+
+reused!(Option<Chunk>);
 
 /// More separate islands behind holes than any honest path makes.
 const MAX_ISLANDS: usize = 1024;
@@ -15,12 +17,12 @@ pub(super) struct NoRoom;
 /// Contiguous bytes `kept.start..kept.end`, and islands of bytes beyond.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    chunks: VecDeque<Option<Chunk>>,
+    chunks: Queue<Option<Chunk>>,
     /// Stream offset of `chunks[0]`, in chunks.
     first_chunk: u64,
     kept: Range<u64>,
     /// Sorted, separate, all beyond `kept.end`.
-    islands: Vec<Range<u64>>,
+    islands: List<Range<u64>>,
     /// Bytes of these lists, as the pool has them.
     booked: usize,
 }
@@ -188,11 +190,12 @@ impl Buffer {
     }
 
     pub fn clear(&mut self, pool: &mut ChunkPool) {
-        self.islands = Vec::new();
+        self.islands.free();
         self.kept.start = self.kept.end;
-        for chunk in std::mem::take(&mut self.chunks).into_iter().flatten() {
+        for chunk in self.chunks.drain().flatten() {
             pool.give(chunk);
         }
+        self.chunks.free();
         self.first_chunk = 0;
         self.book(pool);
     }
@@ -206,7 +209,8 @@ impl Buffer {
             new.start = new.start.min(first.start);
             new.end = new.end.max(last.end);
         }
-        self.islands.splice(from..to, std::iter::once(new));
+        self.islands.drain(from..to);
+        self.islands.insert(from, new);
     }
 
     fn write(&mut self, offset: u64, bytes: &[u8], pool: &mut ChunkPool) -> Result<(), NoRoom> {

@@ -1,12 +1,14 @@
 //! The last bytes of a direction, for signatures that look back.
 
+use crate::reuse::List;
+
 /// What is kept of one direction's delivered bytes between two packets.
 ///
 /// New bytes are put behind the kept ones in place; what is not asked for any more goes when there is
 /// as much of it as of the rest. So a byte is moved about twice, however small the packets.
 #[derive(Debug, Default)]
 pub struct Window {
-    tail: Vec<u8>,
+    tail: List<u8>,
     /// Stream offset behind the last byte.
     end: u64,
 }
@@ -15,7 +17,7 @@ impl Window {
     /// A window that ends at `end`, of which `tail` are the last bytes.
     pub fn of(tail: &[u8], end: u64) -> Self {
         Self {
-            tail: tail.to_vec(),
+            tail: List::from(tail),
             end,
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! Checksums are not verified, and gzip may have several members.
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::Status;
 
 use super::Broken;
+use crate::reuse::Inflater;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -55,7 +56,7 @@ pub(super) struct Inflate {
     stage: Stage,
     gzip: bool,
     trailer: u8,
-    inflate: Decompress,
+    inflate: Inflater,
     /// Bytes read ahead that belong to the next stage.
     held: Held,
     /// What comes next does not decode; what came before it has been given out.
@@ -92,8 +93,8 @@ impl Held {
 }
 
 impl Inflate {
-    /// What zlib-rs allocates to inflate, a window of 32 KiB and tables, and this.
-    pub(super) const HELD_BYTES: usize = 48 * 1024 + size_of::<Self>();
+    /// What its decoder allocates, and this.
+    pub(super) const HELD_BYTES: usize = Inflater::HELD_BYTES + size_of::<Self>();
 
     pub(super) fn gzip() -> Self {
         Self::new(Stage::Fixed { read: 0, flags: 0 }, 8, true)
@@ -118,7 +119,7 @@ impl Inflate {
             stage,
             gzip,
             trailer,
-            inflate: Decompress::new(false),
+            inflate: Inflater::new(false),
             held: Held::default(),
             broken: false,
         }
@@ -184,20 +185,15 @@ impl Inflate {
             }
             return (count, count);
         }
-        let before = (self.inflate.total_in(), self.inflate.total_out());
-        let status = self.inflate.decompress(input, out, FlushDecompress::None);
-        self.broken = status.is_err();
-        if matches!(status, Ok(Status::StreamEnd)) {
+        let step = self.inflate.step(input, out);
+        self.broken = step.status.is_none();
+        if step.status == Some(Status::StreamEnd) {
             self.stage = Stage::Trailer { left: self.trailer };
             if self.trailer == 0 {
                 self.stage = Stage::Beyond;
             }
         }
-        let moved = |now: u64, then: u64| usize::try_from(now - then).unwrap_or(usize::MAX);
-        (
-            moved(self.inflate.total_in(), before.0),
-            moved(self.inflate.total_out(), before.1),
-        )
+        (step.read, step.made)
     }
 
     fn framing(&mut self, byte: u8) -> Result<(), Broken> {

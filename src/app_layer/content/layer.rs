@@ -4,6 +4,7 @@ use super::br::Brotli;
 use super::inflate::Inflate;
 use super::zst::{self, Zstd};
 use super::{Broken, Stop};
+use crate::reuse::List;
 
 /// A content coding that can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +44,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 enum State {
     /// At the start, of which these bytes are known.
     Start,
-    Inflate(Box<Inflate>),
+    Inflate(Inflate),
     Brotli(Box<Brotli>),
     Zstd(Box<Zstd>),
     /// Given out as it is.
@@ -55,11 +56,11 @@ pub(super) struct Layer {
     claimed: Coding,
     state: State,
     /// First bytes, until it is known what they are.
-    start: Vec<u8>,
+    start: List<u8>,
     /// What was read of a coding that may turn out not to be there.
-    tried: Option<Vec<u8>>,
+    tried: Option<List<u8>>,
     /// Bytes to read before any more input, from the number on.
-    again: Vec<u8>,
+    again: List<u8>,
     again_from: usize,
     /// Something else may be tried if this fails.
     alternative: bool,
@@ -86,9 +87,9 @@ impl Layer {
         Self {
             claimed,
             state: State::Start,
-            start: Vec::new(),
+            start: List::new(),
             tried: None,
-            again: Vec::new(),
+            again: List::new(),
             again_from: 0,
             alternative: false,
             refuted: false,
@@ -106,7 +107,7 @@ impl Layer {
             State::Brotli(brotli) => brotli.held_bytes(),
             State::Zstd(zstd) => zstd.held_bytes(),
         };
-        let tried = self.tried.as_ref().map_or(0, Vec::capacity);
+        let tried = self.tried.as_ref().map_or(0, List::capacity);
         size_of::<Self>() + state + tried + self.start.capacity() + self.again.capacity()
     }
 
@@ -132,7 +133,7 @@ impl Layer {
     /// Nothing more comes: what is too short to be known is given out as it is.
     pub(super) fn end(&mut self) {
         if matches!(self.state, State::Start) && !self.start.is_empty() {
-            self.give_out(Vec::new());
+            self.give_out(List::new());
         } else if !self.made_any
             && !self.is_whole()
             && let Some(tried) = self.tried.take()
@@ -173,7 +174,7 @@ impl Layer {
                 }
                 continue;
             }
-            self.again = Vec::new();
+            self.again.free();
             self.again_from = 0;
             let rest = input.get(read..).unwrap_or_default();
             let (used, made) = self.step(rest, room);
@@ -226,7 +227,7 @@ impl Layer {
     }
 
     /// The coding that was claimed is not there. What was read for it is read once more.
-    fn begin_again(&mut self, tried: Vec<u8>) {
+    fn begin_again(&mut self, tried: List<u8>) {
         self.mislabelled = true;
         if self.alternative {
             self.alternative = false;
@@ -239,7 +240,7 @@ impl Layer {
         }
     }
 
-    fn give_out(&mut self, bytes: Vec<u8>) {
+    fn give_out(&mut self, bytes: List<u8>) {
         self.mislabelled = true;
         self.state = State::Plain;
         let mut again = std::mem::take(&mut self.start);
@@ -271,7 +272,7 @@ impl Layer {
         let start = &self.start;
         let first = *start.first()?;
         if self.claimed == Coding::Brotli && !self.refuted {
-            self.tried = Some(Vec::new());
+            self.tried = Some(List::new());
             self.alternative = true;
             return Some(State::Brotli(Box::new(Brotli::new())));
         }
@@ -279,7 +280,7 @@ impl Layer {
             let second = *start.get(1)?;
             if second == GZIP_MAGIC[1] {
                 self.mislabelled |= self.claimed != Coding::Gzip;
-                return Some(State::Inflate(Box::new(Inflate::gzip())));
+                return Some(State::Inflate(Inflate::gzip()));
             }
         }
         // A frame, or one that is skipped (RFC 8878 section 3.1.2).
@@ -298,14 +299,14 @@ impl Layer {
             if Inflate::is_zlib(head) {
                 self.mislabelled |= self.claimed != Coding::Deflate;
                 // Raw deflate can start like zlib, and receivers try both.
-                self.tried = Some(Vec::new());
+                self.tried = Some(List::new());
                 self.alternative = true;
-                return Some(State::Inflate(Box::new(Inflate::zlib())));
+                return Some(State::Inflate(Inflate::zlib()));
             }
         }
         if self.claimed == Coding::Deflate {
-            self.tried = Some(Vec::new());
-            return Some(State::Inflate(Box::new(Inflate::raw())));
+            self.tried = Some(List::new());
+            return Some(State::Inflate(Inflate::raw()));
         }
         self.mislabelled = true;
         Some(State::Plain)

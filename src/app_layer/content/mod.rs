@@ -13,6 +13,9 @@ mod zst;
 use layer::Layer;
 
 use super::Limits;
+use crate::reuse::{List, reused};
+
+reused!(Decoder, Layer);
 
 pub use names::{Codings, Fault, codings};
 
@@ -38,7 +41,7 @@ const WINDOW: usize = 4096;
 #[derive(Debug)]
 pub struct Decoder {
     /// In the order they are undone: the last one named first.
-    layers: Vec<Layer>,
+    layers: List<Layer>,
     written: u64,
 }
 

@@ -1,11 +1,14 @@
 //! What Content-Encoding names (RFC 9110 section 8.4.1).
 
 use super::layer::Coding;
+use crate::reuse::{List, reused};
+
+reused!(Coding);
 
 /// The codings of a body, in the order they were applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Codings {
-    named: Vec<Coding>,
+    named: List<Coding>,
     /// What was odd about the header.
     pub fault: Option<Fault>,
 }
@@ -60,7 +63,7 @@ pub fn codings(value: &[u8], most: usize) -> Codings {
 /// A coding in a name with other bytes in it, which some receivers take out or stop at.
 fn within(name: &[u8]) -> Option<Coding> {
     let letters = |b: &u8| b.is_ascii_alphanumeric();
-    let squeezed: Vec<u8> = name.iter().copied().filter(letters).take(64).collect();
+    let squeezed: List<u8> = name.iter().copied().filter(letters).take(64).collect();
     Coding::from_name(&squeezed).or_else(|| {
         let words = name.split(|b| !letters(b));
         words.filter(|w| !w.is_empty()).find_map(Coding::from_name)
@@ -94,7 +97,7 @@ mod tests {
         ];
         for (value, named, fault) in cases {
             let got = codings(value, 3);
-            assert_eq!(got.named, *named, "{value:?}");
+            assert_eq!(&got.named[..], *named, "{value:?}");
             assert_eq!(got.fault, *fault, "{value:?}");
         }
     }

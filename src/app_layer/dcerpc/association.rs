@@ -1,5 +1,7 @@
 //! One association: the interfaces bound on it, and the calls made.
 
+use std::fmt::Write as _;
+
 use super::Event;
 use super::pdu::{Body, Header, Kind, Order};
 use crate::app_layer::message::{Fact, Messages, Transaction};
@@ -7,6 +9,9 @@ use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
+use crate::reuse::{List, Text, reused};
+
+reused!(Call, Interface);
 
 /// Interfaces that are kept.
 const MOST_INTERFACES: usize = 64;
@@ -14,9 +19,9 @@ const MOST_INTERFACES: usize = 64;
 /// What is known of one connection or pipe.
 #[derive(Debug, Default)]
 pub struct Association {
-    interfaces: Vec<Interface>,
+    interfaces: List<Interface>,
     /// Calls whose response is not complete.
-    calls: Vec<Call>,
+    calls: List<Call>,
     /// The transaction of the newest bind without its answer.
     binding: Option<u64>,
 }
@@ -25,7 +30,7 @@ pub struct Association {
 struct Interface {
     context: u16,
     /// UUID in text, then the major version in two bytes, big-endian.
-    name: Vec<u8>,
+    name: List<u8>,
     /// Refused by the server.
     refused: bool,
     /// By the bind in hand, whose answer tells in the same order.
@@ -107,10 +112,9 @@ impl Association {
             let (major, minor) = (body.u16()?, body.u16()?);
             body.take(usize::from(transfers) * 20)?;
             tx.tell("interfaces[].uuid", Fact::Text(uuid.as_bytes()));
-            tx.tell(
-                "interfaces[-1].version",
-                Fact::Text(format!("{major}.{minor}").as_bytes()),
-            );
+            let mut version = Text::new();
+            let _ = write!(version, "{major}.{minor}");
+            tx.tell("interfaces[-1].version", Fact::Text(version.as_bytes()));
             if self.interfaces.len() >= MOST_INTERFACES {
                 tx.raise(
                     direction,
@@ -118,7 +122,7 @@ impl Association {
                 );
                 break;
             }
-            let mut name = uuid.into_bytes();
+            let mut name = List::from(uuid.as_bytes());
             name.extend_from_slice(&major.to_be_bytes());
             self.interfaces.retain(|i| i.context != context);
             self.interfaces.push(Interface {

@@ -7,6 +7,7 @@ use crate::app_layer::message::{Fact, Messages};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
+use crate::reuse::List;
 
 /// The version of the connectionless protocol.
 pub(super) const VERSION: u8 = 4;
@@ -37,7 +38,7 @@ pub(super) fn read(messages: &mut Messages, direction: Direction, bytes: &[u8]) 
 
 struct Fields<'a> {
     kind: u8,
-    interface: Vec<u8>,
+    interface: List<u8>,
     operation: u16,
     stub: &'a [u8],
 }
@@ -50,7 +51,7 @@ fn fields(bytes: &[u8]) -> Option<Fields<'_>> {
     body.take(1)?;
     let kind = body.u8()?;
     body.take(22)?;
-    let mut interface = body.order.uuid(body.array()?).into_bytes();
+    let mut interface = List::from(body.order.uuid(body.array()?).as_bytes());
     body.take(20)?;
     let version = body.order.u32(body.array()?);
     interface.extend_from_slice(&u16::try_from(version).unwrap_or(u16::MAX).to_be_bytes());

@@ -1,6 +1,9 @@
 //! The form of one protocol data unit of the connection-oriented protocol (C706 chapter 12.6).
 
+use std::fmt::Write as _;
+
 use crate::app_layer::message::Length;
+use crate::reuse::Text;
 
 /// Bytes of the common header.
 pub(super) const HEADER_BYTES: usize = 16;
@@ -67,16 +70,21 @@ impl Order {
     }
 
     /// A UUID in the usual notation: its first three fields are integers (C706 appendix A).
-    pub(super) fn uuid(self, bytes: [u8; 16]) -> String {
+    pub(super) fn uuid(self, bytes: [u8; 16]) -> Text {
         let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
         let [i, j, k @ ..] = rest;
-        let tail: String = k.iter().map(|b| format!("{b:02x}")).collect();
-        format!(
-            "{:08x}-{:04x}-{:04x}-{i:02x}{j:02x}-{tail}",
+        let mut text = Text::new();
+        let _ = write!(
+            text,
+            "{:08x}-{:04x}-{:04x}-{i:02x}{j:02x}-",
             self.u32([a, b, c, d]),
             self.u16([e, f]),
             self.u16([g, h]),
-        )
+        );
+        for byte in k {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
     }
 }
 

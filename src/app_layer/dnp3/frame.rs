@@ -1,6 +1,7 @@
 //! Frames of the link layer (IEEE 1815 clause 9.2) in a stream, found again behind what is none.
 
 use super::Event;
+use crate::reuse::List;
 
 /// The octets that begin a frame.
 const START: [u8; 2] = [0x05, 0x64];
@@ -24,7 +25,7 @@ pub(super) struct Frame {
     pub source: u16,
     control: u8,
     /// Without the checksums.
-    pub data: Vec<u8>,
+    pub data: List<u8>,
 }
 
 impl Frame {
@@ -45,7 +46,7 @@ pub(super) enum Found {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     /// The beginning of a frame.
-    kept: Vec<u8>,
+    kept: List<u8>,
     /// Nothing was a frame since the last one: told once.
     lost: bool,
 }
@@ -94,7 +95,7 @@ impl Frames {
     }
 
     fn judge(&self) -> Step {
-        let kept = self.kept.as_slice();
+        let kept = &self.kept[..];
         if !kept.iter().zip(START).all(|(a, b)| *a == b) {
             return Step::Odd(Event::Malformed);
         }
@@ -156,7 +157,7 @@ pub(super) fn is_start(bytes: &[u8]) -> bool {
 
 /// A frame's data, where each block fits its checksum.
 fn data_of(header: &[u8; HEADER], blocks: &[u8]) -> Option<Frame> {
-    let mut data = Vec::with_capacity(blocks.len());
+    let mut data = List::with_room(blocks.len());
     for block in blocks.chunks(BLOCK + CHECKSUM) {
         if !is_sound(block) {
             return None;

@@ -1,6 +1,9 @@
 //! Segments of the transport function (IEEE 1815 clause 8), put together into messages.
 
 use super::Event;
+use crate::reuse::{List, reused};
+
+reused!(Unfinished);
 
 const FINAL: u8 = 0x80;
 const FIRST: u8 = 0x40;
@@ -14,7 +17,7 @@ pub(super) type Addresses = (u16, u16);
 /// The unfinished messages of one direction.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
-    unfinished: Vec<Unfinished>,
+    unfinished: List<Unfinished>,
     /// Bytes that were not kept.
     beyond: u64,
 }
@@ -24,7 +27,7 @@ struct Unfinished {
     addresses: Addresses,
     /// The transport header of the last segment.
     last: u8,
-    bytes: Vec<u8>,
+    bytes: List<u8>,
     /// It is longer than the limit.
     too_long: bool,
 }
@@ -33,7 +36,7 @@ struct Unfinished {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Put {
     More,
-    Message(Vec<u8>),
+    Message(List<u8>),
     Odd(Event),
 }
 
@@ -81,7 +84,7 @@ impl Segments {
         let was_too_long = message.too_long;
         if was_too_long || message.bytes.len() + piece.len() > most {
             self.beyond += (message.bytes.len() + piece.len()) as u64;
-            message.bytes = Vec::new();
+            message.bytes = List::new();
             message.too_long = true;
         } else {
             message.bytes.extend_from_slice(piece);
@@ -117,7 +120,7 @@ impl Unfinished {
         Self {
             addresses,
             last: 0,
-            bytes: Vec::new(),
+            bytes: List::new(),
             too_long: false,
         }
     }
@@ -140,7 +143,10 @@ mod tests {
     #[test]
     fn segments_are_put_together_by_their_numbers() {
         let mut segments = Segments::default();
-        assert_eq!(segments.put(PAIR, b"\xc5ab", 9), Put::Message(b"ab".into()));
+        assert_eq!(
+            segments.put(PAIR, b"\xc5ab", 9),
+            Put::Message(b"ab"[..].into())
+        );
         assert_eq!(segments.put(PAIR, b"\x7fab", 9), Put::More);
         assert_eq!(segments.put(PAIR, b"\x00c", 9), Put::More);
         // Sent twice.
@@ -149,7 +155,7 @@ mod tests {
         assert_eq!(segments.put((11, 1), b"\x40x", 9), Put::More);
         assert_eq!(
             segments.put(PAIR, b"\x81d", 9),
-            Put::Message(b"abcd".into())
+            Put::Message(b"abcd"[..].into())
         );
         let malformed = Put::Odd(Event::Malformed);
         assert_eq!(segments.put(PAIR, b"\x82e", 9), malformed);
@@ -163,7 +169,10 @@ mod tests {
         let mut segments = Segments::default();
         segments.put(PAIR, b"\x40ab", 9);
         segments.put(PAIR, b"\x41cd", 9);
-        assert_eq!(segments.put(PAIR, b"\x82e", 9), Put::Message(b"cde".into()));
+        assert_eq!(
+            segments.put(PAIR, b"\x82e", 9),
+            Put::Message(b"cde"[..].into())
+        );
     }
 
     #[test]

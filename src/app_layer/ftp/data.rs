@@ -5,11 +5,12 @@ use crate::app_layer::{Limits, Protocol};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
+use crate::reuse::List;
 
 /// One file on its way.
 #[derive(Debug)]
 pub(super) struct Data {
-    name: Vec<u8>,
+    name: List<u8>,
     messages: Messages,
     kept: usize,
     beyond: [u64; 2],
@@ -27,7 +28,7 @@ impl Data {
             tx.put_number(Number::FtpDataCommand, direction, command);
         }
         Self {
-            name: name.to_vec(),
+            name: name.into(),
             messages,
             kept: 0,
             beyond: [0; 2],

@@ -10,6 +10,7 @@ use crate::buffer::Buffer;
 use crate::direction::Direction::{self, ToClient, ToServer};
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::List;
 
 const ACTIVE: u64 = 1;
 const PASSIVE: u64 = 2;
@@ -103,8 +104,8 @@ impl message::Parser for Parser {
 
     fn eof(&mut self, direction: Direction, _: &Limits) {
         self.tell_port();
-        let open: Vec<u64> = self.messages.all().iter().map(Transaction::id).collect();
-        for id in open {
+        let open: List<u64> = self.messages.all().iter().map(Transaction::id).collect();
+        for &id in &open {
             let Some(tx) = self.messages.edit(id) else {
                 continue;
             };
@@ -280,8 +281,8 @@ impl Parser {
     /// AUTH was accepted (RFC 4217 section 4).
     fn hand_over(&mut self) {
         self.over = true;
-        let open: Vec<u64> = self.messages.all().iter().map(Transaction::id).collect();
-        for id in open {
+        let open: List<u64> = self.messages.all().iter().map(Transaction::id).collect();
+        for &id in &open {
             if let Some(tx) = self.messages.edit(id) {
                 tx.finish_both();
             }

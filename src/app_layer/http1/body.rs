@@ -5,6 +5,7 @@ use super::side::Side;
 use crate::app_layer::Limits;
 use crate::app_layer::content::{Decoder, Stop};
 use crate::direction::Direction;
+use crate::reuse::{List, Place};
 
 /// Events that a piece of a body can raise.
 pub(super) type Events = [Option<Event>; 2];
@@ -15,7 +16,7 @@ impl Side {
     pub(super) fn push_body(
         &mut self,
         bytes: &[u8],
-        decoder: &mut Option<Box<Decoder>>,
+        decoder: &mut Place<Decoder>,
         direction: Direction,
         limits: &Limits,
         beyond: &mut u64,
@@ -29,7 +30,7 @@ impl Side {
             return [None; 2];
         }
         let before = self.body.len();
-        let events = match decoder {
+        let events = match decoder.get_mut() {
             None => {
                 self.keep(bytes, limit, beyond);
                 [None; 2]
@@ -50,13 +51,13 @@ impl Side {
     /// The body has ended. A compressed one that is cut short is looked at as sent, too.
     pub(super) fn end_body(
         &mut self,
-        decoder: &mut Option<Box<Decoder>>,
+        decoder: &mut Place<Decoder>,
         direction: Direction,
         limits: &Limits,
     ) -> Events {
         let limit = limits.body_bytes(direction);
         let mut events = [None; 2];
-        if let Some(active) = decoder {
+        if let Some(active) = decoder.get_mut() {
             let body = &mut self.body;
             let result = active.finish(limits, &mut |made| fill(body, made, limit));
             // Not by what is kept as sent: of a message kept whole that is added behind each step.
@@ -67,9 +68,9 @@ impl Side {
                 events[1] = Some(Event::GzipDecompressionFailed);
             }
         }
-        *decoder = None;
+        decoder.free();
         if !self.sent_counts {
-            self.sent = Vec::new();
+            self.sent.free();
         }
         self.look_for_files(true);
         events
@@ -80,7 +81,7 @@ impl Side {
         let room = limit.saturating_sub(self.sent.len());
         let kept = bytes.get(..room).unwrap_or(bytes);
         if !kept.is_empty() {
-            extend(&mut self.sent, kept, limit);
+            self.sent.extend_from_slice(kept);
             if self.sent_counts {
                 self.touch();
             }
@@ -99,10 +100,10 @@ impl Side {
     fn after_decoding(
         &mut self,
         result: Result<(), Stop>,
-        decoder: &mut Option<Box<Decoder>>,
+        decoder: &mut Place<Decoder>,
         limits: &Limits,
     ) -> Events {
-        let Some(active) = decoder else {
+        let Some(active) = decoder.get() else {
             return [None; 2];
         };
         let mislabelled = active.is_mislabelled();
@@ -122,7 +123,7 @@ impl Side {
                 self.count_sent();
             }
             self.body_full = true;
-            *decoder = None;
+            decoder.free();
         }
         [mislabelled.then_some(Event::AbnormalCeHeader), failure]
     }
@@ -130,31 +131,21 @@ impl Side {
     fn keep(&mut self, bytes: &[u8], limit: usize, beyond: &mut u64) {
         let room = limit.saturating_sub(self.body.len());
         let kept = bytes.get(..room).unwrap_or(bytes);
-        extend(&mut self.body, kept, limit);
+        self.body.extend_from_slice(kept);
         *beyond += (bytes.len() - kept.len()) as u64;
         self.body_full = self.body.len() >= limit;
     }
 }
 
 /// Adds what fits; an error once the limit is reached.
-fn fill(body: &mut Vec<u8>, made: &[u8], limit: usize) -> Result<(), Stop> {
+fn fill(body: &mut List<u8>, made: &[u8], limit: usize) -> Result<(), Stop> {
     let room = limit.saturating_sub(body.len());
-    extend(body, made.get(..room).unwrap_or(made), limit);
+    body.extend_from_slice(made.get(..room).unwrap_or(made));
     if made.len() >= room {
         Err(Stop::Full)
     } else {
         Ok(())
     }
-}
-
-/// Grows to twice the room, as a vector does, and never beyond the limit.
-fn extend(body: &mut Vec<u8>, bytes: &[u8], limit: usize) {
-    let needed = body.len() + bytes.len();
-    if needed > body.capacity() {
-        let room = needed.max((2 * body.capacity()).min(limit));
-        body.reserve_exact(room - body.len());
-    }
-    body.extend_from_slice(bytes);
 }
 
 #[cfg(test)]
@@ -168,10 +159,10 @@ mod tests {
         let mut side = Side::default();
         let codings = codings(encoding.as_bytes(), limits.decompression_layers);
         let mut events: Vec<_> = codings.fault.into_iter().map(told).collect();
-        let mut decoder = Decoder::new(&codings).map(Box::new);
+        let mut decoder = Place::from(Decoder::new(&codings));
         let direction = Direction::ToServer;
         let mut beyond = 0;
-        let coded = decoder.is_some();
+        let coded = !decoder.is_empty();
         for part in wire.chunks(step) {
             if coded {
                 side.keep_sent(part, limits.request_body_bytes);
@@ -183,8 +174,8 @@ mod tests {
         events.extend(raised.into_iter().flatten());
         events.dedup();
         Outcome {
-            body: side.body,
-            sent: side.sent_counts.then_some(side.sent),
+            body: side.body.to_vec(),
+            sent: side.sent_counts.then(|| side.sent.to_vec()),
             events,
             beyond,
         }

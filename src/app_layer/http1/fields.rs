@@ -11,6 +11,9 @@ use super::uri::split_authority;
 use crate::app_layer::content::Decoder;
 use crate::app_layer::{self, Limits};
 use crate::direction::Direction;
+use crate::reuse::{List, Place, reused};
+
+reused!((Span, Span));
 
 /// What these protocols say where HTTP/1 has a version.
 const PROTOCOL: &[u8] = b"HTTP/2";
@@ -19,9 +22,9 @@ const PROTOCOL: &[u8] = b"HTTP/2";
 #[derive(Debug, Default)]
 pub(in crate::app_layer) struct FieldList {
     /// `name: value` and CRLF each.
-    text: Vec<u8>,
+    text: List<u8>,
     /// Names and values in the text.
-    fields: Vec<(Span, Span)>,
+    fields: List<(Span, Span)>,
 }
 
 impl FieldList {
@@ -57,7 +60,7 @@ impl FieldList {
 /// How the body of one direction is read.
 #[derive(Debug, Default)]
 pub(in crate::app_layer) struct BodyReader {
-    decoder: Option<Box<Decoder>>,
+    decoder: Place<Decoder>,
     /// It may turn out not to be what its head says.
     keeps_as_sent: bool,
     has_odd_codings: bool,
@@ -65,12 +68,12 @@ pub(in crate::app_layer) struct BodyReader {
 
 impl BodyReader {
     pub(in crate::app_layer) fn held_bytes(&self) -> usize {
-        self.decoder.as_ref().map_or(0, |d| d.held_bytes())
+        self.decoder.get().map_or(0, |d| d.held_bytes())
     }
 
     /// A compressed body cannot be decoded behind a hole.
     pub(in crate::app_layer) fn skip(&mut self) {
-        self.decoder = None;
+        self.decoder.free();
     }
 }
 
@@ -118,9 +121,9 @@ impl Transaction {
         if codings.fault.is_some() {
             side.count_sent();
         }
-        let decoder = Decoder::new(&codings).map(Box::new);
+        let decoder = Place::from(Decoder::new(&codings));
         BodyReader {
-            keeps_as_sent: decoder.is_some(),
+            keeps_as_sent: !decoder.is_empty(),
             has_odd_codings: codings.fault.is_some(),
             decoder,
         }

@@ -109,7 +109,7 @@ impl Parser {
             Event::ResponseFieldTooLong,
         );
         side.is_odd |= side.is_odd_line(line);
-        reader.leftover = None;
+        reader.leftover.free();
         side.parse_status_line(line, &mut |e| raised.push(e));
         if !is_interim(side.status()) {
             side.advance(progress::LINE);
@@ -301,10 +301,10 @@ impl Parser {
         let side = tx.side_mut(direction);
         let status = side.status();
         let plan = side.response_framing(asked, &mut |e| raised.push(e));
-        reader.leftover = plan.leftover.map(|framing| {
-            let decoder = Decoder::new(&side.codings(limits)).map(Box::new);
-            Box::new(Leftover { framing, decoder })
-        });
+        reader.leftover.set(plan.leftover.map(|framing| {
+            let decoder = Decoder::new(&side.codings(limits)).into();
+            Leftover { framing, decoder }
+        }));
         if is_interim(status) {
             // RFC 9110 section 15.2: the response proper is still to come.
             if status == 100 {
@@ -349,8 +349,8 @@ impl Parser {
             side.expect_files();
         }
         let codings = side.codings(limits);
-        reader.decoder = Decoder::new(&codings).map(Box::new);
-        if reader.decoder.is_some() && reader.kept_as_sent == AsSent::Nothing {
+        reader.decoder.set(Decoder::new(&codings));
+        if !reader.decoder.is_empty() && reader.kept_as_sent == AsSent::Nothing {
             reader.kept_as_sent = AsSent::Body;
         }
         let Some(fault) = codings.fault else {

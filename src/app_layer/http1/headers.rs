@@ -4,6 +4,9 @@ use super::side::Side;
 use super::span::{Span, is_blank};
 use super::transaction::cookie_name;
 use crate::direction::Direction;
+use crate::reuse::{List, reused};
+
+reused!(Field, Header);
 
 /// One line of a head.
 #[derive(Clone, Copy, Debug)]
@@ -207,14 +210,14 @@ impl Side {
     }
 }
 
-fn write_header(arena: &mut Vec<u8>, header: &Header) {
+fn write_header(arena: &mut List<u8>, header: &Header) {
     copy_within(arena, header.name);
     arena.extend_from_slice(b": ");
     copy_within(arena, header.value);
     arena.extend_from_slice(b"\r\n");
 }
 
-pub(super) fn copy_within(arena: &mut Vec<u8>, span: Span) {
+pub(super) fn copy_within(arena: &mut List<u8>, span: Span) {
     if span.end() <= arena.len() {
         arena.extend_from_within(span.start()..span.end());
     }

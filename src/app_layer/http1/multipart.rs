@@ -6,6 +6,9 @@
 
 use super::side::Side;
 use super::span::{Span, is_blank};
+use crate::reuse::{List, reused};
+
+reused!(File, Multipart);
 
 /// Files of one body that are told apart; those behind belong to the last one.
 const MAX_FILES: usize = 64;
@@ -46,11 +49,11 @@ enum State {
 #[derive(Debug)]
 pub(super) struct Multipart {
     /// `--` and the boundary.
-    delimiter: Vec<u8>,
+    delimiter: List<u8>,
     state: State,
     /// What lies before was looked at.
     at: usize,
-    pub files: Vec<File>,
+    pub files: List<File>,
     /// Receivers may split the body elsewhere.
     pub in_doubt: bool,
 }
@@ -62,11 +65,12 @@ impl Side {
         let Some(value) = self.header_value(b"content-type") else {
             return;
         };
-        self.multipart = Multipart::of(value, lines > 1).map(Box::new);
+        let multipart = Multipart::of(value, lines > 1);
+        self.multipart.set(multipart);
     }
 
     pub(super) fn look_for_files(&mut self, ended: bool) {
-        if let Some(multipart) = &mut self.multipart {
+        if let Some(multipart) = self.multipart.get_mut() {
             multipart.advance(&self.body, ended);
         }
     }
@@ -85,13 +89,13 @@ impl Multipart {
         if boundary.is_empty() {
             return None;
         }
-        let mut delimiter = b"--".to_vec();
+        let mut delimiter = List::from(&b"--"[..]);
         delimiter.extend_from_slice(boundary.get(..MAX_BOUNDARY).unwrap_or(boundary));
         Some(Self {
             delimiter,
             state: State::Data,
             at: 0,
-            files: Vec::new(),
+            files: List::new(),
             in_doubt: repeated || another || !plain || boundary.len() > 70,
         })
     }

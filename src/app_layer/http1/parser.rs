@@ -4,8 +4,6 @@
 //! event; what it cannot frame any more is counted, and [`Parser::failed`] says
 //! so. Responses belong to requests in their order (RFC 9112 section 9.3.2).
 
-use std::collections::VecDeque;
-
 use super::Event;
 use super::chunked::{Chunked, Piece};
 use super::framing::Framing;
@@ -13,6 +11,7 @@ use super::reader::{AsSent, Reader, State};
 use super::transaction::{Transaction, progress};
 use crate::app_layer::Limits;
 use crate::direction::Direction;
+use crate::reuse::{List, Queue};
 
 /// Emptied transactions kept for reuse.
 const SPARE: usize = 4;
@@ -24,8 +23,8 @@ const MAX_STRAY: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Parser {
     /// Oldest first; ids follow each other without a hole.
-    pub(super) live: VecDeque<Transaction>,
-    spare: Vec<Transaction>,
+    pub(super) live: Queue<Transaction>,
+    spare: List<Transaction>,
     next_id: u64,
     pub(super) readers: [Reader; 2],
     /// The transaction that the next response belongs to.
@@ -110,8 +109,10 @@ impl Parser {
 
     /// Gives back what was kept for transactions to come.
     pub(in crate::app_layer) fn give_back(&mut self) {
-        self.spare = Vec::new();
-        self.live.shrink_to_fit();
+        self.spare.free();
+        if self.live.is_empty() {
+            self.live.free();
+        }
         self.touched = None;
         for reader in &mut self.readers {
             reader.give_back();
@@ -172,9 +173,9 @@ impl Parser {
     pub fn held_bytes(&self) -> usize {
         let places = self.live.capacity() + self.spare.capacity();
         let transactions = self.live.iter().chain(&self.spare);
-        let decoders = self.readers.iter().filter_map(|r| r.decoder.as_ref());
-        let leftovers = self.readers.iter().filter_map(|r| r.leftover.as_ref());
-        let leftovers = leftovers.filter_map(|l| l.decoder.as_ref());
+        let decoders = self.readers.iter().filter_map(|r| r.decoder.get());
+        let leftovers = self.readers.iter().filter_map(|r| r.leftover.get());
+        let leftovers = leftovers.filter_map(|l| l.decoder.get());
         let decoders = decoders.chain(leftovers);
         size_of::<Self>()
             + places * size_of::<Transaction>()
@@ -217,7 +218,7 @@ impl Parser {
         };
         if survived {
             // A compressed body cannot be decoded behind a hole.
-            reader.decoder = None;
+            reader.decoder.free();
         } else {
             self.fail(direction, None);
         }
@@ -574,7 +575,7 @@ impl Parser {
         let reader = self.reader_mut(direction);
         let reading = reader.state != State::Idle;
         reader.state = State::Failed;
-        reader.decoder = None;
+        reader.decoder.free();
         if reading && let Some(tx) = self.find_mut(id) {
             tx.finish(direction);
         }
@@ -584,7 +585,7 @@ impl Parser {
     }
 
     fn expect_no_responses(&mut self) {
-        for tx in &mut self.live {
+        for tx in self.live.iter_mut() {
             tx.finish(Direction::ToClient);
         }
         self.touch_all();
@@ -595,9 +596,9 @@ impl Parser {
         self.upgrade = Some(upgrade);
         for reader in &mut self.readers {
             reader.state = State::Closed;
-            reader.decoder = None;
+            reader.decoder.free();
         }
-        for tx in &mut self.live {
+        for tx in self.live.iter_mut() {
             tx.finish(Direction::ToServer);
             tx.finish(Direction::ToClient);
         }

@@ -6,6 +6,9 @@ use super::side::Side;
 use super::span::Span;
 use crate::app_layer::Limits;
 use crate::app_layer::content::Decoder;
+use crate::reuse::{List, Place, reused};
+
+reused!(Leftover);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum State {
@@ -54,13 +57,13 @@ pub(super) struct Reader {
     pub head_start: usize,
     /// Bytes of the head, as sent.
     head_bytes: usize,
-    pub decoder: Option<Box<Decoder>>,
+    pub decoder: Place<Decoder>,
     /// What of the body is kept as sent.
     pub kept_as_sent: AsSent,
     /// The start of a body, until it is known how it is framed.
-    pub start: Vec<u8>,
+    pub start: List<u8>,
     /// What the last head said of a body that should not be there.
-    pub leftover: Option<Box<Leftover>>,
+    pub leftover: Place<Leftover>,
     /// Receivers frame the message differently, so what the server makes of it is not known.
     pub ambiguous: bool,
     /// An empty line that is none to some: from here in the arena on the body may have begun.
@@ -93,7 +96,7 @@ pub(super) enum AsSent {
 #[derive(Debug)]
 pub(super) struct Leftover {
     pub framing: Framing,
-    pub decoder: Option<Box<Decoder>>,
+    pub decoder: Place<Decoder>,
 }
 
 /// What came of reading a line.
@@ -111,8 +114,8 @@ impl Reader {
     /// What was needed to read the last message goes.
     pub(super) fn give_back(&mut self) {
         if self.state == State::Idle {
-            self.decoder = None;
-            self.start = Vec::new();
+            self.decoder.free();
+            self.start.free();
         }
     }
 
@@ -120,9 +123,9 @@ impl Reader {
     /// beyond a limit are asked for as a difference, while they come.
     pub(super) fn is_between_messages(&self) -> bool {
         self.state == State::Idle
-            && self.decoder.is_none()
+            && self.decoder.is_empty()
             && self.start.is_empty()
-            && self.leftover.is_none()
+            && self.leftover.is_empty()
             && !self.ambiguous
             && self.interim == 0
             && self.stray == 0
@@ -133,9 +136,9 @@ impl Reader {
     pub(super) fn begin(&mut self, tx: u64, side: &Side) {
         self.tx = tx;
         self.expect_line(side);
-        self.decoder = None;
+        self.decoder.free();
         self.kept_as_sent = AsSent::Nothing;
-        self.start = Vec::new();
+        self.start.free();
         self.perhaps_over = None;
         self.stray = 0;
         self.without_protocol = false;

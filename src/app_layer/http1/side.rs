@@ -3,9 +3,10 @@
 use super::headers::{Field, Header};
 use super::multipart::Multipart;
 use super::span::Span;
+use crate::reuse::{List, Place};
 
-/// Memory that a finished direction keeps for the next one. Larger arenas and
-/// bodies go back to the allocator, so that idle keep-alive flows stay small.
+/// Memory that a finished direction keeps for the next one. That of larger arenas and
+/// bodies is given back, so that idle keep-alive flows stay small.
 const KEPT_BYTES: usize = 32 * 1024;
 const KEPT_FIELDS: usize = 128;
 
@@ -32,23 +33,23 @@ pub(super) struct Head {
 #[derive(Debug, Default)]
 pub(super) struct Side {
     /// The head as sent, then what was derived from it.
-    pub arena: Vec<u8>,
+    pub arena: List<u8>,
     pub head: Head,
     /// Header lines, in the order they came.
-    pub fields: Vec<Field>,
+    pub fields: List<Field>,
     /// Headers, repeated names joined.
-    pub headers: Vec<Header>,
-    pub body: Vec<u8>,
+    pub headers: List<Header>,
+    pub body: List<u8>,
     /// The body has reached its limit.
     pub body_full: bool,
     /// The body as sent, kept while it may turn out not to be what its headers say.
-    pub sent: Vec<u8>,
+    pub sent: List<u8>,
     /// It did: receivers may take the one or the other.
     pub sent_counts: bool,
     /// It has reached its limit.
     pub sent_full: bool,
     /// The files of a multipart body.
-    pub multipart: Option<Box<Multipart>>,
+    pub multipart: Place<Multipart>,
     /// The head has bytes or lines in which receivers may see other headers.
     pub is_odd: bool,
     /// A header that frames the body is written as not all receivers take it.
@@ -94,7 +95,7 @@ impl Side {
         self.arena.capacity()
             + self.body.capacity()
             + self.sent.capacity()
-            + self.multipart.as_ref().map_or(0, |m| m.held_bytes())
+            + self.multipart.get().map_or(0, |m| m.held_bytes())
             + self.fields.capacity() * size_of::<Field>()
             + self.headers.capacity() * size_of::<Header>()
     }
@@ -110,10 +111,10 @@ impl Side {
         self.headers.clear();
         self.headers.shrink_to(KEPT_FIELDS);
         self.body_full = false;
-        self.sent = Vec::new();
+        self.sent.free();
         self.sent_counts = false;
         self.sent_full = false;
-        self.multipart = None;
+        self.multipart.free();
         self.is_odd = false;
         self.is_framing_odd = false;
         self.body_wire_bytes = 0;

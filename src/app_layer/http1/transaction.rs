@@ -5,6 +5,9 @@ use super::side::Side;
 use super::{Event, Head};
 use crate::app_layer;
 use crate::direction::Direction;
+use crate::reuse::{List, reused};
+
+reused!(Transaction);
 
 /// How far one direction of a transaction has come.
 pub mod progress {
@@ -37,7 +40,7 @@ pub struct File<'a> {
 pub struct Transaction {
     pub(super) id: u64,
     pub(super) sides: [Side; 2],
-    pub(super) events: Vec<app_layer::Event>,
+    pub(super) events: List<app_layer::Event>,
 }
 
 impl Transaction {
@@ -173,7 +176,7 @@ impl Transaction {
     /// The files of a multipart body, with whether each is whole; `None` where it is no such body.
     pub fn files(&self, direction: Direction) -> Option<impl ExactSizeIterator<Item = File<'_>>> {
         let side = self.side(direction);
-        let multipart = side.multipart.as_ref()?;
+        let multipart = side.multipart.get()?;
         let complete = self.body_done(direction);
         Some(multipart.files.iter().map(move |file| File {
             name: file.name.of(&side.body),
@@ -185,7 +188,7 @@ impl Transaction {
     /// Receivers may split the multipart body elsewhere.
     pub fn files_in_doubt(&self, direction: Direction) -> bool {
         let multipart = &self.side(direction).multipart;
-        multipart.as_ref().is_some_and(|m| m.in_doubt)
+        multipart.get().is_some_and(|m| m.in_doubt)
     }
 
     /// Another number whenever headers or readings of a body have come to those that seemed to

@@ -8,6 +8,7 @@
 use super::headers::copy_within;
 use super::side::Side;
 use super::span::Span;
+use crate::reuse::List;
 
 /// What was wrong with a target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,7 +146,7 @@ fn is_double_encoded(target: &[u8]) -> bool {
 }
 
 /// Appends a range of the arena to the arena, percent-decoded once.
-fn decode(arena: &mut Vec<u8>, source: Span, part: Part) {
+fn decode(arena: &mut List<u8>, source: Span, part: Part) {
     let mut at = source.start();
     while at < source.end() {
         let rest = arena.get(at..source.end()).unwrap_or_default();

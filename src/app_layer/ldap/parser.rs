@@ -11,6 +11,9 @@ use crate::buffer::Buffer;
 use crate::direction::Direction::{self, ToClient, ToServer};
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::{List, reused};
+
+reused!(Waiting);
 
 /// Bytes of responses from which on the next one begins another transaction.
 const RESPONSE_BYTES: usize = 128 * 1024;
@@ -25,7 +28,7 @@ pub struct Parser {
     framed: [Framed; 2],
     messages: Messages,
     /// Requests without their last response; the one that was silent longest is the first.
-    waiting: Vec<Waiting>,
+    waiting: List<Waiting>,
     /// A bind was accepted by which a security layer may have been agreed on.
     may_be_wrapped: bool,
     /// The direction is wrapped by a security layer.
@@ -49,7 +52,7 @@ impl Default for Parser {
         Self {
             framed: Default::default(),
             messages: Messages::new(Protocol::Ldap),
-            waiting: Vec::new(),
+            waiting: List::new(),
             may_be_wrapped: false,
             wrapped: [false; 2],
             over: false,
@@ -307,7 +310,7 @@ impl Parser {
     }
 
     fn finish_all(&mut self, from: Direction) {
-        for waiting in std::mem::take(&mut self.waiting) {
+        for waiting in &std::mem::take(&mut self.waiting) {
             self.finish(waiting.transaction, from);
         }
     }

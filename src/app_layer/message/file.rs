@@ -1,13 +1,14 @@
 //! A file that a transaction carries.
 
 use crate::direction::Direction;
+use crate::reuse::List;
 
 /// A file, or as much of it as was kept.
 #[derive(Debug)]
 pub struct File {
     direction: Direction,
-    name: Vec<u8>,
-    data: Vec<u8>,
+    name: List<u8>,
+    data: List<u8>,
     size: u64,
     missing: bool,
     closed: bool,
@@ -17,8 +18,8 @@ impl File {
     pub(super) fn new(direction: Direction, name: &[u8]) -> Self {
         Self {
             direction,
-            name: name.to_vec(),
-            data: Vec::new(),
+            name: List::from(name),
+            data: List::new(),
             size: 0,
             missing: false,
             closed: false,

@@ -1,5 +1,7 @@
 //! Messages in a stream whose length their first bytes tell.
 
+use crate::reuse::List;
+
 /// What the first bytes of a message say of its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
@@ -25,7 +27,7 @@ pub enum Piece<'a> {
 /// One direction, put together into messages. A message that comes whole is not copied.
 #[derive(Debug, Default)]
 pub struct Framed {
-    kept: Vec<u8>,
+    kept: List<u8>,
     /// `kept` was given out as a message.
     done: bool,
     /// The message in hand, once its length is known.
@@ -182,7 +184,7 @@ impl Framed {
     fn fail<'a>(&'a mut self, bytes: &'a [u8]) -> (usize, Piece<'a>) {
         self.failed = true;
         self.beyond += bytes.len() as u64;
-        self.kept = Vec::new();
+        self.kept.free();
         (bytes.len(), Piece::Bad)
     }
 }

@@ -1,5 +1,7 @@
 //! Lines of a stream, in bounded memory however long they are.
 
+use crate::reuse::List;
+
 /// A line, or where it is long a part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -25,7 +27,7 @@ impl Line<'_> {
 /// One direction, cut into lines. A line that comes whole is not copied.
 #[derive(Debug, Default)]
 pub struct Lines {
-    kept: Vec<u8>,
+    kept: List<u8>,
     /// `kept` was given out.
     given: bool,
     /// The line in hand was given out in part.

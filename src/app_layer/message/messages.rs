@@ -3,6 +3,7 @@
 use super::Transaction;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
+use crate::reuse::List;
 
 /// Of ended transactions so many are kept, for the next ones, with no more room than this.
 const SPARE: usize = 1;
@@ -12,10 +13,10 @@ const SPARE_BYTES: usize = 2048;
 #[derive(Debug)]
 pub struct Messages {
     protocol: Protocol,
-    live: Vec<Transaction>,
-    touched: Vec<u64>,
+    live: List<Transaction>,
+    touched: List<u64>,
     next_id: u64,
-    spare: Vec<Transaction>,
+    spare: List<Transaction>,
     /// Since finished ones were last taken out, some were changed.
     may_have_ended: bool,
     /// What the live ones held when each was last counted.
@@ -26,10 +27,10 @@ impl Messages {
     pub const fn new(protocol: Protocol) -> Self {
         Self {
             protocol,
-            live: Vec::new(),
-            touched: Vec::new(),
+            live: List::new(),
+            touched: List::new(),
             next_id: 0,
-            spare: Vec::new(),
+            spare: List::new(),
             may_have_ended: false,
             counted_bytes: 0,
         }
@@ -55,7 +56,10 @@ impl Messages {
         self.next_id += 1;
         self.touch(id);
         let new = match self.spare.pop() {
-            Some(spare) => spare.restarted(id),
+            Some(mut spare) => {
+                spare.restart(id);
+                spare
+            }
             None => Transaction::new(id, self.protocol),
         };
         self.live.push(new);

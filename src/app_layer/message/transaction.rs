@@ -9,6 +9,17 @@ use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::{List, Text, reused};
+
+reused!(
+    Transaction,
+    Field,
+    Growing,
+    File,
+    (Number, Direction, u64),
+    (&'static str, Told),
+    MadeField
+);
 
 /// How far a direction of a transaction has come.
 pub mod progress {
@@ -38,16 +49,16 @@ pub struct Transaction {
     came_to: [u8; 2],
     revisions: [u32; 2],
     /// The bytes of all fields, one after the other.
-    bytes: Vec<u8>,
-    fields: Vec<Field>,
-    made: Vec<MadeField>,
+    bytes: List<u8>,
+    fields: List<Field>,
+    made: List<MadeField>,
     /// Buffers that grow while the transaction goes on.
-    growing: Vec<Growing>,
-    files: Vec<File>,
-    numbers: Vec<(Number, Direction, u64)>,
-    facts: Vec<(&'static str, Told)>,
+    growing: List<Growing>,
+    files: List<File>,
+    numbers: List<(Number, Direction, u64)>,
+    facts: List<(&'static str, Told)>,
     little_endian: [bool; 2],
-    events: Vec<Event>,
+    events: List<Event>,
     full: bool,
     /// Bytes of the heap when last counted.
     counted_bytes: usize,
@@ -66,7 +77,7 @@ pub enum Fact<'a> {
 pub struct Made {
     pub buffer: Buffer,
     pub path: &'static str,
-    pub make: fn(&[u8]) -> String,
+    pub make: fn(&[u8]) -> Text,
 }
 
 #[derive(Clone, Debug)]
@@ -90,14 +101,14 @@ struct MadeField {
     of: &'static Made,
     direction: Direction,
     source: Range<u32>,
-    text: OnceCell<String>,
+    text: OnceCell<Text>,
 }
 
 #[derive(Debug)]
 struct Growing {
     buffer: Buffer,
     direction: Direction,
-    bytes: Vec<u8>,
+    bytes: List<u8>,
     complete: bool,
 }
 
@@ -109,22 +120,22 @@ impl Transaction {
             progress: [progress::NONE; 2],
             came_to: [0; 2],
             revisions: [0; 2],
-            bytes: Vec::new(),
-            fields: Vec::new(),
-            made: Vec::new(),
-            growing: Vec::new(),
-            files: Vec::new(),
-            numbers: Vec::new(),
-            facts: Vec::new(),
+            bytes: List::new(),
+            fields: List::new(),
+            made: List::new(),
+            growing: List::new(),
+            files: List::new(),
+            numbers: List::new(),
+            facts: List::new(),
             little_endian: [false; 2],
-            events: Vec::new(),
+            events: List::new(),
             full: false,
             counted_bytes: 0,
         }
     }
 
     /// A new one in the room of one that has ended.
-    pub(super) fn restarted(mut self, id: u64) -> Self {
+    pub(super) fn restart(&mut self, id: u64) {
         self.bytes.clear();
         self.fields.clear();
         self.made.clear();
@@ -133,17 +144,17 @@ impl Transaction {
         self.numbers.clear();
         self.facts.clear();
         self.events.clear();
-        Self {
-            bytes: self.bytes,
-            fields: self.fields,
-            made: self.made,
-            growing: self.growing,
-            files: self.files,
-            numbers: self.numbers,
-            facts: self.facts,
-            events: self.events,
+        *self = Self {
+            bytes: std::mem::take(&mut self.bytes),
+            fields: std::mem::take(&mut self.fields),
+            growing: std::mem::take(&mut self.growing),
+            files: std::mem::take(&mut self.files),
+            numbers: std::mem::take(&mut self.numbers),
+            facts: std::mem::take(&mut self.facts),
+            events: std::mem::take(&mut self.events),
+            made: std::mem::take(&mut self.made),
             ..Self::new(id, self.protocol)
-        }
+        };
     }
 
     /// Increases within a flow.
@@ -232,7 +243,7 @@ impl Transaction {
         self.growing.push(Growing {
             buffer,
             direction,
-            bytes: bytes.to_vec(),
+            bytes: List::from(bytes),
             complete: false,
         });
     }
@@ -464,7 +475,7 @@ impl Transaction {
         let grown: usize = self.growing.iter().map(|g| g.bytes.capacity()).sum();
         let files: usize = self.files.iter().map(File::held_bytes).sum();
         let made = self.made.iter().filter_map(|m| m.text.get());
-        let made: usize = made.map(String::capacity).sum();
+        let made: usize = made.map(Text::capacity).sum();
         self.bytes.capacity()
             + self.fields.capacity() * size_of::<Field>()
             + self.made.capacity() * size_of::<MadeField>()
@@ -551,7 +562,7 @@ mod tests {
         const MADE: &[Made] = &[Made {
             buffer: Buffer::SipUri,
             path: "uri",
-            make: |source| String::from_utf8_lossy(source).to_uppercase(),
+            make: |source| Text::from(&*String::from_utf8_lossy(source).to_uppercase()),
         }];
         let mut tx = Transaction::new(1, Protocol::Sip);
         let before = tx.revision(ToServer);
@@ -564,7 +575,8 @@ mod tests {
         let facts: Vec<_> = tx.facts().collect();
         assert_eq!(facts[1], ("uri", Fact::Text(b"AB")));
         assert_eq!((facts[0].0, facts[2].0), ("first", "last"));
-        assert!(tx.restarted(2).field(Buffer::SipUri, ToServer).is_none());
+        tx.restart(2);
+        assert!(tx.field(Buffer::SipUri, ToServer).is_none());
     }
 
     #[test]

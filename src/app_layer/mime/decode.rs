@@ -1,5 +1,7 @@
 //! Content-Transfer-Encoding (RFC 2045 section 6), undone as the bytes come.
 
+use crate::reuse::List;
+
 /// How a part's bytes are encoded, and where in that we are.
 #[derive(Debug, Default)]
 pub(super) enum Decoder {
@@ -26,7 +28,7 @@ impl Decoder {
     }
 
     /// Adds the contents that `text` stands for. Whether it was well encoded.
-    pub(super) fn text(&mut self, text: &[u8], out: &mut Vec<u8>) -> bool {
+    pub(super) fn text(&mut self, text: &[u8], out: &mut List<u8>) -> bool {
         match self {
             Self::Plain => {
                 out.extend_from_slice(text);
@@ -38,7 +40,7 @@ impl Decoder {
     }
 
     /// A line has ended; whether its end is part of the contents.
-    pub(super) fn line_end(&mut self, out: &mut Vec<u8>) -> bool {
+    pub(super) fn line_end(&mut self, out: &mut List<u8>) -> bool {
         match self {
             Self::Plain => true,
             Self::Base64(_) => false,
@@ -55,7 +57,7 @@ pub(super) struct Base64 {
 }
 
 impl Base64 {
-    fn text(&mut self, text: &[u8], out: &mut Vec<u8>) -> bool {
+    fn text(&mut self, text: &[u8], out: &mut List<u8>) -> bool {
         let mut well = true;
         for &b in text {
             let value = match b {
@@ -96,7 +98,7 @@ pub(super) struct Quoted {
 }
 
 impl Quoted {
-    fn text(&mut self, text: &[u8], out: &mut Vec<u8>) -> bool {
+    fn text(&mut self, text: &[u8], out: &mut List<u8>) -> bool {
         let mut well = true;
         for &b in text {
             match self.escape {
@@ -120,7 +122,7 @@ impl Quoted {
         well
     }
 
-    fn line_end(&mut self, out: &mut Vec<u8>) -> bool {
+    fn line_end(&mut self, out: &mut List<u8>) -> bool {
         match self.escape.take() {
             // A soft line break.
             Some(None) => false,
@@ -148,7 +150,7 @@ mod tests {
 
     fn decode(encoding: &str, lines: &[&str], step: usize) -> (Vec<u8>, bool) {
         let mut decoder = Decoder::of(encoding.as_bytes());
-        let (mut out, mut well) = (Vec::new(), true);
+        let (mut out, mut well) = (List::new(), true);
         for line in lines {
             for piece in line.as_bytes().chunks(step) {
                 well &= decoder.text(piece, &mut out);
@@ -157,7 +159,7 @@ mod tests {
                 out.push(b'\n');
             }
         }
-        (out, well)
+        (out.to_vec(), well)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Header fields: names, values and their parameters.
 
 use super::decode::hex;
+use crate::reuse::List;
 
 /// Bytes of a name or a boundary that are kept.
 const LONGEST_PARAMETER: usize = 1024;
@@ -25,16 +26,16 @@ pub(super) fn first_word(value: &[u8]) -> &[u8] {
 
 /// A parameter's value, put together from its pieces and with escapes undone. Empty where it is
 /// not there.
-pub(super) fn parameter(value: &[u8], wanted: &[u8]) -> Vec<u8> {
-    let mut plain: Option<Vec<u8>> = None;
-    let mut pieces: Vec<(u32, Vec<u8>)> = Vec::new();
+pub(super) fn parameter(value: &[u8], wanted: &[u8]) -> List<u8> {
+    let mut plain: Option<List<u8>> = None;
+    let mut pieces: List<(u32, List<u8>)> = List::new();
     for (name, value) in Parameters(value) {
         let Some(rest) = strip_name(name, wanted) else {
             continue;
         };
         match rest {
             [] => {
-                plain.get_or_insert_with(|| value.to_vec());
+                plain.get_or_insert(value);
             }
             [b'*', rest @ ..] => {
                 let (rest, escaped) = match rest {
@@ -53,7 +54,7 @@ pub(super) fn parameter(value: &[u8], wanted: &[u8]) -> Vec<u8> {
                 let text = if escaped {
                     unescape(&value, number == 0)
                 } else {
-                    value.to_vec()
+                    value
                 };
                 pieces.push((number, text));
             }
@@ -61,7 +62,10 @@ pub(super) fn parameter(value: &[u8], wanted: &[u8]) -> Vec<u8> {
         }
     }
     pieces.sort_by_key(|(number, _)| *number);
-    let joined: Vec<u8> = pieces.into_iter().flat_map(|(_, text)| text).collect();
+    let mut joined = List::new();
+    for (_, text) in &mut pieces {
+        joined.append(text);
+    }
     // What RFC 2231 writes is meant to win (RFC 6266 section 4.3 says so for HTTP).
     let mut found = if joined.is_empty() {
         plain.unwrap_or_default()
@@ -79,13 +83,13 @@ fn strip_name<'a>(name: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// `charset'language'text%20here`; the first two stand in the first piece only.
-fn unescape(value: &[u8], first: bool) -> Vec<u8> {
+fn unescape(value: &[u8], first: bool) -> List<u8> {
     let mut parts = value.splitn(3, |&b| b == b'\'');
     let text = match (parts.next(), parts.next(), parts.next()) {
         (Some(_), Some(_), Some(text)) if first => text,
         _ => value,
     };
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = List::with_room(text.len());
     let mut at = 0;
     while let Some(&b) = text.get(at) {
         let escaped = match (b, text.get(at + 1), text.get(at + 2)) {
@@ -110,7 +114,7 @@ fn unescape(value: &[u8], first: bool) -> Vec<u8> {
 struct Parameters<'a>(&'a [u8]);
 
 impl<'a> Iterator for Parameters<'a> {
-    type Item = (&'a [u8], std::borrow::Cow<'a, [u8]>);
+    type Item = (&'a [u8], List<u8>);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -129,7 +133,7 @@ impl<'a> Iterator for Parameters<'a> {
             if let [b'"', quoted @ ..] = value {
                 let (text, length) = unquote(quoted);
                 self.0 = &quoted[length..];
-                return Some((name, text.into()));
+                return Some((name, text));
             }
             let end = memchr::memchr(b';', value).unwrap_or(value.len());
             self.0 = &value[end..];
@@ -140,15 +144,15 @@ impl<'a> Iterator for Parameters<'a> {
 
 /// A quoted string without its first quote: its text, and how long it is with its last quote. One
 /// without end goes to the end.
-fn unquote(bytes: &[u8]) -> (Vec<u8>, usize) {
-    let mut text = Vec::new();
+fn unquote(bytes: &[u8]) -> (List<u8>, usize) {
+    let mut text = List::new();
     let mut at = 0;
     while let Some(&b) = bytes.get(at) {
         at += 1;
         match b {
             b'"' => return (text, at),
             b'\\' => {
-                text.extend(bytes.get(at));
+                text.extend(bytes.get(at).copied());
                 at += 1;
             }
             _ => text.push(b),

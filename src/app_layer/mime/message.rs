@@ -6,6 +6,9 @@ use super::urls::Urls;
 use crate::app_layer::message::{Fact, Line, Transaction};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
+use crate::reuse::{List, reused};
+
+reused!(Anomaly, Boundary);
 
 /// How much of a message is kept and followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,21 +66,21 @@ pub struct Message {
     direction: Direction,
     place: Place,
     /// The innermost is the last.
-    boundaries: Vec<Boundary>,
+    boundaries: List<Boundary>,
     /// Messages that the part in hand is inside of.
     enclosed: usize,
     /// The header in hand, unfolded.
-    header: Vec<u8>,
+    header: List<u8>,
     part: Part,
     urls: Urls,
     /// The end of the last line, which is the boundary's if one follows (RFC 2046 section 5.1.1).
-    line_end: Vec<u8>,
+    line_end: List<u8>,
     line_bytes: usize,
-    decoded: Vec<u8>,
+    decoded: List<u8>,
     /// Bytes kept of all files.
     kept: usize,
     beyond: u64,
-    anomalies: Vec<Anomaly>,
+    anomalies: List<Anomaly>,
     /// Anomalies that were told.
     told: usize,
 }
@@ -85,7 +88,7 @@ pub struct Message {
 #[derive(Debug)]
 struct Boundary {
     /// With its two hyphens.
-    text: Vec<u8>,
+    text: List<u8>,
     /// Messages that the multipart is inside of.
     enclosed: usize,
 }
@@ -104,10 +107,10 @@ enum Place {
 /// What the headers say of a part.
 #[derive(Debug, Default)]
 struct Part {
-    kind: Vec<u8>,
-    boundary: Vec<u8>,
+    kind: List<u8>,
+    boundary: List<u8>,
     /// Of Content-Disposition, else of Content-Type.
-    name: Vec<u8>,
+    name: List<u8>,
     attached: bool,
     decoder: Decoder,
     is_file: bool,
@@ -130,17 +133,17 @@ impl Message {
         Self {
             direction,
             place: Place::Top,
-            boundaries: Vec::new(),
+            boundaries: List::new(),
             enclosed: 0,
-            header: Vec::new(),
+            header: List::new(),
             part: Part::default(),
             urls: Urls::default(),
-            line_end: Vec::new(),
+            line_end: List::new(),
             line_bytes: 0,
-            decoded: Vec::new(),
+            decoded: List::new(),
             kept: 0,
             beyond: 0,
-            anomalies: Vec::new(),
+            anomalies: List::new(),
             told: 0,
         }
     }
@@ -277,7 +280,8 @@ impl Message {
             }
         }
         if name.eq_ignore_ascii_case(b"Content-Type") {
-            self.part.kind = first_word(value).to_ascii_lowercase();
+            self.part.kind = first_word(value).into();
+            self.part.kind.make_ascii_lowercase();
             self.part.boundary = parameter(value, b"boundary");
             if self.part.name.is_empty() {
                 self.part.name = parameter(value, b"name");
@@ -312,8 +316,10 @@ impl Message {
                 self.enclosed += 1;
                 self.place = Place::Headers;
             } else {
+                let mut text = List::from(&b"--"[..]);
+                text.append(&mut self.part.boundary);
                 self.boundaries.push(Boundary {
-                    text: [b"--", self.part.boundary.as_slice()].concat(),
+                    text,
                     enclosed: self.enclosed,
                 });
                 self.place = Place::Skipped;

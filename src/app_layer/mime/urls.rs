@@ -1,5 +1,7 @@
 //! Addresses of the web within text.
 
+use crate::reuse::List;
+
 /// What they begin with; it is no part of what is told.
 const SCHEMES: &[&[u8]] = &[b"http://", b"https://", b"ftp://"];
 /// Bytes of a line that are looked at together.
@@ -8,7 +10,7 @@ const LONGEST_LINE: usize = 4096;
 /// Looks through text, line by line.
 #[derive(Debug, Default)]
 pub(super) struct Urls {
-    line: Vec<u8>,
+    line: List<u8>,
 }
 
 impl Urls {

@@ -8,6 +8,9 @@ use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::{List, reused};
+
+reused!(Waiting);
 
 /// The first version whose messages have properties and reasons (MQTT 5).
 const WITH_PROPERTIES: u8 = 5;
@@ -18,7 +21,7 @@ pub struct Parser {
     framed: [Framed; 2],
     messages: Messages,
     /// Requests without their answer.
-    waiting: Vec<Waiting>,
+    waiting: List<Waiting>,
     version: u8,
     connect_seen: bool,
     connected: bool,
@@ -48,7 +51,7 @@ impl Default for Parser {
         Self {
             framed: Default::default(),
             messages: Messages::new(Protocol::Mqtt),
-            waiting: Vec::new(),
+            waiting: List::new(),
             version: 0,
             connect_seen: false,
             connected: false,
@@ -138,22 +141,21 @@ impl Parser {
         }
         let id = message.id();
         let (at, orphaned) = self.transaction_of(kind, id.unwrap_or(0), from, limits);
-        let mut events = vec![orphaned];
-        events.push(self.order(kind));
-        if message.flags & 0x06 == 0x06 && kind == Kind::Publish {
-            events.push(Some(Event::InvalidQosLevel));
-        }
-        if message.needs_id() && id.is_none_or(|id| id == 0) {
-            events.push(Some(Event::MissingMsgId));
-        }
+        let bad_level = message.flags & 0x06 == 0x06 && kind == Kind::Publish;
+        let lacks_id = message.needs_id() && id.is_none_or(|id| id == 0);
+        let order = self.order(kind);
         let version = self.version;
         let Some(tx) = self.messages.edit(at) else {
             return true;
         };
         let good = message.read(tx, version).is_some() || cut;
-        if !good {
-            events.push(Some(Event::MalformedTraffic));
-        }
+        let events = [
+            orphaned,
+            order,
+            bad_level.then_some(Event::InvalidQosLevel),
+            lacks_id.then_some(Event::MissingMsgId),
+            (!good).then_some(Event::MalformedTraffic),
+        ];
         for event in events.into_iter().flatten() {
             tx.raise(from, app_layer::Event::Mqtt(event));
         }

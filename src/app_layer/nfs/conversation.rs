@@ -1,7 +1,5 @@
 //! What calls and replies add up to: transactions, names of handles, and files.
 
-use std::collections::VecDeque;
-
 use super::deed::{Contents, Deed, Expectation, Handle};
 use super::rpc::{Call, Credential, NFS, Reply, Wrapping};
 use super::{Event, version2, version3, version4};
@@ -11,6 +9,9 @@ use crate::buffer::Buffer;
 use crate::direction::Direction::{self, ToClient, ToServer};
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::{List, Queue, reused};
+
+reused!(Expectation, OpenFile, Waiting);
 
 /// Files that are known by their handle; the oldest is forgotten.
 const MOST_NAMES: usize = 256;
@@ -25,9 +26,9 @@ const AUTH_FLAVORS: [(u32, &str); 4] = [(0, "NULL"), (1, "UNIX"), (2, "SHORT"), 
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub messages: Messages,
-    waiting: VecDeque<Waiting>,
-    names: VecDeque<(Handle, Vec<u8>)>,
-    open: Vec<OpenFile>,
+    waiting: Queue<Waiting>,
+    names: Queue<(Handle, List<u8>)>,
+    open: List<OpenFile>,
     pub beyond: [u64; 2],
 }
 
@@ -40,7 +41,7 @@ struct Waiting {
     version: u32,
     procedure: u32,
     wrapping: Wrapping,
-    expectations: Vec<Expectation>,
+    expectations: List<Expectation>,
 }
 
 #[derive(Debug)]
@@ -90,9 +91,9 @@ impl Default for Conversation {
     fn default() -> Self {
         Self {
             messages: Messages::new(Protocol::Nfs),
-            waiting: VecDeque::new(),
-            names: VecDeque::new(),
-            open: Vec::new(),
+            waiting: Queue::new(),
+            names: Queue::new(),
+            open: List::new(),
             beyond: [0; 2],
         }
     }
@@ -125,11 +126,7 @@ impl Conversation {
             3 => version3::call,
             _ => version4::call,
         };
-        let mut deeds = Vec::new();
         let wrapping = call.credential.wrapping;
-        let arguments = wrapping.open(call.arguments);
-        let is_good =
-            arguments.is_none_or(|bytes| read(asked.procedure, bytes, &mut deeds).is_some());
         let tx = (!asked.is_only_write()).then(|| self.begin(call, asked));
         let waits = Waiting {
             xid: call.xid,
@@ -137,11 +134,14 @@ impl Conversation {
             version: asked.version,
             procedure: asked.procedure,
             wrapping,
-            expectations: Vec::new(),
+            expectations: List::new(),
         };
         self.wait(waits, limits);
-        self.carry_out(tx, Some(asked), deeds, limits);
-        is_good
+        let arguments = wrapping.open(call.arguments);
+        arguments.is_none_or(|bytes| {
+            let mut carry_out = |deed: Deed<'_>| self.carry_out(tx, Some(asked), deed, limits);
+            read(asked.procedure, bytes, &mut carry_out).is_some()
+        })
     }
 
     /// A reply, all of it there or its first bytes. Whether it is made as it should be.
@@ -163,7 +163,6 @@ impl Conversation {
         let results = reply
             .results
             .and_then(|results| call.wrapping.open(results));
-        let mut deeds = Vec::new();
         let mut is_good = true;
         if let Some(results) = results {
             let read = match call.version {
@@ -171,9 +170,9 @@ impl Conversation {
                 3 => version3::reply,
                 _ => version4::reply,
             };
-            is_good = read(call.procedure, results, &call.expectations, &mut deeds).is_some();
+            let mut carry_out = |deed: Deed<'_>| self.carry_out(call.tx, None, deed, limits);
+            is_good = read(call.procedure, results, &call.expectations, &mut carry_out).is_some();
         }
-        self.carry_out(call.tx, None, deeds, limits);
         if let Some(tx) = call.tx.and_then(|tx| self.messages.edit(tx)) {
             tx.finish(ToClient);
         }
@@ -211,7 +210,7 @@ impl Conversation {
             + expected.sum::<usize>()
             + names.sum::<usize>()
             + self.waiting.capacity() * size_of::<Waiting>()
-            + self.names.capacity() * size_of::<(Handle, Vec<u8>)>()
+            + self.names.capacity() * size_of::<(Handle, List<u8>)>()
             + self.open.capacity() * size_of::<OpenFile>()
     }
 
@@ -242,46 +241,44 @@ impl Conversation {
         &mut self,
         tx: Option<u64>,
         asked: Option<Asked>,
-        deeds: Vec<Deed<'_>>,
+        deed: Deed<'_>,
         limits: &Limits,
     ) {
-        for deed in deeds {
-            let of_call = tx.and_then(|tx| self.messages.edit(tx));
-            match (deed, of_call) {
-                (Deed::Operation(operation), Some(tx)) => {
-                    tx.put_number(Number::NfsProcedure, ToServer, u64::from(operation));
-                }
-                (Deed::Names(name), Some(tx)) => tx.tell("filename", Fact::Text(name)),
-                (Deed::Renames(from, to), Some(tx)) => {
-                    tx.tell("filename", Fact::Text(from));
-                    tx.tell("rename.from", Fact::Text(from));
-                    tx.tell("rename.to", Fact::Text(to));
-                }
-                (Deed::Status(status), Some(tx)) => {
-                    tx.tell("status_code", Fact::Number(u64::from(status)));
-                }
-                (Deed::Expects(expectation), _) => {
-                    if let Some(call) = self.waiting.back_mut()
-                        && call.expectations.len() < MOST_EXPECTED
-                    {
-                        call.expectations.push(expectation);
-                    }
-                }
-                (Deed::Gives(handle, name), _) => {
-                    if self.names.len() >= MOST_NAMES {
-                        self.names.pop_front();
-                    }
-                    self.names.push_back((handle, name));
-                }
-                (Deed::Writes(contents), _) => self.contents(ToServer, &contents, asked, limits),
-                (Deed::Reads(contents), _) => self.contents(ToClient, &contents, None, limits),
-                (Deed::Closes(handle), _) => {
-                    while let Some(at) = self.open.iter().position(|f| f.handle == handle) {
-                        self.end_file(at);
-                    }
-                }
-                _ => {}
+        let of_call = tx.and_then(|tx| self.messages.edit(tx));
+        match (deed, of_call) {
+            (Deed::Operation(operation), Some(tx)) => {
+                tx.put_number(Number::NfsProcedure, ToServer, u64::from(operation));
             }
+            (Deed::Names(name), Some(tx)) => tx.tell("filename", Fact::Text(name)),
+            (Deed::Renames(from, to), Some(tx)) => {
+                tx.tell("filename", Fact::Text(from));
+                tx.tell("rename.from", Fact::Text(from));
+                tx.tell("rename.to", Fact::Text(to));
+            }
+            (Deed::Status(status), Some(tx)) => {
+                tx.tell("status_code", Fact::Number(u64::from(status)));
+            }
+            (Deed::Expects(expectation), _) => {
+                if let Some(call) = self.waiting.back_mut()
+                    && call.expectations.len() < MOST_EXPECTED
+                {
+                    call.expectations.push(expectation);
+                }
+            }
+            (Deed::Gives(handle, name), _) => {
+                if self.names.len() >= MOST_NAMES {
+                    self.names.pop_front();
+                }
+                self.names.push_back((handle, name));
+            }
+            (Deed::Writes(contents), _) => self.contents(ToServer, &contents, asked, limits),
+            (Deed::Reads(contents), _) => self.contents(ToClient, &contents, None, limits),
+            (Deed::Closes(handle), _) => {
+                while let Some(at) = self.open.iter().position(|f| f.handle == handle) {
+                    self.end_file(at);
+                }
+            }
+            _ => {}
         }
     }
 

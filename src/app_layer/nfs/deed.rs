@@ -1,7 +1,9 @@
 //! What a call or a reply does, whatever its version.
 
+use crate::reuse::List;
+
 /// Names a file for as long as its server likes; in version 4 perhaps a name instead.
-pub(super) type Handle = Vec<u8>;
+pub(super) type Handle = List<u8>;
 
 /// In the order in which they happen.
 #[derive(Debug, PartialEq, Eq)]
@@ -14,7 +16,7 @@ pub(super) enum Deed<'a> {
     /// The reply will tell something.
     Expects(Expectation),
     /// A reply gives a name's handle.
-    Gives(Handle, Vec<u8>),
+    Gives(Handle, List<u8>),
     Writes(Contents<'a>),
     Reads(Contents<'a>),
     /// Nothing more is written or read for now.
@@ -45,7 +47,7 @@ pub(super) struct Expectation {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Expected {
     /// The handle of this name.
-    HandleOf(Vec<u8>),
+    HandleOf(List<u8>),
     /// What is read of this file from an offset on.
     Contents(Handle, u64),
 }
@@ -62,7 +64,7 @@ impl Deed<'_> {
     pub(super) fn expects_handle(name: &[u8]) -> Self {
         Self::Expects(Expectation {
             at: 0,
-            what: Expected::HandleOf(name.to_vec()),
+            what: Expected::HandleOf(name.into()),
         })
     }
 
@@ -70,13 +72,13 @@ impl Deed<'_> {
     pub(super) fn expects_contents(handle: &[u8], offset: u64) -> Self {
         Self::Expects(Expectation {
             at: 0,
-            what: Expected::Contents(handle.to_vec(), offset),
+            what: Expected::Contents(handle.into(), offset),
         })
     }
 }
 
 /// The name that a reply of version 2 or 3 gives the handle of.
-pub(super) fn expected_name(expectations: &[Expectation]) -> Option<&Vec<u8>> {
+pub(super) fn expected_name(expectations: &[Expectation]) -> Option<&List<u8>> {
     expectations.iter().find_map(|e| match &e.what {
         Expected::HandleOf(name) => Some(name),
         Expected::Contents(..) => None,

@@ -1,5 +1,7 @@
 //! Records in a stream: messages in fragments, each behind its length (RFC 5531 section 11).
 
+use crate::reuse::List;
+
 /// Length of a fragment, its highest bit set on the last one.
 const MARK: usize = 4;
 pub(super) const LAST: u32 = 1 << 31;
@@ -18,11 +20,11 @@ pub(super) enum Piece<'a> {
 /// One direction.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    mark: Vec<u8>,
+    mark: List<u8>,
     /// Bytes of the fragment in hand that are to come.
     left: u64,
     is_last: bool,
-    kept: Vec<u8>,
+    kept: List<u8>,
     /// `kept` was given out as a record.
     is_given: bool,
     is_cut: bool,

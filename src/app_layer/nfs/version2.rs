@@ -46,38 +46,38 @@ pub(super) const PROCEDURES: &[&str] = &[
 pub(super) fn call<'a>(
     procedure: u32,
     mut arguments: Bytes<'a>,
-    deeds: &mut Vec<Deed<'a>>,
+    deeds: &mut dyn FnMut(Deed<'a>),
 ) -> Option<()> {
     let bytes = &mut arguments;
     match procedure {
         LOOKUP | CREATE | MKDIR => {
             xdr::skip(bytes, HANDLE)?;
             let name = xdr::opaque(bytes, LONGEST_NAME)?;
-            deeds.push(Deed::Names(name));
-            deeds.push(Deed::expects_handle(name));
+            deeds(Deed::Names(name));
+            deeds(Deed::expects_handle(name));
         }
         REMOVE | RMDIR => {
             xdr::skip(bytes, HANDLE)?;
-            deeds.push(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?));
+            deeds(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?));
         }
         RENAME => {
             xdr::skip(bytes, HANDLE)?;
             let from = xdr::opaque(bytes, LONGEST_NAME)?;
             xdr::skip(bytes, HANDLE)?;
-            deeds.push(Deed::Renames(from, xdr::opaque(bytes, LONGEST_NAME)?));
+            deeds(Deed::Renames(from, xdr::opaque(bytes, LONGEST_NAME)?));
         }
         LINK => {
             xdr::skip(bytes, 2 * HANDLE)?;
-            deeds.push(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?));
+            deeds(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?));
         }
         SYMLINK => {
             xdr::skip(bytes, HANDLE)?;
-            deeds.push(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?));
+            deeds(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?));
             xdr::opaque(bytes, LONGEST_PATH)?;
         }
         READ => {
             let handle = bytes.take(HANDLE)?;
-            deeds.push(Deed::expects_contents(handle, u64::from(bytes.u32()?)));
+            deeds(Deed::expects_contents(handle, u64::from(bytes.u32()?)));
         }
         _ => {}
     }
@@ -89,14 +89,14 @@ pub(super) fn reply<'a>(
     procedure: u32,
     mut results: Bytes<'a>,
     expectations: &[Expectation],
-    deeds: &mut Vec<Deed<'a>>,
+    deeds: &mut dyn FnMut(Deed<'a>),
 ) -> Option<()> {
     let bytes = &mut results;
     if bytes.is_empty() {
         return Some(());
     }
     let status = bytes.u32()?;
-    deeds.push(Deed::Status(status));
+    deeds(Deed::Status(status));
     if status != 0 {
         return Some(());
     }
@@ -104,7 +104,7 @@ pub(super) fn reply<'a>(
         LOOKUP | CREATE | MKDIR => {
             let handle = bytes.take(HANDLE)?;
             if let Some(name) = expected_name(expectations) {
-                deeds.push(Deed::Gives(handle.to_vec(), name.clone()));
+                deeds(Deed::Gives(handle.into(), name.clone()));
             }
         }
         READ => {
@@ -112,7 +112,7 @@ pub(super) fn reply<'a>(
             let size = u64::from(attributes.u32()?);
             let (contents, length) = xdr::contents(bytes)?;
             let (handle, offset) = expected_contents(expectations, 0);
-            deeds.push(Deed::Reads(Contents {
+            deeds(Deed::Reads(Contents {
                 handle,
                 offset,
                 bytes: contents,

@@ -54,35 +54,35 @@ pub(super) const PROCEDURES: &[&str] = &[
 pub(super) fn call<'a>(
     procedure: u32,
     mut arguments: Bytes<'a>,
-    deeds: &mut Vec<Deed<'a>>,
+    deeds: &mut dyn FnMut(Deed<'a>),
 ) -> Option<()> {
     let bytes = &mut arguments;
     match procedure {
         LOOKUP | CREATE | MKDIR | SYMLINK | MKNOD => {
             let name = name_in_directory(bytes)?;
-            deeds.push(Deed::Names(name));
-            deeds.push(Deed::expects_handle(name));
+            deeds(Deed::Names(name));
+            deeds(Deed::expects_handle(name));
         }
-        REMOVE | RMDIR => deeds.push(Deed::Names(name_in_directory(bytes)?)),
+        REMOVE | RMDIR => deeds(Deed::Names(name_in_directory(bytes)?)),
         RENAME => {
             let from = name_in_directory(bytes)?;
-            deeds.push(Deed::Renames(from, name_in_directory(bytes)?));
+            deeds(Deed::Renames(from, name_in_directory(bytes)?));
         }
         LINK => {
             handle(bytes)?;
-            deeds.push(Deed::Names(name_in_directory(bytes)?));
+            deeds(Deed::Names(name_in_directory(bytes)?));
         }
         READ => {
             let handle = handle(bytes)?;
-            deeds.push(Deed::expects_contents(handle, xdr::u64(bytes)?));
+            deeds(Deed::expects_contents(handle, xdr::u64(bytes)?));
         }
         WRITE => {
-            let handle = handle(bytes)?.to_vec();
+            let handle = handle(bytes)?.into();
             let offset = xdr::u64(bytes)?;
             // How many bytes, and how safely.
             xdr::skip(bytes, 8)?;
             let (contents, length) = xdr::contents(bytes)?;
-            deeds.push(Deed::Writes(Contents {
+            deeds(Deed::Writes(Contents {
                 handle,
                 offset,
                 bytes: contents,
@@ -90,7 +90,7 @@ pub(super) fn call<'a>(
                 is_end: false,
             }));
         }
-        COMMIT => deeds.push(Deed::Closes(handle(bytes)?.to_vec())),
+        COMMIT => deeds(Deed::Closes(handle(bytes)?.into())),
         _ => {}
     }
     Some(())
@@ -101,14 +101,14 @@ pub(super) fn reply<'a>(
     procedure: u32,
     mut results: Bytes<'a>,
     expectations: &[Expectation],
-    deeds: &mut Vec<Deed<'a>>,
+    deeds: &mut dyn FnMut(Deed<'a>),
 ) -> Option<()> {
     let bytes = &mut results;
     if bytes.is_empty() {
         return Some(());
     }
     let status = bytes.u32()?;
-    deeds.push(Deed::Status(status));
+    deeds(Deed::Status(status));
     if status != 0 {
         return Some(());
     }
@@ -123,7 +123,7 @@ pub(super) fn reply<'a>(
             let is_end = xdr::flag(bytes)?;
             let (contents, length) = xdr::contents(bytes)?;
             let (handle, offset) = expected_contents(expectations, 0);
-            deeds.push(Deed::Reads(Contents {
+            deeds(Deed::Reads(Contents {
                 handle,
                 offset,
                 bytes: contents,
@@ -146,21 +146,21 @@ pub(super) fn reply<'a>(
     Some(())
 }
 
-fn give(handle: &[u8], expectations: &[Expectation], deeds: &mut Vec<Deed<'_>>) {
+fn give<'a>(handle: &[u8], expectations: &[Expectation], deeds: &mut dyn FnMut(Deed<'a>)) {
     if let Some(name) = expected_name(expectations) {
-        deeds.push(Deed::Gives(handle.to_vec(), name.clone()));
+        deeds(Deed::Gives(handle.into(), name.clone()));
     }
 }
 
 /// Of a directory: number, name, cookie, perhaps attributes and a handle.
-fn entry(bytes: &mut Bytes<'_>, deeds: &mut Vec<Deed<'_>>) -> Option<()> {
+fn entry<'a>(bytes: &mut Bytes<'a>, deeds: &mut dyn FnMut(Deed<'a>)) -> Option<()> {
     xdr::skip(bytes, 8)?;
     let name = xdr::opaque(bytes, LONGEST_NAME)?;
     xdr::skip(bytes, 8)?;
     attributes(bytes)?;
     if xdr::flag(bytes)? {
         let handle = handle(bytes)?;
-        deeds.push(Deed::Gives(handle.to_vec(), name.to_vec()));
+        deeds(Deed::Gives(handle.into(), name.into()));
     }
     Some(())
 }

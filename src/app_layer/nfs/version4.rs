@@ -23,14 +23,14 @@ struct Current {
 impl Current {
     fn handle(bytes: &[u8]) -> Self {
         Self {
-            file: bytes.to_vec(),
+            file: bytes.into(),
             is_name: false,
         }
     }
 
     fn name(bytes: &[u8]) -> Self {
         Self {
-            file: bytes.to_vec(),
+            file: bytes.into(),
             is_name: true,
         }
     }
@@ -40,7 +40,7 @@ impl Current {
 pub(super) fn call<'a>(
     procedure: u32,
     mut arguments: Bytes<'a>,
-    deeds: &mut Vec<Deed<'a>>,
+    deeds: &mut dyn FnMut(Deed<'a>),
 ) -> Option<()> {
     if procedure != COMPOUND {
         return Some(());
@@ -54,7 +54,7 @@ pub(super) fn call<'a>(
     let mut saved = Current::default();
     for at in 0..count.min(MOST_OPERATIONS) {
         let operation = bytes.u32()?;
-        deeds.push(Deed::Operation(operation));
+        deeds(Deed::Operation(operation));
         match operation {
             op::SAVEFH => saved = current.clone(),
             op::RESTOREFH => current = saved.clone(),
@@ -62,34 +62,34 @@ pub(super) fn call<'a>(
             op::PUTFH => current = Current::handle(xdr::opaque(bytes, LONGEST_HANDLE)?),
             op::LOOKUP => {
                 let name = xdr::opaque(bytes, LONGEST_NAME)?;
-                deeds.push(Deed::Names(name));
+                deeds(Deed::Names(name));
                 current = Current::name(name);
             }
             op::CREATE => {
                 let name = created(bytes)?;
-                deeds.push(Deed::Names(name));
+                deeds(Deed::Names(name));
                 current = Current::name(name);
             }
             op::OPEN => {
                 op::skip_to_claim(bytes)?;
                 if let Some(name) = claimed(bytes)? {
-                    deeds.push(Deed::Names(name));
+                    deeds(Deed::Names(name));
                     current = Current::name(name);
                 }
             }
-            op::LINK | op::REMOVE => deeds.push(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?)),
+            op::LINK | op::REMOVE => deeds(Deed::Names(xdr::opaque(bytes, LONGEST_NAME)?)),
             op::RENAME => {
                 let from = xdr::opaque(bytes, LONGEST_NAME)?;
-                deeds.push(Deed::Renames(from, xdr::opaque(bytes, LONGEST_NAME)?));
+                deeds(Deed::Renames(from, xdr::opaque(bytes, LONGEST_NAME)?));
             }
-            op::GETFH if current.is_name => deeds.push(Deed::Expects(Expectation {
+            op::GETFH if current.is_name => deeds(Deed::Expects(Expectation {
                 at,
                 what: Expected::HandleOf(current.file.clone()),
             })),
             op::READ => {
                 xdr::skip(bytes, STATE)?;
                 let what = Expected::Contents(current.file.clone(), xdr::u64(bytes)?);
-                deeds.push(Deed::Expects(Expectation { at, what }));
+                deeds(Deed::Expects(Expectation { at, what }));
                 bytes.u32()?;
             }
             op::WRITE => {
@@ -97,7 +97,7 @@ pub(super) fn call<'a>(
                 let offset = xdr::u64(bytes)?;
                 bytes.u32()?;
                 let (contents, length) = xdr::contents(bytes)?;
-                deeds.push(Deed::Writes(Contents {
+                deeds(Deed::Writes(Contents {
                     handle: current.file.clone(),
                     offset,
                     bytes: contents,
@@ -107,7 +107,7 @@ pub(super) fn call<'a>(
             }
             _ => {
                 if operation == op::CLOSE {
-                    deeds.push(Deed::Closes(current.file.clone()));
+                    deeds(Deed::Closes(current.file.clone()));
                 }
                 if !op::skip_arguments(operation, bytes)? {
                     return Some(());
@@ -123,13 +123,13 @@ pub(super) fn reply<'a>(
     procedure: u32,
     mut results: Bytes<'a>,
     expectations: &[Expectation],
-    deeds: &mut Vec<Deed<'a>>,
+    deeds: &mut dyn FnMut(Deed<'a>),
 ) -> Option<()> {
     if procedure != COMPOUND {
         return Some(());
     }
     let bytes = &mut results;
-    deeds.push(Deed::Status(bytes.u32()?));
+    deeds(Deed::Status(bytes.u32()?));
     xdr::opaque(bytes, LONGEST_TAG)?;
     let count = usize::try_from(bytes.u32()?).ok()?;
     for at in 0..count.min(MOST_OPERATIONS) {
@@ -143,14 +143,14 @@ pub(super) fn reply<'a>(
                 let handle = xdr::opaque(bytes, LONGEST_HANDLE)?;
                 let expected = expectations.iter().find(|e| e.at == at);
                 if let Some(Expected::HandleOf(name)) = expected.map(|e| &e.what) {
-                    deeds.push(Deed::Gives(handle.to_vec(), name.clone()));
+                    deeds(Deed::Gives(handle.into(), name.clone()));
                 }
             }
             op::READ => {
                 let is_end = xdr::flag(bytes)?;
                 let (contents, length) = xdr::contents(bytes)?;
                 let (handle, offset) = expected_contents(expectations, at);
-                deeds.push(Deed::Reads(Contents {
+                deeds(Deed::Reads(Contents {
                     handle,
                     offset,
                     bytes: contents,

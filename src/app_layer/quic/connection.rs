@@ -5,6 +5,7 @@ use super::header::Long;
 use super::keys::{Keys, Opened};
 use super::version::{Salt, Version};
 use crate::direction::Direction;
+use crate::reuse::List;
 
 /// A connection as its Initial packets show it.
 #[derive(Debug)]
@@ -12,9 +13,9 @@ pub(super) struct Connection {
     version: Version,
     keys: Keys,
     /// What the client called the server in its first packet: the keys come from it.
-    original: Box<[u8]>,
-    client: Box<[u8]>,
-    server: Option<Box<[u8]>>,
+    original: List<u8>,
+    client: List<u8>,
+    server: Option<List<u8>>,
     pub sides: [Side; 2],
 }
 

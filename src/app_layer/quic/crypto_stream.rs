@@ -1,14 +1,16 @@
 //! The bytes of CRYPTO frames put in order (RFC 9000 section 19.6), in bounded memory.
 
+use crate::reuse::List;
+
 /// Pieces apart from each other that are kept.
 const MAX_PIECES: usize = 64;
 
 /// One direction's handshake bytes.
 #[derive(Debug, Default)]
 pub(super) struct CryptoStream {
-    bytes: Vec<u8>,
+    bytes: List<u8>,
     /// What of `bytes` has come: sorted, apart from each other.
-    pieces: Vec<(usize, usize)>,
+    pieces: List<(usize, usize)>,
     /// Messages up to here were taken.
     taken: usize,
 }

@@ -4,6 +4,7 @@ use crate::app_layer::message::{Fact, Made, Transaction};
 use crate::app_layer::tls::{Carrier, Hello, extension, ja3, ja4, md5_hex, server_name};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
+use crate::reuse::Text;
 
 /// Protocols kept of one hello.
 const MAX_PROTOCOLS: usize = 64;
@@ -65,7 +66,7 @@ const OF_SERVER: &[Made] = &[
     },
 ];
 
-fn of(direction: Direction, message: &[u8], make: fn(&Hello<'_>) -> String) -> String {
+fn of(direction: Direction, message: &[u8], make: fn(&Hello<'_>) -> Text) -> Text {
     let hello = Hello::parse(direction, message);
     hello.map(|hello| make(&hello)).unwrap_or_default()
 }

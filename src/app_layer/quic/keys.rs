@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use super::version::Salt;
 use crate::direction::Direction;
+use crate::reuse::List;
 
 /// Bytes of the tag behind what it protects.
 const TAG: usize = 16;
@@ -44,7 +45,7 @@ impl std::fmt::Debug for Keys {
 #[derive(Debug)]
 pub(super) struct Opened {
     pub number: u64,
-    pub frames: Vec<u8>,
+    pub frames: List<u8>,
 }
 
 impl Keys {
@@ -94,7 +95,7 @@ impl Side {
         let first = packet.first()? ^ (mask[0] & 0x0f);
         let number_bytes = usize::from(first & 3) + 1;
         let body_at = number_at.checked_add(number_bytes)?;
-        let mut header = packet.get(..body_at)?.to_vec();
+        let mut header = List::from(packet.get(..body_at)?);
         *header.first_mut()? = first;
         let mut truncated = 0;
         for (byte, mask) in header.get_mut(number_at..)?.iter_mut().zip(&mask[1..]) {
@@ -103,12 +104,12 @@ impl Side {
         }
         let number = whole_number(truncated, number_bytes, largest);
         let (body, tag) = packet.get(body_at..)?.split_last_chunk::<TAG>()?;
-        let mut frames = body.to_vec();
+        let mut frames = List::from(body);
         self.packet
             .decrypt_inout_detached(
                 &self.nonce(number),
                 &header,
-                frames.as_mut_slice().into(),
+                (&mut frames[..]).into(),
                 &Tag::from(*tag),
             )
             .ok()?;

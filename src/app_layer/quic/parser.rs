@@ -15,6 +15,9 @@ use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::protocol::Protocol;
+use crate::reuse::{List, reused};
+
+reused!(Connection);
 
 /// Packets of one datagram that are looked at (`too_many_connections`).
 const MAX_COALESCED: usize = 64;
@@ -28,7 +31,7 @@ const SERVER_HELLO: u8 = 2;
 pub struct Parser {
     messages: Messages,
     /// Oldest first.
-    connections: Vec<Connection>,
+    connections: List<Connection>,
     failed: [bool; 2],
     beyond: [u64; 2],
 }
@@ -37,7 +40,7 @@ impl Default for Parser {
     fn default() -> Self {
         Self {
             messages: Messages::new(Protocol::Quic),
-            connections: Vec::new(),
+            connections: List::new(),
             failed: [false; 2],
             beyond: [0; 2],
         }

@@ -7,6 +7,7 @@ use crate::buffer::Buffer;
 use crate::direction::Direction::{self, ToClient, ToServer};
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::List;
 
 /// Bytes that an end may be ahead of its turn.
 const MOST_AHEAD: usize = 1024;
@@ -27,7 +28,7 @@ pub struct Parser {
     /// The minor version that both ends speak.
     minor: u8,
     /// Bytes of turns that are not whole yet, or have not come.
-    kept: [Vec<u8>; 2],
+    kept: [List<u8>; 2],
     beyond: [u64; 2],
     messages: Messages,
 }
@@ -135,7 +136,7 @@ impl message::Parser for Parser {
     }
 
     fn held_bytes(&self) -> usize {
-        let kept: usize = self.kept.iter().map(Vec::capacity).sum();
+        let kept: usize = self.kept.iter().map(List::capacity).sum();
         size_of::<Self>() + kept + self.messages.held_bytes()
     }
 }

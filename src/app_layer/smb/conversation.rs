@@ -9,6 +9,9 @@ use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::{List, reused};
+
+reused!(OpenFile, Pipe, Request);
 
 /// Files that are known by their handle; the oldest is forgotten.
 const MOST_HANDLES: usize = 256;
@@ -26,12 +29,12 @@ pub(super) type Handle = [u8; 16];
 #[derive(Debug)]
 pub(super) struct Conversation {
     pub messages: Messages,
-    waiting: Vec<Request>,
-    handles: Vec<(Handle, Vec<u8>)>,
-    open: Vec<OpenFile>,
+    waiting: List<Request>,
+    handles: List<(Handle, List<u8>)>,
+    open: List<OpenFile>,
     /// Trees whose connecting was seen, and whether each holds pipes and no files.
-    trees: Vec<(u32, bool)>,
-    calls: Vec<Pipe>,
+    trees: List<(u32, bool)>,
+    calls: List<Pipe>,
     pub beyond: [u64; 2],
 }
 
@@ -41,7 +44,7 @@ pub(super) struct Request {
     id: RequestId,
     tx: u64,
     /// Of a request that opens a file.
-    pub name: Vec<u8>,
+    pub name: List<u8>,
     /// Of a request for a tree of pipes.
     pub pipes: bool,
     /// Of a request that reads a file.
@@ -69,11 +72,11 @@ impl Default for Conversation {
     fn default() -> Self {
         Self {
             messages: Messages::new(Protocol::Smb),
-            waiting: Vec::new(),
-            handles: Vec::new(),
-            open: Vec::new(),
-            trees: Vec::new(),
-            calls: Vec::new(),
+            waiting: List::new(),
+            handles: List::new(),
+            open: List::new(),
+            trees: List::new(),
+            calls: List::new(),
             beyond: [0; 2],
         }
     }
@@ -109,7 +112,7 @@ impl Conversation {
         self.waiting.push(Request {
             id,
             tx: tx.id(),
-            name: Vec::new(),
+            name: List::new(),
             pipes: false,
             read: None,
         });
@@ -185,7 +188,7 @@ impl Conversation {
     }
 
     /// A file was opened.
-    pub(super) fn opened(&mut self, handle: Handle, name: Vec<u8>) {
+    pub(super) fn opened(&mut self, handle: Handle, name: List<u8>) {
         if self.handles.len() >= MOST_HANDLES {
             self.handles.remove(0);
         }
@@ -305,7 +308,7 @@ impl Conversation {
             + names.sum::<usize>()
             + handles.sum::<usize>()
             + self.waiting.capacity() * size_of::<Request>()
-            + self.handles.capacity() * size_of::<(Handle, Vec<u8>)>()
+            + self.handles.capacity() * size_of::<(Handle, List<u8>)>()
             + self.trees.capacity() * size_of::<(u32, bool)>()
             + self.open.capacity() * size_of::<OpenFile>()
     }

@@ -1,6 +1,7 @@
 //! Fields of messages: little-endian numbers at places, names in UTF-16, and NTLM's.
 
 use crate::app_layer::message::Length;
+use crate::reuse::List;
 
 /// RFC 1002 section 4.3.1: a type, and a length of three bytes behind it.
 pub(super) const HEAD: usize = 4;
@@ -45,27 +46,32 @@ pub(super) fn slice(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
 }
 
 /// A name in UTF-16: as rules write it, a byte for each character of Latin, up to its first NUL.
-pub(super) fn narrow(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn narrow(bytes: &[u8]) -> List<u8> {
     let units = bytes
         .chunks_exact(2)
         .map(|c| u16::from_le_bytes([c[0], c[1]]));
-    let units: Vec<u16> = units.take(LONGEST_NAME).take_while(|u| *u != 0).collect();
-    String::from_utf16_lossy(&units).into_bytes()
+    let units = units.take(LONGEST_NAME).take_while(|u| *u != 0);
+    let mut name = List::new();
+    for character in char::decode_utf16(units) {
+        let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+        name.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    name
 }
 
 /// A name in one byte a character, up to its first NUL.
-pub(super) fn plain(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn plain(bytes: &[u8]) -> List<u8> {
     let bytes = bytes.get(..LONGEST_NAME).unwrap_or(bytes);
     let end = memchr::memchr(0, bytes).unwrap_or(bytes.len());
-    bytes[..end].to_vec()
+    bytes[..end].into()
 }
 
 /// Who logs on, as an NTLM AUTHENTICATE message says (MS-NLMP section 2.2.1.3).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ntlm {
-    pub domain: Vec<u8>,
-    pub user: Vec<u8>,
-    pub host: Vec<u8>,
+    pub domain: List<u8>,
+    pub user: List<u8>,
+    pub host: List<u8>,
 }
 
 /// Finds such a message wherever its wrapping put it.

@@ -5,6 +5,7 @@ use super::fields::{narrow, ntlm, plain, slice, u8_at, u16_at, u32_at};
 use crate::app_layer::Limits;
 use crate::app_layer::message::Fact;
 use crate::direction::Direction::{self, ToClient, ToServer};
+use crate::reuse::List;
 
 const HEADER: usize = 32;
 const IS_RESPONSE: u8 = 0x80;
@@ -164,7 +165,7 @@ fn response(conversation: &mut Conversation, message: &Message<'_>, limits: &Lim
 impl<'a> Message<'a> {
     /// A name that begins so far behind the start of the data; in UTF-16 at an even place of the
     /// message (MS-CIFS section 2.2.1.1.2).
-    fn text(&self, at: usize) -> Option<Vec<u8>> {
+    fn text(&self, at: usize) -> Option<List<u8>> {
         if !self.unicode {
             return Some(plain(self.data.get(at..)?));
         }

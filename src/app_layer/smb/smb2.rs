@@ -5,6 +5,7 @@ use super::fields::{narrow, ntlm, slice, u16_at, u32_at, u64_at};
 use crate::app_layer::Limits;
 use crate::app_layer::message::Fact;
 use crate::direction::Direction::{self, ToClient, ToServer};
+use crate::reuse::List;
 
 const HEADER: usize = 64;
 const IS_RESPONSE: u32 = 1;
@@ -187,7 +188,7 @@ fn response(
 }
 
 /// A name whose offset, from the header on, and length stand at a place of the body.
-fn text(bytes: &[u8], body: &[u8], at: usize) -> Option<Vec<u8>> {
+fn text(bytes: &[u8], body: &[u8], at: usize) -> Option<List<u8>> {
     let offset = usize::from(u16_at(body, at)?);
     let length = usize::from(u16_at(body, at + 2)?);
     Some(narrow(slice(bytes, offset, length)?))

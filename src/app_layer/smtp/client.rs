@@ -8,6 +8,9 @@ use crate::app_layer::mime::{Anomaly, Bounds, Message};
 use crate::app_layer::{self, Limits};
 use crate::buffer::Buffer;
 use crate::direction::Direction::ToServer;
+use crate::reuse::{List, Place, reused};
+
+reused!(Mail);
 
 /// Bytes of the client's name that are kept.
 const LONGEST_HELLO: usize = 1024;
@@ -17,9 +20,9 @@ const LONGEST_HELLO: usize = 1024;
 pub(super) struct Client {
     lines: Lines,
     mode: Mode,
-    hello: Option<Vec<u8>>,
+    hello: Option<List<u8>>,
     /// The mail in hand.
-    mail: Option<Box<Mail>>,
+    mail: Place<Mail>,
     failed: bool,
     beyond: u64,
 }
@@ -49,14 +52,14 @@ impl Client {
     }
 
     pub(super) fn beyond(&self) -> u64 {
-        let mail = self.mail.as_ref();
+        let mail = self.mail.get();
         self.beyond + mail.map_or(0, |mail| mail.message.beyond())
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        let mail = self.mail.as_ref();
+        let mail = self.mail.get();
         self.lines.held_bytes()
-            + self.hello.as_ref().map_or(0, Vec::capacity)
+            + self.hello.as_ref().map_or(0, List::capacity)
             + mail.map_or(0, |mail| {
                 size_of::<Mail>() + mail.lines.held_bytes() + mail.message.held_bytes()
             })
@@ -113,7 +116,7 @@ impl Parser {
         if self.client.lines.is_within() {
             self.raise(ToServer, Event::TruncatedLine);
         }
-        if let Some(mail) = &mut self.client.mail
+        if let Some(mail) = self.client.mail.get_mut()
             && let Some(rest) = mail.lines.rest()
             && let Some(tx) = self.messages.edit(mail.id)
         {
@@ -127,7 +130,7 @@ impl Parser {
         if !matches!(self.client.mode, Mode::Data) {
             return;
         }
-        let mail = self.client.mail.as_mut();
+        let mail = self.client.mail.get_mut();
         if let Some(mail) = mail.filter(|mail| Some(mail.id) == id) {
             self.client.lines = std::mem::take(&mut mail.lines);
             self.end_message();
@@ -188,7 +191,7 @@ impl Parser {
                 return;
             }
             Command::Chunk(Some(Chunk { length, last })) => {
-                if self.client.mail.as_ref().is_none_or(|mail| mail.id != id) {
+                if self.client.mail.get().is_none_or(|mail| mail.id != id) {
                     self.begin_message(id, limits);
                 }
                 if last {
@@ -235,7 +238,7 @@ impl Parser {
             return;
         }
         let name = name.get(..LONGEST_HELLO).unwrap_or(name);
-        self.client.hello = Some(name.to_vec());
+        self.client.hello = Some(name.into());
         self.field(id, Buffer::SmtpHelo, "helo", name, true);
     }
 
@@ -255,19 +258,19 @@ impl Parser {
     /// The data of a mail begin; the mail they are of. A second mail begins where the one in
     /// hand has its data already.
     fn begin_message(&mut self, mut id: u64, limits: &Limits) -> u64 {
-        if self.client.mail.is_some() {
+        if !self.client.mail.is_empty() {
             self.raise(ToServer, Event::UnparsableContent);
             self.end_message();
             self.end_mail(id);
             self.wait_for_reply(Kind::Last, Some(id), limits);
             id = self.mail_of(Command::Data).unwrap_or(id);
         }
-        self.client.mail = Some(Box::new(Mail {
+        self.client.mail.put(Mail {
             id,
             lines: Lines::default(),
             message: Message::new(ToServer),
             bare: false,
-        }));
+        });
         if let Some(mail) = self.messages.edit(id) {
             mail.advance(ToServer, progress::DATA);
         }
@@ -375,7 +378,7 @@ impl Parser {
 
     /// The mail whose text comes, and its transaction.
     fn mail_in_hand(&mut self) -> (Option<&mut Mail>, Option<&mut Transaction>) {
-        let mail = self.client.mail.as_deref_mut();
+        let mail = self.client.mail.get_mut();
         let tx = mail.as_ref().map(|mail| mail.id);
         (mail, tx.and_then(|id| self.messages.edit(id)))
     }

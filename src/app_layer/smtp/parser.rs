@@ -1,7 +1,5 @@
 //! The incremental parser: commands, mails and replies in any segmentation.
 
-use std::collections::VecDeque;
-
 use super::Event;
 use super::client::Client;
 use super::server::Server;
@@ -9,6 +7,9 @@ use crate::app_layer::message::{self, Messages, Transaction};
 use crate::app_layer::{self, Limits};
 use crate::direction::Direction;
 use crate::protocol::Protocol;
+use crate::reuse::{List, Queue, reused};
+
+reused!(Waiting);
 
 /// SMTP of one flow.
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub struct Parser {
     /// The mail that commands belong to.
     pub(super) current: Option<u64>,
     /// Commands that wait for their reply, the oldest first.
-    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) waiting: Queue<Waiting>,
     /// STARTTLS was accepted.
     over: bool,
 }
@@ -47,7 +48,7 @@ impl Default for Parser {
             server: Server::default(),
             messages: Messages::new(Protocol::Smtp),
             current: None,
-            waiting: VecDeque::new(),
+            waiting: Queue::new(),
             over: false,
         }
     }
@@ -76,8 +77,8 @@ impl message::Parser for Parser {
             Direction::ToServer => self.client_eof(limits),
             Direction::ToClient => self.server_eof(limits),
         }
-        let open: Vec<u64> = self.messages.all().iter().map(Transaction::id).collect();
-        for id in open {
+        let open: List<u64> = self.messages.all().iter().map(Transaction::id).collect();
+        for &id in &open {
             if let Some(mail) = self.messages.edit(id) {
                 mail.finish(direction);
             }
@@ -152,8 +153,8 @@ impl Parser {
     /// What follows is of another protocol.
     pub(super) fn hand_over(&mut self) {
         self.over = true;
-        let open: Vec<u64> = self.messages.all().iter().map(Transaction::id).collect();
-        for id in open {
+        let open: List<u64> = self.messages.all().iter().map(Transaction::id).collect();
+        for &id in &open {
             if let Some(mail) = self.messages.edit(id) {
                 mail.finish_both();
             }

@@ -1,7 +1,7 @@
 //! Certificates in the clear (RFC 5246 section 7.4.2), and what the first of a chain says.
 
-use std::cell::OnceCell;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use sha1::{Digest, Sha1};
 use x509_parser::error::X509Error;
@@ -23,8 +23,10 @@ const MAX_NAMES: usize = 512;
 pub struct Chain {
     certificates: Vec<Vec<u8>>,
     length: u32,
+    /// What was wrong with it.
+    pub(super) faults: Vec<Event>,
     /// Made when it is first asked for: most never are.
-    fingerprint: OnceCell<String>,
+    fingerprint: OnceLock<String>,
     first: Option<Described>,
 }
 
@@ -59,7 +61,7 @@ impl Chain {
             } else {
                 // What is not kept cannot be asked later.
                 if chain.length == 1 {
-                    chain.fingerprint = OnceCell::from(fingerprint(der));
+                    chain.fingerprint = OnceLock::from(fingerprint(der));
                 }
                 raise(Event::HandshakeInvalidLength);
             }
@@ -78,6 +80,21 @@ impl Chain {
                 }
             }
         }
+    }
+
+    /// Whether this is all that a message without its header says.
+    pub(super) fn is_of(&self, message: &[u8]) -> bool {
+        let mut kept = self.certificates.iter();
+        let Some((mut list, _)) = take_u24_prefixed(message) else {
+            return false;
+        };
+        while let Some((der, rest)) = take_u24_prefixed(list) {
+            if kept.next().is_none_or(|known| known != der) {
+                return false;
+            }
+            list = rest;
+        }
+        list.is_empty() && kept.next().is_none()
     }
 
     /// DER, its own certificate first; not more than the limit.

@@ -3,6 +3,7 @@
 //! They are made when a rule or a record first asks for them: most hellos are never asked.
 
 use std::cell::OnceCell;
+use std::fmt::Write as _;
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -12,6 +13,7 @@ use super::read::{take_u8_prefixed, take_u16_prefixed, u16s};
 use super::transaction::Version;
 use crate::app_layer::text::{hex, push_decimal, push_hex};
 use crate::direction::Direction;
+use crate::reuse::{List, Text};
 
 /// What carries the hello: the first letter of a JA4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +26,14 @@ pub(in crate::app_layer) enum Carrier {
 #[derive(Debug)]
 pub(super) struct Fingerprints {
     direction: Direction,
-    message: Vec<u8>,
-    ja3: OnceCell<String>,
-    ja3_hash: OnceCell<String>,
-    ja4: OnceCell<String>,
+    message: List<u8>,
+    ja3: OnceCell<Text>,
+    ja3_hash: OnceCell<Text>,
+    ja4: OnceCell<Text>,
 }
 
 impl Fingerprints {
-    pub fn of(direction: Direction, message: Vec<u8>) -> Self {
+    pub fn of(direction: Direction, message: List<u8>) -> Self {
         Self {
             direction,
             message,
@@ -57,10 +59,10 @@ impl Fingerprints {
     pub fn held_bytes(&self) -> usize {
         let made = [&self.ja3, &self.ja3_hash, &self.ja4];
         let made = made.iter().filter_map(|cell| cell.get());
-        self.message.capacity() + made.map(String::capacity).sum::<usize>()
+        self.message.capacity() + made.map(Text::capacity).sum::<usize>()
     }
 
-    fn make(&self, of: impl Fn(&Hello<'_>) -> String) -> String {
+    fn make(&self, of: impl Fn(&Hello<'_>) -> Text) -> Text {
         let hello = Hello::parse(self.direction, &self.message);
         hello.map(|hello| of(&hello)).unwrap_or_default()
     }
@@ -68,8 +70,9 @@ impl Fingerprints {
 
 /// JA3 of a ClientHello, `version,ciphers,extensions,groups,formats`; JA3S of a ServerHello,
 /// `version,cipher,extensions`. Decimal, without the values of RFC 8701.
-pub(in crate::app_layer) fn ja3(hello: &Hello<'_>) -> String {
-    let mut text = hello.version.0.to_string();
+pub(in crate::app_layer) fn ja3(hello: &Hello<'_>) -> Text {
+    let mut text = Text::new();
+    let _ = write!(text, "{}", hello.version.0);
     push_list(&mut text, hello.ciphers());
     push_list(&mut text, hello.extensions().map(|(kind, _)| kind));
     if hello.direction == Direction::ToServer {
@@ -82,15 +85,15 @@ pub(in crate::app_layer) fn ja3(hello: &Hello<'_>) -> String {
 }
 
 /// What `ja3.hash` and the like hold of their text.
-pub(in crate::app_layer) fn md5_hex(text: &str) -> String {
+pub(in crate::app_layer) fn md5_hex(text: &str) -> Text {
     hex(&Md5::digest(text))
 }
 
 /// JA4 of a ClientHello. What it says of empty lists is as Suricata has it.
-pub(in crate::app_layer) fn ja4(hello: &Hello<'_>, carrier: Carrier) -> String {
-    let mut ciphers: Vec<u16> = hello.ciphers().filter(|v| !is_grease(*v)).collect();
+pub(in crate::app_layer) fn ja4(hello: &Hello<'_>, carrier: Carrier) -> Text {
+    let mut ciphers: List<u16> = hello.ciphers().filter(|v| !is_grease(*v)).collect();
     let kinds = || hello.extensions().map(|(kind, _)| kind);
-    let mut extensions: Vec<u16> = kinds().filter(|v| !is_grease(*v)).collect();
+    let mut extensions: List<u16> = kinds().filter(|v| !is_grease(*v)).collect();
     let has_name = extensions.contains(&extension::SERVER_NAME);
     let counts = (ciphers.len().min(99), extensions.len().min(99));
     extensions.retain(|kind| !matches!(*kind, extension::SERVER_NAME | extension::ALPN));
@@ -102,10 +105,11 @@ pub(in crate::app_layer) fn ja4(hello: &Hello<'_>, carrier: Carrier) -> String {
     let supported = hello.supported_versions().map(|v| v.0);
     let version = supported.filter(|v| !is_grease(*v)).max();
     let [first, last] = ends_of(hello.alpn().next());
-    let mut behind = hex_list(extensions.into_iter());
-    behind.push('_');
-    behind.push_str(&hex_list(algorithms));
-    format!(
+    let mut behind = hex_list(extensions.iter().copied());
+    let _ = write!(behind, "_{}", hex_list(algorithms));
+    let mut text = Text::new();
+    let _ = write!(
+        text,
         "{}{}{}{:02}{:02}{first}{last}_{}_{}",
         match carrier {
             Carrier::Tls => 't',
@@ -115,9 +119,10 @@ pub(in crate::app_layer) fn ja4(hello: &Hello<'_>, carrier: Carrier) -> String {
         if has_name { 'd' } else { 'i' },
         counts.0,
         counts.1,
-        short_hash(&hex_list(ciphers.into_iter())),
+        short_hash(&hex_list(ciphers.iter().copied())),
         short_hash(&behind),
-    )
+    );
+    text
 }
 
 const fn version_code(version: Version) -> &'static str {
@@ -157,7 +162,7 @@ fn two_byte_list(hello: &Hello<'_>, kind: u16) -> impl Iterator<Item = u16> {
 }
 
 /// A comma, and the numbers with dashes between them.
-fn push_list(text: &mut String, numbers: impl Iterator<Item = u16>) {
+fn push_list(text: &mut Text, numbers: impl Iterator<Item = u16>) {
     let mut before = ',';
     for number in numbers.filter(|n| !is_grease(*n)) {
         text.push(before);
@@ -169,8 +174,8 @@ fn push_list(text: &mut String, numbers: impl Iterator<Item = u16>) {
     }
 }
 
-fn hex_list(numbers: impl Iterator<Item = u16>) -> String {
-    let mut text = String::new();
+fn hex_list(numbers: impl Iterator<Item = u16>) -> Text {
+    let mut text = Text::new();
     for number in numbers {
         if !text.is_empty() {
             text.push(',');
@@ -182,10 +187,9 @@ fn hex_list(numbers: impl Iterator<Item = u16>) -> String {
     text
 }
 
-fn short_hash(text: &str) -> String {
-    let mut hash = hex(&Sha256::digest(text));
-    hash.truncate(12);
-    hash
+fn short_hash(text: &str) -> Text {
+    let hash = Sha256::digest(text);
+    hex(hash.get(..6).unwrap_or_default())
 }
 
 /// Values that mean nothing (RFC 8701 section 2).
@@ -228,11 +232,11 @@ mod tests {
                 (43, &[4, 0xaa, 0xaa, 3, 4]),
             ],
         );
-        let fingerprints = Fingerprints::of(Direction::ToServer, message);
+        let fingerprints = Fingerprints::of(Direction::ToServer, List::from(&message[..]));
         assert_eq!(fingerprints.ja3(), "771,4865-49199,0-10-11-43,29-23,0");
         assert_eq!(
             fingerprints.ja3_hash(),
-            hex(&Md5::digest("771,4865-49199,0-10-11-43,29-23,0"))
+            &*hex(&Md5::digest("771,4865-49199,0-10-11-43,29-23,0"))
         );
         assert!(fingerprints.ja4().starts_with("t13d020400_"));
     }
@@ -275,7 +279,7 @@ mod tests {
         let behind = short_hash("000d,1234,face_6666");
         assert_eq!(
             ja4(&hello, Carrier::Tls),
-            format!("t12d0305h6_f500716053f9_{behind}")
+            &*format!("t12d0305h6_f500716053f9_{behind}")
         );
     }
 

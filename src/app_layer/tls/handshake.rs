@@ -1,12 +1,13 @@
 //! Handshake messages in the clear: hellos and certificates.
 
 use super::Event;
-use super::certificate::Chain;
 use super::fingerprint::Fingerprints;
 use super::hello::{BadName, Hello, extension, server_name};
+use super::known;
 use super::transaction::{HandshakeState, Transaction, progress};
 use crate::app_layer::Limits;
 use crate::direction::Direction;
+use crate::reuse::List;
 
 // RFC 8446 section 4, RFC 5246 section 7.4.
 pub(super) const CLIENT_HELLO: u8 = 1;
@@ -34,7 +35,7 @@ impl Transaction {
         &mut self,
         direction: Direction,
         kind: u8,
-        message: Vec<u8>,
+        message: List<u8>,
         limits: &Limits,
     ) {
         let well_formed = match (kind, direction) {
@@ -63,7 +64,7 @@ impl Transaction {
 
     /// What is said twice is kept twice, lest a first hello hide a second one: servers go by the
     /// second. Its fingerprint is that of the first.
-    fn hello(&mut self, direction: Direction, message: Vec<u8>) -> Option<()> {
+    fn hello(&mut self, direction: Direction, message: List<u8>) -> Option<()> {
         let hello = Hello::parse(direction, &message)?;
         let side = &mut self.sides[direction.index()];
         if side.randoms.len() < MAX_HELLOS {
@@ -72,14 +73,14 @@ impl Transaction {
         side.version = Some(hello.best_version());
         let mut too_many = false;
         for protocol in hello.alpn() {
-            if side.protocols.iter().any(|p| p == protocol) {
+            if side.protocols.iter().any(|p| *p == protocol) {
                 continue;
             }
             if side.protocols.len() == MAX_PROTOCOLS {
                 too_many = true;
                 break;
             }
-            side.protocols.push(protocol.to_vec());
+            side.protocols.push(List::from(protocol));
         }
         if direction == Direction::ToServer {
             too_many |= self.server_names(&hello);
@@ -103,8 +104,8 @@ impl Transaction {
                 self.raise(hello.direction, Event::MultipleSniExtensions);
             }
             match server_name(data) {
-                Ok(name) if self.names.iter().any(|n| n == name) => {}
-                Ok(name) if self.names.len() < MAX_NAMES => self.names.push(name.to_vec()),
+                Ok(name) if self.names.iter().any(|n| *n == name) => {}
+                Ok(name) if self.names.len() < MAX_NAMES => self.names.push(List::from(name)),
                 Ok(_) => too_many = true,
                 Err(BadName::Length) => self.raise(hello.direction, Event::InvalidSniLength),
                 Err(BadName::Type) => self.raise(hello.direction, Event::InvalidSniType),
@@ -120,7 +121,7 @@ impl Transaction {
         message: &[u8],
         limits: &Limits,
     ) -> Option<()> {
-        let chain = Chain::read(message, limits, &mut |event| self.raise(direction, event))?;
+        let chain = known::read(message, limits, &mut |event| self.raise(direction, event))?;
         self.sides[direction.index()].chain.get_or_insert(chain);
         self.advance(direction, progress::CERTIFICATE);
         Some(())

@@ -11,6 +11,7 @@ pub(in crate::app_layer) mod frames;
 mod handshake;
 mod heartbeat;
 mod hello;
+mod known;
 mod parser;
 mod read;
 mod record;

@@ -8,6 +8,7 @@ use super::record::{ContentType, HEADER, MAX_RECORD};
 use super::transaction::{HandshakeState, Transaction, Version, progress};
 use crate::app_layer::Limits;
 use crate::direction::Direction;
+use crate::reuse::List;
 
 /// Records that a handshake message may lie in before that is an event.
 const MAX_MESSAGE_RECORDS: u32 = 30;
@@ -83,7 +84,7 @@ struct Handshake {
     /// Records since its first byte.
     records: u32,
     /// The message so far, if it is one that is read.
-    bytes: Option<Vec<u8>>,
+    bytes: Option<List<u8>>,
 }
 
 impl Parser {
@@ -103,7 +104,7 @@ impl Parser {
             .readers
             .iter()
             .filter_map(|r| r.handshake.bytes.as_ref());
-        size_of::<Self>() + self.session.held_bytes() + messages.map(Vec::capacity).sum::<usize>()
+        size_of::<Self>() + self.session.held_bytes() + messages.map(List::capacity).sum::<usize>()
     }
 
     /// Whether the last call changed it.
@@ -399,7 +400,7 @@ impl Parser {
     fn begin_ssl2(&mut self, direction: Direction, high: u8) {
         let reader = self.reader_mut(direction);
         reader.records = 1;
-        reader.handshake.bytes = Some(Vec::new());
+        reader.handshake.bytes = Some(List::new());
         reader.state = State::Ssl2 {
             length: usize::from(high & 0x7f) << 8,
             read: 1,
@@ -515,7 +516,7 @@ impl Handshake {
         self.left = usize::try_from(length).unwrap_or(usize::MAX);
         let too_long = self.left > limits.tls_handshake_bytes;
         let wanted = matches!(kind, CLIENT_HELLO | SERVER_HELLO | CERTIFICATE) && !too_long;
-        self.bytes = wanted.then(Vec::new);
+        self.bytes = wanted.then(List::new);
         if !is_message_type(kind) {
             return Some(Event::InvalidHandshakeMessage);
         }

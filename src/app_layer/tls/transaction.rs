@@ -1,10 +1,15 @@
 //! One TLS session, as buffers.
 
+use std::sync::Arc;
+
 use super::Event;
 use super::certificate::Chain;
 use super::fingerprint::Fingerprints;
 use crate::app_layer;
 use crate::direction::Direction;
+use crate::reuse::{List, reused};
+
+reused!([u8; 32]);
 
 /// How far one direction has come.
 pub mod progress {
@@ -69,9 +74,9 @@ pub enum HandshakeState {
 #[derive(Debug, Default)]
 pub struct Transaction {
     pub(super) id: u64,
-    pub(super) names: Vec<Vec<u8>>,
+    pub(super) names: List<List<u8>>,
     pub(super) sides: [Side; 2],
-    events: Vec<app_layer::Event>,
+    events: List<app_layer::Event>,
     progress: [u8; 2],
     revision: [u32; 2],
 }
@@ -80,10 +85,10 @@ pub struct Transaction {
 #[derive(Debug, Default)]
 pub(super) struct Side {
     pub version: Option<Version>,
-    pub randoms: Vec<[u8; 32]>,
-    pub protocols: Vec<Vec<u8>>,
+    pub randoms: List<[u8; 32]>,
+    pub protocols: List<List<u8>>,
     pub fingerprints: Option<Fingerprints>,
-    pub chain: Option<Chain>,
+    pub chain: Option<Arc<Chain>>,
     states: u8,
 }
 
@@ -95,13 +100,13 @@ impl Side {
                 .fingerprints
                 .as_ref()
                 .map_or(0, Fingerprints::held_bytes)
-            + self.chain.as_ref().map_or(0, Chain::held_bytes)
+            + self.chain.as_deref().map_or(0, |chain| chain.held_bytes())
     }
 }
 
-fn list_bytes(list: &[Vec<u8>]) -> usize {
+fn list_bytes(list: &[List<u8>]) -> usize {
     list.iter()
-        .map(|bytes| size_of::<Vec<u8>>() + bytes.capacity())
+        .map(|bytes| size_of::<List<u8>>() + bytes.capacity())
         .sum()
 }
 
@@ -138,17 +143,17 @@ impl Transaction {
     }
 
     /// Server names of ClientHellos, as sent. More than one is odd.
-    pub fn names(&self) -> &[Vec<u8>] {
+    pub fn names(&self) -> &[List<u8>] {
         &self.names
     }
 
     /// The first of [`Self::names`].
     pub fn sni(&self) -> Option<&[u8]> {
-        self.names.first().map(Vec::as_slice)
+        self.names.first().map(|name| &name[..])
     }
 
     /// Protocols that the client offers, most wanted first; the one that the server chose.
-    pub fn alpn(&self, direction: Direction) -> &[Vec<u8>] {
+    pub fn alpn(&self, direction: Direction) -> &[List<u8>] {
         &self.side(direction).protocols
     }
 
@@ -169,8 +174,8 @@ impl Transaction {
     }
 
     /// The certificates of this end.
-    pub const fn chain(&self, direction: Direction) -> Option<&Chain> {
-        self.side(direction).chain.as_ref()
+    pub fn chain(&self, direction: Direction) -> Option<&Chain> {
+        self.side(direction).chain.as_deref()
     }
 
     /// JA3 of the client, JA3S of the server: the text that is hashed.

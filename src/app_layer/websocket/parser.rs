@@ -9,6 +9,7 @@ use crate::buffer::Buffer;
 use crate::direction::Direction;
 use crate::number::Number;
 use crate::protocol::Protocol;
+use crate::reuse::List;
 
 /// WebSocket of one flow.
 #[derive(Debug)]
@@ -52,7 +53,7 @@ struct Frame {
 struct Message {
     compressed: bool,
     /// The payload as it came, unmasked.
-    bytes: Vec<u8>,
+    bytes: List<u8>,
     cut: bool,
 }
 
@@ -179,7 +180,7 @@ impl Parser {
         };
         let room = limit.saturating_sub(shown);
         let kept = bytes.get(..room).unwrap_or(bytes);
-        let mut kept = kept.to_vec();
+        let mut kept = List::from(kept);
         if let Some(mask) = head.mask {
             unmask(&mut kept, mask, at);
         }
@@ -231,7 +232,7 @@ fn show_decompressed(
     message: &Message,
     limits: &Limits,
 ) {
-    let mut out = Vec::new();
+    let mut out = List::new();
     let end = inflate.message(&message.bytes, limits.websocket_payload_bytes, &mut out);
     match end {
         End::Whole => {}

@@ -5,6 +5,7 @@ mod http;
 mod reveal;
 mod tls;
 mod transform;
+mod unpack;
 
 pub(crate) use transform::Shaper;
 

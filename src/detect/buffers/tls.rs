@@ -50,8 +50,8 @@ pub(super) fn view(
     bytes.map(View::whole)
 }
 
-fn at(list: &[Vec<u8>], instance: usize) -> Option<&[u8]> {
-    list.get(instance).map(Vec::as_slice)
+fn at(list: &[impl AsRef<[u8]>], instance: usize) -> Option<&[u8]> {
+    list.get(instance).map(AsRef::as_ref)
 }
 
 pub(super) fn has_number(

@@ -1,14 +1,12 @@
 //! Transforms: what a rule wants done to a buffer before its tests.
 
-use std::io::Read;
-
-use flate2::read::{GzDecoder, ZlibDecoder};
 use md5::{Digest, Md5};
 use memchr::{memchr, memchr2};
 use sha1::Sha1;
 use sha2::Sha256;
 
 use super::reveal;
+use super::unpack::{is_gzip, is_zlib, unpack};
 use crate::base64;
 use crate::detect::keywords::LazyPattern;
 use crate::signature::ast::Transform;
@@ -90,12 +88,14 @@ fn plain(transform: &Transform, out: &mut Vec<u8>, spare: &mut Vec<u8>) {
             }
         }
         // Both leave out what takes memory where the first bytes tell that there is nothing to unpack.
-        Transform::Gunzip(most) if out.starts_with(&[0x1f, 0x8b]) => {
-            unpack(GzDecoder::new(&out[..]), *most, spare);
+        Transform::Gunzip(most) if is_gzip(out) => {
+            spare.clear();
+            unpack(out, *most as usize, spare);
             std::mem::swap(out, spare);
         }
         Transform::ZlibDeflate(most) if is_zlib(out) => {
-            unpack(ZlibDecoder::new(&out[..]), *most, spare);
+            spare.clear();
+            unpack(out, *most as usize, spare);
             std::mem::swap(out, spare);
         }
         Transform::Gunzip(_) | Transform::ZlibDeflate(_) => out.clear(),
@@ -125,23 +125,6 @@ fn keep(out: &mut Vec<u8>, from: usize, to: usize) {
 fn suffix(out: &mut Vec<u8>, length: impl FnOnce(&[u8]) -> Option<usize>) {
     let length = length(out).unwrap_or(0).min(out.len());
     out.drain(..out.len() - length);
-}
-
-/// What was unpacked before an error counts.
-fn unpack(packed: impl Read, most: u32, out: &mut Vec<u8>) {
-    out.clear();
-    // An error ends the reading, and that is all there is to it.
-    let _ = packed.take(u64::from(most)).read_to_end(out);
-}
-
-/// RFC 1950 section 2.2.
-pub(super) fn is_zlib(bytes: &[u8]) -> bool {
-    match bytes {
-        [method, flags, ..] => {
-            method & 0x0f == 8 && u16::from_be_bytes([*method, *flags]).is_multiple_of(31)
-        }
-        _ => false,
-    }
 }
 
 fn header_lowercase(bytes: &mut [u8]) {
@@ -229,6 +212,8 @@ pub(super) fn hex(digit: Option<&u8>) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     fn run(transforms: &[Transform], bytes: &str) -> String {

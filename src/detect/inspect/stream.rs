@@ -10,6 +10,7 @@ use crate::detect::keywords::evaluate;
 use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
+use crate::reuse::List;
 use crate::verdict::Scope;
 
 /// After so many matches of one rule in the same new bytes, the rest of them is not looked at for
@@ -322,7 +323,7 @@ fn still_lacks(
     true
 }
 
-fn remember(candidates: &mut Vec<StreamCandidate>, new: StreamCandidate) {
+fn remember(candidates: &mut List<StreamCandidate>, new: StreamCandidate) {
     match candidates.binary_search_by_key(&new.rule, |c| c.rule) {
         Ok(at) => candidates[at] = new,
         Err(at) => candidates.insert(at, new),

@@ -13,6 +13,7 @@ use crate::detect::ruleset::Ruleset;
 use crate::detect::scratch::Scratch;
 use crate::direction::Direction;
 use crate::number::Place;
+use crate::reuse::List;
 use crate::signature::ast::Absent;
 use crate::verdict::Scope;
 
@@ -446,7 +447,7 @@ const fn is_of_first_line(buffer: Buffer) -> bool {
 }
 
 /// How much was scanned of an instance other than the first.
-fn scanned_of(further: &mut Vec<Scanned>, place: usize, instance: usize) -> &mut u32 {
+fn scanned_of(further: &mut List<Scanned>, place: usize, instance: usize) -> &mut u32 {
     let known = further
         .iter()
         .position(|s| (s.place, s.instance) == (place, instance));

@@ -1,17 +1,13 @@
 //! Base64 within a text: what it stands for is put behind the text, unpacked where it was packed.
 
-use std::io::Read;
-
-use flate2::read::{GzDecoder, ZlibDecoder};
-
-use super::super::transform::is_zlib;
+use super::super::unpack::{is_gzip, is_zlib, unpack};
 use super::Marks;
 use crate::base64;
 
 /// A shorter run is a word.
 const SHORTEST: usize = 16;
 /// Unpacked bytes of one run.
-const MOST_UNPACKED: u64 = 16 * 1024;
+const MOST_UNPACKED: usize = 16 * 1024;
 /// Of all runs of one text, in times of the text's length.
 const MOST_TIMES: usize = 4;
 
@@ -118,19 +114,11 @@ fn append(bytes: &mut Vec<u8>, decoded: &[u8], most: usize) {
     let room = most.saturating_sub(bytes.len()).saturating_sub(1);
     bytes.push(b'\n');
     bytes.extend_from_slice(decoded.get(..room).unwrap_or(decoded));
-    let packed = decoded.starts_with(&[0x1f, 0x8b]);
-    if !packed && !is_zlib(decoded) {
-        return;
+    if is_gzip(decoded) || is_zlib(decoded) {
+        bytes.push(b'\n');
+        let room = most.saturating_sub(bytes.len());
+        unpack(decoded, room.min(MOST_UNPACKED), bytes);
     }
-    bytes.push(b'\n');
-    let room = most.saturating_sub(bytes.len()) as u64;
-    let most = room.min(MOST_UNPACKED);
-    // What was unpacked before an error counts.
-    let _ = if packed {
-        GzDecoder::new(decoded).take(most).read_to_end(bytes)
-    } else {
-        ZlibDecoder::new(decoded).take(most).read_to_end(bytes)
-    };
 }
 
 #[cfg(test)]
