@@ -160,6 +160,17 @@ impl<T: Reused> List<T> {
         }
     }
 
+    /// Makes room in a list that never holds more than `most`: the last room is no larger.
+    pub fn reserve_within(&mut self, more: usize, most: usize) {
+        let needed = self.items.len().saturating_add(more);
+        let exceeds = room_for::<T>(needed).is_none_or(|room| room > most);
+        if needed > self.items.capacity() && needed <= most && exceeds {
+            let mut last = Vec::with_capacity(most);
+            last.append(&mut self.items);
+            give(std::mem::replace(&mut self.items, last));
+        }
+    }
+
     #[cold]
     fn grow(&mut self, needed: usize) {
         let mut other = take(needed);
@@ -662,6 +673,18 @@ mod tests {
         again.free();
         assert!(again.is_empty() && again.capacity() == 0);
         assert_eq!(grown[..], [2; 200]);
+    }
+
+    #[test]
+    fn the_last_room_is_no_larger_than_what_a_list_may_hold() {
+        let mut list = List::<u8>::new();
+        for _ in 0..100 {
+            list.reserve_within(1000, 100_000);
+            list.extend_from_slice(&[3; 1000]);
+        }
+        assert_eq!((list.len(), list.capacity()), (100_000, 100_000));
+        list.reserve_within(1, 100_000);
+        assert_eq!(list.capacity(), 100_000);
     }
 
     #[test]

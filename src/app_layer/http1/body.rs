@@ -131,6 +131,7 @@ impl Side {
     fn keep(&mut self, bytes: &[u8], limit: usize, beyond: &mut u64) {
         let room = limit.saturating_sub(self.body.len());
         let kept = bytes.get(..room).unwrap_or(bytes);
+        self.body.reserve_within(kept.len(), limit);
         self.body.extend_from_slice(kept);
         *beyond += (bytes.len() - kept.len()) as u64;
         self.body_full = self.body.len() >= limit;
@@ -140,7 +141,9 @@ impl Side {
 /// Adds what fits; an error once the limit is reached.
 fn fill(body: &mut List<u8>, made: &[u8], limit: usize) -> Result<(), Stop> {
     let room = limit.saturating_sub(body.len());
-    body.extend_from_slice(made.get(..room).unwrap_or(made));
+    let kept = made.get(..room).unwrap_or(made);
+    body.reserve_within(kept.len(), limit);
+    body.extend_from_slice(kept);
     if made.len() >= room {
         Err(Stop::Full)
     } else {

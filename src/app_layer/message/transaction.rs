@@ -416,6 +416,28 @@ impl Transaction {
             .chain(made.map(|m| self.text_of(m)))
     }
 
+    /// How many [`Self::fields`] gives.
+    pub fn instances(&self, buffer: Buffer, direction: Direction) -> usize {
+        let put = self.fields.iter();
+        let put = put.filter(|f| f.buffer == buffer && f.direction == direction);
+        let made = self.made.iter();
+        let made = made.filter(|m| m.of.buffer == buffer && m.direction == direction);
+        put.count() + made.count()
+    }
+
+    /// One of the instances of a field.
+    pub fn instance(&self, buffer: Buffer, direction: Direction, at: usize) -> Option<&[u8]> {
+        if !self.made.is_empty() {
+            return self.fields(buffer, direction).nth(at);
+        }
+        // Bytes of those before it are not looked up.
+        let mut instances = self
+            .fields
+            .iter()
+            .filter(|f| f.buffer == buffer && f.direction == direction);
+        self.at(&instances.nth(at)?.place)
+    }
+
     fn text_of<'a>(&'a self, field: &'a MadeField) -> &'a [u8] {
         let make = || (field.of.make)(self.at(&field.source).unwrap_or_default());
         field.text.get_or_init(make).as_bytes()
@@ -534,6 +556,11 @@ mod tests {
         let via = |d| tx.fields(Buffer::SipVia, d).collect::<Vec<_>>();
         assert_eq!(via(ToServer), [&b"a"[..], b"bc"]);
         assert_eq!(via(ToClient), [b"d"]);
+        assert_eq!(tx.instances(Buffer::SipVia, ToServer), 2);
+        for at in 0..3 {
+            let expected = via(ToServer).get(at).copied();
+            assert_eq!(tx.instance(Buffer::SipVia, ToServer, at), expected);
+        }
         assert_ne!(tx.revision(ToServer), first);
         assert_eq!(tx.field(Buffer::SipTo, ToServer), None);
         assert!(!tx.is_complete(ToServer));

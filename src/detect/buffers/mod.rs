@@ -149,7 +149,7 @@ impl Transaction for TxRef<'_> {
             Self::Http2(tx) => http::instances_of_stream(tx, buffer, direction),
             Self::Tls(tx) if buffer.has_instances() => tls::instances(tx, buffer, direction),
             Self::Message(tx) if buffer == Buffer::FileData => tx.files(direction).count(),
-            Self::Message(tx) if buffer.has_instances() => tx.fields(buffer, direction).count(),
+            Self::Message(tx) if buffer.has_instances() => tx.instances(buffer, direction),
             _ => usize::from(self.view(buffer, direction, 0).is_some()),
         }
     }
@@ -166,7 +166,7 @@ impl Transaction for TxRef<'_> {
                 })
             }
             Self::Message(tx) if buffer.has_instances() => {
-                tx.fields(buffer, direction).nth(instance).map(View::whole)
+                tx.instance(buffer, direction, instance).map(View::whole)
             }
             Self::Message(_) if instance > 0 => None,
             Self::Message(tx) => {
